@@ -1,0 +1,33 @@
+import { Stream } from "./stream.js"
+import { instrument } from "./instruments.js"
+
+const progress = document.getElementById("progress")
+const steps = [...document.getElementById("steps").children]
+const step = document.getElementById("step")
+const percent = document.getElementById("percent")
+
+const stream = new Stream()
+  .on("progress", ({ done, total, step: name }) => show(done, total, name))
+  .on("done", () => (step.textContent = "All orders are in"))
+
+instrument(stream, { start: () => show(0, steps.length, "Starting") })
+
+stream.addEventListener("state", () => {
+  const words = { reconnecting: "Connection lost. The browser comes back by itself", stopped: "Stopped", failed: "Failed" }
+  if (words[stream.state]) step.textContent = words[stream.state]
+  mark(progress.value)
+})
+
+function show(done, total, name) {
+  progress.max = total
+  progress.value = done
+  step.textContent = name
+  percent.textContent = `${Math.round((100 * done) / total)} %`
+  mark(done)
+}
+
+function mark(done) {
+  steps.forEach((item, index) => {
+    item.className = index < done ? "done" : index === done && stream.running ? "now" : ""
+  })
+}

@@ -1,0 +1,23 @@
+/* The one place that turns codes into Ruby exceptions. */
+#pragma once
+
+#include <ruby.h>
+
+#include "../core/status.h"
+#include "../upstream/outcome.h"
+
+/* The classes of lib/streamer/errors.rb that C code names. */
+extern VALUE streamer_error;
+extern VALUE streamer_client_disconnected;
+
+/* The exception for a status other than OK, MORE, EVENT, FULL and MISSING. */
+VALUE streamer_error_for_status(enum streamer_status status);
+
+/* Raises it. */
+NORETURN(void streamer_raise_status(enum streamer_status status));
+
+/* Raises the exception for an outcome other than OPEN and COMPLETED; `detail` is libcurl's words or empty. */
+NORETURN(void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail));
+
+/* Raises Streamer::ForkError when `generation` is not this process's. `what` begins the sentence: "this response". */
+void streamer_check_generation(unsigned generation, const char *what);

@@ -1,0 +1,15 @@
+/* What the transfer's class lends the client socket's. */
+#pragma once
+
+#include <ruby.h>
+
+#include "../upstream/transfer.h"
+
+/* The transfer behind a Streamer::Transfer, of this process. */
+struct streamer_transfer *streamer_get_transfer(VALUE object);
+
+/* Whether the native thread drives it, rather than a fiber scheduler's leader. */
+bool streamer_transfer_is_native(VALUE object);
+
+/* Raises how it failed; returns when it is complete, or still open. */
+void streamer_raise_failure(struct streamer_transfer *transfer);

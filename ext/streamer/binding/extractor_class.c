@@ -1,0 +1,135 @@
+#include "../core/extract.h"
+#include "../core/utf8.h"
+
+#include <string.h>
+
+#include "binding.h"
+#include "errors.h"
+#include "stages.h"
+
+static void
+free_extractor(void *pointer) {
+    streamer_extractor_free(pointer);
+}
+
+static size_t
+extractor_size(const void *pointer) {
+    return streamer_extractor_size(pointer);
+}
+
+static const rb_data_type_t extractor_type = {
+    .wrap_struct_name = "streamer/extractor",
+    .function = {.dfree = free_extractor, .dsize = extractor_size},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
+
+static VALUE
+allocate(VALUE class) {
+    return TypedData_Wrap_Struct(class, &extractor_type, NULL);
+}
+
+struct streamer_extractor *
+streamer_get_extractor(VALUE object) {
+    struct streamer_extractor *extractor = rb_check_typeddata(object, &extractor_type);
+    if (extractor == NULL) rb_raise(rb_eArgError, "this extractor was not initialized");
+    return extractor;
+}
+
+struct streamer_extractor *
+streamer_compile_paths(VALUE paths) {
+    const char *texts[STREAMER_MAX_PATHS];
+    size_t lengths[STREAMER_MAX_PATHS];
+    long count = RARRAY_LEN(paths);
+    if (count > STREAMER_MAX_PATHS) streamer_raise_status(STREAMER_PATH_INVALID);
+    for (long i = 0; i < count; i++) {
+        VALUE path = rb_ary_entry(paths, i);
+        Check_Type(path, T_STRING);
+        texts[i] = RSTRING_PTR(path);
+        lengths[i] = (size_t)RSTRING_LEN(path);
+    }
+    struct streamer_extractor *extractor;
+    enum streamer_status status = streamer_extractor_new(&extractor, texts, lengths, (size_t)count, 0, 0);
+    RB_GC_GUARD(paths);
+    if (status != STREAMER_OK) streamer_raise_status(status);
+    return extractor;
+}
+
+static VALUE
+initialize(VALUE self, VALUE paths) {
+    if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this extractor is initialized already");
+    RTYPEDDATA_DATA(self) = streamer_compile_paths(paths);
+    return self;
+}
+
+static VALUE
+ruby_text(const struct streamer_value *value) {
+    if (!value->escaped) return rb_utf8_str_new(value->json, (long)value->length);
+    struct streamer_buffer text;
+    streamer_buffer_init(&text, value->length);
+    VALUE string = rb_str_buf_new((long)value->length); /* before the buffer holds memory that a raise would leak */
+    enum streamer_status status = streamer_value_text(value, &text);
+    if (status == STREAMER_OK) memcpy(RSTRING_PTR(string), text.bytes, text.length);
+    size_t length = text.length;
+    streamer_buffer_release(&text);
+    if (status != STREAMER_OK) streamer_raise_status(status);
+    rb_str_set_len(string, (long)length);
+    return rb_enc_associate(string, rb_utf8_encoding());
+}
+
+static VALUE
+ruby_number(const struct streamer_value *value) {
+    VALUE text = rb_str_new(value->json, (long)value->length);
+    for (size_t i = 0; i < value->length; i++) {
+        if (strchr(".eE", value->json[i]) != NULL) return rb_float_new(rb_str_to_dbl(text, 0));
+    }
+    return rb_str_to_inum(text, 10, 0);
+}
+
+VALUE
+streamer_ruby_value(const struct streamer_value *value) {
+    switch (value->kind) {
+    case STREAMER_KIND_STRING: return ruby_text(value);
+    case STREAMER_KIND_NUMBER: return ruby_number(value);
+    case STREAMER_KIND_TRUE: return Qtrue;
+    case STREAMER_KIND_FALSE: return Qfalse;
+    case STREAMER_KIND_CONTAINER:
+        return rb_funcall(rb_const_get(rb_cObject, rb_intern("JSON")), rb_intern("parse"), 1,
+                          rb_utf8_str_new(value->json, (long)value->length));
+    case STREAMER_KIND_NULL:
+    case STREAMER_KIND_NONE: break;
+    }
+    return Qnil;
+}
+
+static VALUE
+call(VALUE self, VALUE json) {
+    struct streamer_extractor *extractor = streamer_get_extractor(self);
+    struct streamer_value values[STREAMER_MAX_PATHS];
+    json = rb_str_new_frozen(StringValue(json));
+    const char *text = RSTRING_PTR(json);
+    size_t length = (size_t)RSTRING_LEN(json);
+    /* The decoder's events are well-formed; a String from elsewhere may not be, and yajl looks at the shape of sequences only. */
+    enum streamer_status status = streamer_utf8_valid(text, length)
+                                      ? streamer_extractor_read(extractor, text, length, values)
+                                      : STREAMER_JSON_INVALID;
+    if (status != STREAMER_OK && status != STREAMER_MISSING) streamer_raise_status(status);
+
+    size_t count = streamer_extractor_count(extractor);
+    VALUE result;
+    if (count == 1) {
+        result = streamer_ruby_value(&values[0]);
+    } else {
+        result = rb_ary_new_capa((long)count);
+        for (size_t i = 0; i < count; i++) rb_ary_push(result, streamer_ruby_value(&values[i]));
+    }
+    RB_GC_GUARD(json);
+    return result;
+}
+
+void
+streamer_init_extractor(void) {
+    VALUE class = rb_define_class_under(streamer_module, "Extractor", rb_cObject);
+    rb_define_alloc_func(class, allocate);
+    rb_define_private_method(class, "setup", initialize, 1);
+    rb_define_method(class, "call", call, 1);
+}

@@ -1,0 +1,190 @@
+#include "scheduler.h"
+
+#include <ruby/fiber/scheduler.h>
+#include <ruby/io.h>
+
+#include "../upstream/fork.h"
+#include "binding.h"
+
+/* A fiber that waits, on its own stack: the garbage collector finds the fiber and its scheduler there. */
+struct waiter {
+    struct waiter *previous, *next;
+    VALUE driver_object, scheduler, fiber;
+    struct driver *driver;
+    struct streamer_transfer *transfer;
+    bool (*ready)(void *);
+    void *argument;
+    bool woken; /* unblocked, and has not run since: a second unblock would end some later wait of the fiber */
+};
+
+struct driver {
+    struct streamer_reactor *reactor;
+    unsigned generation;
+    struct waiter *leader;
+    struct waiter *waiters; /* the leader among them */
+};
+
+static ID id_driver, id_io;
+
+static void
+free_driver(void *pointer) {
+    struct driver *driver = pointer;
+    if (driver->reactor != NULL && driver->generation == streamer_fork_generation()) {
+        streamer_reactor_close(driver->reactor);
+        streamer_reactor_release(driver->reactor);
+    }
+    xfree(driver);
+}
+
+static size_t
+driver_size(const void *pointer) {
+    (void)pointer;
+    return sizeof(struct driver);
+}
+
+static const rb_data_type_t driver_type = {
+    .wrap_struct_name = "streamer/driver",
+    .function = {.dfree = free_driver, .dsize = driver_size},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
+
+static struct driver *
+get_driver(VALUE object) {
+    struct driver *driver;
+    TypedData_Get_Struct(object, struct driver, &driver_type, driver);
+    return driver;
+}
+
+VALUE
+streamer_scheduler_driver(void) {
+    VALUE thread = rb_thread_current();
+    VALUE object = rb_ivar_get(thread, id_driver);
+    if (object != Qnil && get_driver(object)->generation == streamer_fork_generation()) return object;
+
+    struct driver *driver;
+    object = TypedData_Make_Struct(rb_cObject, struct driver, &driver_type, driver);
+    driver->generation = streamer_fork_generation();
+    driver->reactor = streamer_reactor_new();
+    if (driver->reactor == NULL) rb_sys_fail("streamer: no reactor");
+    streamer_reactor_track_changes(driver->reactor);
+
+    /* One IO object for the reactor's life: schedulers tell a descriptor's registration by the object. */
+    VALUE keywords = rb_hash_new();
+    rb_hash_aset(keywords, ID2SYM(rb_intern("autoclose")), Qfalse);
+    VALUE arguments[] = {INT2NUM(streamer_reactor_fd(driver->reactor)), rb_str_new_cstr("r"), keywords};
+    rb_ivar_set(object, id_io, rb_funcallv_kw(rb_cIO, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS));
+    rb_ivar_set(thread, id_driver, object);
+    return object;
+}
+
+struct streamer_reactor *
+streamer_scheduler_reactor(VALUE driver) {
+    return get_driver(driver)->reactor;
+}
+
+static void
+unblock(struct waiter *waiter) {
+    if (waiter->woken) return;
+    waiter->woken = true;
+    rb_fiber_scheduler_unblock(waiter->scheduler, waiter->driver_object, waiter->fiber);
+}
+
+/* Takes a turn and wakes the fibers, other than `me`, whose transfers have news. */
+static void
+turn(struct driver *driver, const struct waiter *me) {
+    streamer_reactor_turn(driver->reactor, 0);
+    struct streamer_transfer *transfer;
+    while ((transfer = streamer_reactor_next_changed(driver->reactor)) != NULL) {
+        struct waiter *waiter = transfer->waiter;
+        streamer_transfer_release(transfer);
+        if (waiter != NULL && waiter != me) unblock(waiter);
+    }
+}
+
+void
+streamer_scheduler_turn(VALUE driver) {
+    turn(get_driver(driver), NULL);
+}
+
+static bool
+is_ready(const struct waiter *waiter) {
+    pthread_mutex_lock(&waiter->transfer->signal.lock);
+    bool ready = waiter->ready(waiter->argument);
+    pthread_mutex_unlock(&waiter->transfer->signal.lock);
+    return ready;
+}
+
+static VALUE
+wait_in_turns(VALUE argument) {
+    struct waiter *waiter = (struct waiter *)argument;
+    struct driver *driver = waiter->driver;
+    VALUE io = rb_ivar_get(waiter->driver_object, id_io);
+    while (!is_ready(waiter)) {
+        if (driver->leader != NULL && driver->leader != waiter) {
+            rb_fiber_scheduler_block(waiter->scheduler, waiter->driver_object, Qnil); /* may return for no reason */
+            waiter->woken = false;
+            continue;
+        }
+        driver->leader = waiter;
+        turn(driver, waiter);
+        if (is_ready(waiter)) break;
+        int timeout = streamer_reactor_timeout(driver->reactor);
+        rb_fiber_scheduler_io_wait(waiter->scheduler, io, INT2NUM(RUBY_IO_READABLE),
+                                   timeout < 0 ? Qnil : rb_float_new((double)timeout / 1000));
+    }
+    return Qnil;
+}
+
+static VALUE
+stop_waiting(VALUE argument) {
+    struct waiter *waiter = (struct waiter *)argument;
+    struct driver *driver = waiter->driver;
+    if (waiter->previous != NULL) waiter->previous->next = waiter->next;
+    else driver->waiters = waiter->next;
+    if (waiter->next != NULL) waiter->next->previous = waiter->previous;
+    waiter->transfer->waiter = NULL;
+    if (driver->leader == waiter) driver->leader = NULL;
+    if (driver->leader == NULL && driver->waiters != NULL) unblock(driver->waiters);
+    return Qnil;
+}
+
+/* No scheduler here: another thread than the driver's, or a blocking fiber of its thread. */
+static void
+wait_in_thread(VALUE object, const struct waiter *waiter) {
+    struct driver *driver = get_driver(object);
+    for (;;) {
+        turn(driver, waiter);
+        if (is_ready(waiter)) return;
+        int timeout = streamer_reactor_timeout(driver->reactor);
+        struct timeval limit = {timeout / 1000, (timeout % 1000) * 1000};
+        rb_wait_for_single_fd(streamer_reactor_fd(driver->reactor), RB_WAITFD_IN, timeout < 0 ? NULL : &limit);
+    }
+}
+
+void
+streamer_scheduler_wait(VALUE object, struct streamer_transfer *transfer, bool (*ready)(void *), void *argument) {
+    struct waiter waiter = {.driver_object = object,
+                            .scheduler = rb_fiber_scheduler_current(),
+                            .fiber = rb_fiber_current(),
+                            .driver = get_driver(object),
+                            .transfer = transfer,
+                            .ready = ready,
+                            .argument = argument};
+    if (is_ready(&waiter)) return;
+    if (waiter.scheduler == Qnil) {
+        wait_in_thread(object, &waiter);
+        return;
+    }
+    if (transfer->waiter != NULL) rb_raise(rb_eThreadError, "another fiber is already reading this response");
+    transfer->waiter = &waiter;
+    waiter.next = waiter.driver->waiters;
+    if (waiter.next != NULL) waiter.next->previous = &waiter;
+    waiter.driver->waiters = &waiter;
+    rb_ensure(wait_in_turns, (VALUE)&waiter, stop_waiting, (VALUE)&waiter);
+}
+
+void
+streamer_init_scheduler(void) {
+    id_driver = rb_intern("__streamer_driver");
+    id_io = rb_intern("__io");
+}

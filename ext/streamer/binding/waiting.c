@@ -1,0 +1,83 @@
+#include "waiting.h"
+
+#include <ruby/fiber/scheduler.h>
+#include <ruby/io.h>
+#include <ruby/thread.h>
+
+#include "../upstream/clock.h"
+
+struct wait {
+    struct streamer_signal *signal;
+    bool (*ready)(void *);
+    void *argument;
+    int64_t deadline;
+    bool interrupted; /* guarded by the signal's lock */
+    bool expired;
+};
+
+static bool
+is_ready(struct wait *wait) {
+    pthread_mutex_lock(&wait->signal->lock);
+    bool ready = wait->ready(wait->argument);
+    pthread_mutex_unlock(&wait->signal->lock);
+    return ready;
+}
+
+static void *
+wait_without_gvl(void *argument) {
+    struct wait *wait = argument;
+    pthread_mutex_lock(&wait->signal->lock);
+    while (!wait->interrupted && !wait->expired && !wait->ready(wait->argument)) {
+        wait->expired = !streamer_signal_wait(wait->signal, wait->deadline);
+    }
+    pthread_mutex_unlock(&wait->signal->lock);
+    return NULL;
+}
+
+static void
+interrupt(void *argument) {
+    struct wait *wait = argument;
+    pthread_mutex_lock(&wait->signal->lock);
+    wait->interrupted = true;
+    streamer_signal_raise(wait->signal);
+    pthread_mutex_unlock(&wait->signal->lock);
+}
+
+/* The thread's scheduler cannot be told by the native thread, which has no GVL: it watches a descriptor instead. */
+static void
+wait_in_scheduler(struct wait *wait, VALUE scheduler) {
+    pthread_mutex_lock(&wait->signal->lock);
+    bool open = wait->signal->wake.read_fd >= 0 || streamer_wake_open(&wait->signal->wake);
+    pthread_mutex_unlock(&wait->signal->lock);
+    if (!open) rb_sys_fail("streamer: no descriptor to wait with");
+
+    VALUE keywords = rb_hash_new();
+    rb_hash_aset(keywords, ID2SYM(rb_intern("autoclose")), Qfalse);
+    VALUE arguments[] = {INT2NUM(wait->signal->wake.read_fd), rb_str_new_cstr("r"), keywords};
+    VALUE io = rb_funcallv_kw(rb_cIO, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS);
+    while (!is_ready(wait) && !wait->expired) {
+        int64_t left = wait->deadline < 0 ? -1 : wait->deadline - streamer_now();
+        wait->expired = wait->deadline >= 0 && left <= 0;
+        if (wait->expired) break;
+        rb_fiber_scheduler_io_wait(scheduler, io, INT2NUM(RUBY_IO_READABLE),
+                                   left < 0 ? Qnil : rb_float_new((double)left / 1000));
+        streamer_wake_drain(&wait->signal->wake);
+    }
+    RB_GC_GUARD(io);
+}
+
+bool
+streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int64_t deadline) {
+    struct wait wait = {.signal = signal, .ready = ready, .argument = argument, .deadline = deadline};
+    VALUE scheduler = rb_fiber_scheduler_current();
+    if (scheduler != Qnil) {
+        wait_in_scheduler(&wait, scheduler);
+        return !wait.expired;
+    }
+    while (!is_ready(&wait) && !wait.expired) {
+        wait.interrupted = false;
+        rb_thread_call_without_gvl(wait_without_gvl, &wait, interrupt, &wait);
+        rb_thread_check_ints();
+    }
+    return !wait.expired;
+}

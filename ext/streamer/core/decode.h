@@ -1,0 +1,61 @@
+/* decode: bytes of an event stream in, events out.
+ *
+ * The grammar is the WHATWG HTML Standard, 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting
+ * an event stream", complete: one BOM at the very start, lines ended by CR, LF or CRLF (also when a
+ * read ends between the two), comments, fields without a colon, one leading space, `id` with NUL
+ * ignored, digits-only `retry`, the last event ID kept across events, events without data not
+ * dispatched, an unfinished event at the end discarded, ill-formed UTF-8 replaced by U+FFFD.
+ *
+ * Resumable at every byte, and linear: no byte is looked at twice, whatever the read sizes. It works in place:
+ * an event that lies within one read is handed out as pointers into that read. Only what a read's
+ * end cuts is carried over.
+ *
+ * Pull, not push: nothing is called back, so whoever drives it may stop, raise or switch fibers
+ * between two events.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buffer.h"
+#include "status.h"
+
+/* One event, as the browser would dispatch it. The pointers are valid until the next call on the
+ * decoder, and no longer than the input they were read from. None is NUL-terminated. */
+struct streamer_event {
+    const char *type; /* "message" where the stream named none */
+    size_t type_length;
+    const char *data; /* well-formed UTF-8; lines joined by LF */
+    size_t data_length;
+    const char *id; /* the last event ID, possibly empty */
+    size_t id_length;
+};
+
+struct streamer_decoder; /* body in decode.c */
+
+/* max_line and max_event in bytes, 0 for the defaults of limits.h. NULL when out of memory. */
+struct streamer_decoder *streamer_decoder_new(size_t max_line, size_t max_event);
+void streamer_decoder_free(struct streamer_decoder *decoder); /* NULL is fine */
+
+/* Reads from *cursor towards end and moves *cursor past what was read.
+ *
+ *   STREAMER_EVENT           `event` is filled; call again for the next one
+ *   STREAMER_MORE            *cursor == end; an unfinished line or event is kept inside
+ *   STREAMER_LINE_TOO_LONG,
+ *   STREAMER_EVENT_TOO_LARGE,
+ *   STREAMER_NO_MEMORY       the stream cannot go on: every further call answers the same
+ *
+ * Between two calls that return STREAMER_EVENT the input must stay where it is. */
+enum streamer_status streamer_decoder_next(struct streamer_decoder *decoder, const char **cursor, const char *end,
+                                           struct streamer_event *event);
+
+/* What a browser would send as Last-Event-ID if it reconnected now. */
+const char *streamer_decoder_last_event_id(const struct streamer_decoder *decoder, size_t *length);
+
+/* The last reconnection time the stream asked for, in milliseconds; -1 for none. Values beyond INT64_MAX saturate. */
+int64_t streamer_decoder_retry(const struct streamer_decoder *decoder);
+
+/* Bytes of heap held, for ObjectSpace.memsize_of. */
+size_t streamer_decoder_size(const struct streamer_decoder *decoder);

@@ -1,0 +1,74 @@
+/* pipeline: decode, extract and encode over one read, in place.
+ *
+ * With paths, each event that has at least one of them becomes one frame with a JSON object of what was found,
+ *
+ *     event: token
+ *     data: {"content":"Hel"}
+ *
+ * or, with `text`, the characters of the first path alone. Without paths every event passes through
+ * as it was decoded, with its own type and id. Null is treated as not found: OpenAI's first and last chunks carry one.
+ *
+ * The bytes of a value are copied once, from the read into the frame; nothing is allocated per event once warm.
+ *
+ * An event whose data is exactly `done` (OpenAI's "[DONE]") is an end marker, not JSON: it gives no frame and
+ * sets streamer_pipeline_done.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "decode.h"
+#include "extract.h"
+#include "status.h"
+
+struct streamer_pipeline_options {
+    const char *const *paths; /* NULL with count 0: events pass through */
+    const size_t *path_lengths;
+    const char *const *names; /* each value's key in the frame's object; NULL: the path's last segment that is no index */
+    const size_t *name_lengths;
+    size_t count;
+    const char *event; /* NULL: no event field */
+    size_t event_length;
+    const char *done; /* NULL: no end marker */
+    size_t done_length;
+    bool text;
+    size_t max_line;
+    size_t max_event;
+};
+
+/* A place for frames. The pipeline writes behind length and never past capacity. */
+struct streamer_output {
+    char *bytes;
+    size_t length;
+    size_t capacity;
+};
+
+struct streamer_pipeline; /* body in pipeline.c */
+
+/* Options are copied. STREAMER_OK, STREAMER_PATH_INVALID, STREAMER_FIELD_INVALID (event), STREAMER_NO_MEMORY. */
+enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
+                                           const struct streamer_pipeline_options *options);
+void streamer_pipeline_free(struct streamer_pipeline *pipeline); /* NULL is fine */
+
+/* Reads from *cursor towards end and appends whole frames to output.
+ *
+ *   STREAMER_MORE   everything was read
+ *   STREAMER_FULL   the next frame needs *needed bytes of room; make it and call again with the same input
+ *   anything else   as in decode.h and extract.h; the frames before it are in output, and every further call answers
+ *                   the same
+ *
+ * Until it answers STREAMER_MORE the input must stay where it is. */
+enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
+                                           struct streamer_output *output, size_t *needed);
+
+/* Whether the end marker has come. */
+bool streamer_pipeline_done(const struct streamer_pipeline *pipeline);
+
+/* Events decoded and frames written so far. */
+uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline);
+
+const struct streamer_decoder *streamer_pipeline_decoder(const struct streamer_pipeline *pipeline);
+size_t streamer_pipeline_size(const struct streamer_pipeline *pipeline);

@@ -1,0 +1,34 @@
+/* What every function of the core and of the upstream says about its outcome.
+ *
+ * One table, so that the codes, their names (for test failures) and their messages (for people)
+ * cannot drift apart. The binding turns a code into a Ruby exception in one place, binding/errors.c.
+ */
+#pragma once
+
+/*  code, message for people */
+#define STREAMER_STATUS_MAP(X)                                                              \
+    X(OK, "done")                                                                           \
+    X(MORE, "all input was read; more is needed")                                           \
+    X(EVENT, "an event is ready")                                                           \
+    X(FULL, "the output has no room for the next frame")                                    \
+    X(MISSING, "no wanted value in this event")                                             \
+    X(NO_MEMORY, "out of memory")                                                           \
+    X(LINE_TOO_LONG, "a line of the event stream is longer than max_line")                  \
+    X(EVENT_TOO_LARGE, "an event is larger than max_event")                                 \
+    X(JSON_INVALID, "the event's data is not valid JSON")                                   \
+    X(JSON_TOO_DEEP, "the event's JSON is nested deeper than allowed")                      \
+    X(JSON_TOO_LARGE, "the event's JSON is larger than allowed")                            \
+    X(PATH_INVALID, "a JSON path is empty, too long, or there are too many of them")        \
+    X(FIELD_INVALID, "an event name or id contains what SSE cannot carry: CR, LF or NUL")
+
+enum streamer_status {
+#define X(code, message) STREAMER_##code,
+    STREAMER_STATUS_MAP(X)
+#undef X
+};
+
+/* The code's own name, e.g. "LINE_TOO_LONG". Never NULL. */
+const char *streamer_status_name(enum streamer_status status);
+
+/* One clause for people, without a full stop. Never NULL. */
+const char *streamer_status_message(enum streamer_status status);

@@ -1,0 +1,63 @@
+#include "thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "../upstream/fork.h"
+
+static struct {
+    struct streamer_reactor *reactor;
+    unsigned generation;
+    pthread_t thread;
+    atomic_bool stopping;
+} native;
+
+static void *
+drive(void *reactor) {
+    while (!atomic_load(&native.stopping)) streamer_reactor_turn(reactor, -1);
+    streamer_reactor_close(reactor);
+    return NULL;
+}
+
+struct streamer_reactor *
+streamer_thread_reactor(void) {
+    if (native.reactor != NULL && native.generation == streamer_fork_generation()) return native.reactor;
+
+    /* After a fork the parent's reactor is left as it is: its locks may be held by a thread that is not here. */
+    struct streamer_reactor *reactor = streamer_reactor_new();
+    if (reactor == NULL) return NULL;
+    atomic_store(&native.stopping, false);
+
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int reason = pthread_create(&native.thread, NULL, drive, reactor);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (reason != 0) {
+        streamer_reactor_release(reactor);
+        errno = reason;
+        return NULL;
+    }
+    native.reactor = reactor;
+    native.generation = streamer_fork_generation();
+    return reactor;
+}
+
+static void
+wake_up(struct streamer_task *task) {
+    (void)task;
+}
+
+void
+streamer_thread_stop(void) {
+    if (native.reactor == NULL || native.generation != streamer_fork_generation()) return;
+    static struct streamer_task nudge = {.run = wake_up};
+    atomic_store(&native.stopping, true);
+    streamer_reactor_post(native.reactor, &nudge);
+    pthread_join(native.thread, NULL);
+    streamer_reactor_release(native.reactor); /* transfers and clients that outlive it hold references of their own */
+    native.reactor = NULL;
+}

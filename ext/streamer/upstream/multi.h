@@ -1,0 +1,39 @@
+/* What transfer.c and reactor.c share, and nobody else needs: the reactor's inside. */
+#pragma once
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "reactor.h"
+#include "wake.h"
+
+struct streamer_reactor {
+    CURLM *multi;
+    struct streamer_poller *poller;
+    struct streamer_wake wake;
+    struct streamer_timers timers;
+    struct streamer_timer curl_timer; /* libcurl's one timeout, as a timer among ours */
+
+    pthread_mutex_t lock; /* guards the queue */
+    struct streamer_task *first, *last;
+    bool woken;
+    bool closed;
+
+    atomic_int references;
+    struct streamer_transfer *transfers; /* all that are open */
+    struct streamer_transfer *changed;
+    bool tracks_changes;
+
+    struct streamer_ready *ready; /* of the batch under way, so that unwatch can strike one out */
+    int ready_count;
+
+    struct {
+        atomic_ullong turns, transfers, reused, bytes, pauses, open;
+    } stats;
+};
+
+/* In a turn. */
+void streamer_reactor_link(struct streamer_reactor *reactor, struct streamer_transfer *transfer);
+void streamer_reactor_unlink(struct streamer_reactor *reactor, struct streamer_transfer *transfer);
+void streamer_reactor_note_change(struct streamer_reactor *reactor, struct streamer_transfer *transfer);

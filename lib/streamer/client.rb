@@ -1,0 +1,47 @@
+# frozen_string_literal: true
+
+module Streamer
+  # Requests to one origin, with headers and limits in common.
+  #
+  #   client = Streamer::Client.new("https://api.openai.com", headers: { "Authorization" => "Bearer #{key}" })
+  #   client.post("/v1/chat/completions", json: { ... }).each_value("choices.0.delta.content") { |text| ... }
+  #
+  # May be shared by all threads and fibers. It holds no connection itself: those belong to the process, or inside a fiber
+  # scheduler to the thread, and are kept alive and reused.
+  class Client
+    # base: an http or https URL; its path is put before the paths of requests. The rest as in Request.
+    def initialize(base, headers: {}, timeouts: {}, tls: {}, redirects: Request::REDIRECTS)
+      @base = base.to_s.chomp("/")
+      @options = { timeouts: timeouts, tls: tls, redirects: redirects }
+      @headers = headers
+      Request.new("GET", @base, headers: headers, **@options) # says now what would be wrong with every request
+    end
+
+    %w[get head post put patch delete].each do |name|
+      # get(path, **options) -> Response
+      define_method(name) { |path = "", **options| request(name, path, **options) }
+
+      # get_request(path, **options) -> Request, not sent yet
+      define_method("#{name}_request") { |path = "", **options| build(name, path, **options) }
+    end
+
+    # method: "POST", :get, ... path: "/v1/…", with its query. options: headers:, json:, body:, timeouts:, tls:, redirects: as in Request, over
+    # the client's own. Returns the Response at its head; raises Streamer::Error.
+    def request(method, path = "", **options) = build(method, path, **options).call
+
+    def inspect = "#<Streamer::Client #{Request.new("GET", @base)}>"
+
+    private
+
+    def build(method, path, headers: {}, timeouts: {}, tls: {}, **options)
+      path = path.to_s
+      raise ArgumentError, "a path is wanted, not a URL: the client's headers are for its own origin" if path.match?(%r{\A[a-z][a-z0-9+.-]*:|\A//}i)
+
+      path = "/#{path}" unless path.empty? || path.start_with?("/", "?")
+      own = @headers.transform_keys { |name| name.to_s.downcase }
+      Request.new(method, "#{@base}#{path}", headers: own.merge(headers.transform_keys { |name| name.to_s.downcase }),
+                                             **@options, timeouts: @options[:timeouts].merge(timeouts),
+                                             tls: @options[:tls].merge(tls), **options)
+    end
+  end
+end

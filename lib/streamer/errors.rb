@@ -1,0 +1,109 @@
+# frozen_string_literal: true
+
+module Streamer
+  # The root of everything this gem raises on purpose. An error that concerns a request names it and says
+  # what had been delivered before; both are also readable:
+  #
+  #   rescue Streamer::Error => error
+  #     error.request     # "POST https://api.example.com/v1/chat/completions", without query and credentials; or nil
+  #     error.delivered   # events, values or chunks that the caller's block had received before
+  #     error.delivered?
+  #
+  # Wrong arguments are ArgumentErrors.
+  class Error < StandardError
+    attr_reader :request, :delivered
+
+    # The frames that a pipeline had made of the same read before the failure: a String, often empty.
+    attr_reader :frames
+
+    def initialize(message = nil)
+      super
+      @delivered = 0
+      @frames = ""
+    end
+
+    def delivered? = delivered.positive?
+
+    # Says to which request it happened and after how much. What is known already stays. Returns self.
+    def concerning(request, delivered: 0)
+      @request ||= request
+      @delivered = delivered if @delivered.zero?
+      self
+    end
+
+    def message
+      return super unless request
+
+      "#{super} (#{request}#{", after #{delivered} delivered" if delivered?})"
+    end
+  end
+
+  # The exchange with the upstream broke.
+  class ConnectionError < Error; end
+
+  # The host name does not resolve. Check the URL and the name server.
+  class ResolveError < ConnectionError; end
+
+  # Nobody listens there, or a firewall is in between.
+  class ConnectError < ConnectionError; end
+
+  # The server's certificate is not trusted, or not its own. A private CA is named with tls: { ca_file: }.
+  class TLSError < ConnectionError; end
+
+  # The upstream closed or reset the connection before its answer was complete.
+  class ClosedError < ConnectionError; end
+
+  # The upstream does not speak HTTP.
+  class ProtocolError < ConnectionError; end
+
+  # One of the client's timeouts ran out; which one is the class.
+  class TimeoutError < Error; end
+  class ConnectTimeout < TimeoutError; end
+  class FirstEventTimeout < TimeoutError; end
+  class IdleTimeout < TimeoutError; end
+  class TotalTimeout < TimeoutError; end
+
+  # The upstream answered, and not with a 2xx status.
+  class ResponseError < Error
+    attr_reader :status, :headers
+
+    # The first Response::MAX_ERROR_BODY bytes of the answer's body.
+    attr_reader :body
+
+    def initialize(message = nil, status: nil, headers: nil, body: "")
+      super(message)
+      @status = status
+      @headers = headers
+      @body = body
+    end
+
+    # The body parsed, or nil when it is not JSON.
+    def json
+      JSON.parse(body)
+    rescue JSON::ParserError
+      nil
+    end
+  end
+
+  # A redirect could not be followed: too many, no Location, or from https to http.
+  class RedirectError < Error; end
+
+  # Something is larger than allowed; the message names the limit.
+  class LimitError < Error; end
+  class LineTooLong < LimitError; end
+  class EventTooLarge < LimitError; end
+  class HeadersTooLarge < LimitError; end
+  class BodyTooLarge < LimitError; end
+
+  # An event's data is not the JSON that a path was asked of.
+  class ExtractError < Error; end
+
+  # The request was cancelled, by Response#cancel or at the process's end.
+  class CancelledError < Error; end
+
+  # An object was made in the parent process and used after a fork.
+  class ForkError < Error; end
+
+  # The browser closed the stream, or took nothing for the write timeout.
+  class ClientDisconnected < Error; end
+end

@@ -1,0 +1,148 @@
+# frozen_string_literal: true
+
+require "rack"
+require "time"
+
+require_relative "../sinks/cork"
+require_relative "../sinks/live"
+require_relative "../sinks/rack"
+require_relative "../sinks/socket"
+
+module Streamer
+  # How a stream leaves an action. One of four, by what the server and the controller are:
+  #
+  #   Handover     Puma without TLS: a callable body gets the socket and frames HTTP itself
+  #   Callable     Puma with TLS, Falcon: a callable body gets a stream
+  #   Enumerable   every other server, Rack 2, and tests without a server: a body with each
+  #   Live         a controller that includes ActionController::Live: the action writes to response.stream
+  class Delivery
+    HEADERS = {
+      "Content-Type" => "text/event-stream",
+      "Cache-Control" => "no-cache, no-transform", # no-transform: Rack::Deflater and proxies leave it uncompressed
+      "X-Accel-Buffering" => "no"
+    }.freeze
+
+    def self.for(controller)
+      env = controller.request.env
+      type =
+        if defined?(::ActionController::Live) && controller.is_a?(::ActionController::Live) then Live
+        elsif ::Rack.release < "3" then Enumerable
+        elsif env["puma.socket"].is_a?(::BasicSocket) then Handover
+        elsif env["puma.socket"] || env["protocol.http.request"] then Callable
+        else Enumerable
+        end
+      type.new(controller)
+    end
+
+    def initialize(controller)
+      @controller = controller
+      @response = controller.response
+      @env = controller.request.env
+    end
+
+    # Answers the action's request. HEAD gets the head and never runs the action's block.
+    def start(action, status:, headers:, heartbeat:)
+      @response.status = status
+      HEADERS.merge(own_headers).each { |name, value| @response.set_header(name, value) }
+      headers.each { |name, value| @response.set_header(name, value) }
+      @heartbeat = heartbeat
+
+      @controller.request.head? ? answer_head : deliver(action)
+    end
+
+    private
+
+    def own_headers = {}
+
+    def answer_head
+      @controller.response_body = ""
+    end
+
+    def deliver(action)
+      body = body_for(action)
+      @controller.response_body = body
+      # Rails before 8.0 takes whatever an action answers with for an enumerable, and wraps it.
+      @response.instance_variable_set(:@stream, body) unless @response.stream.equal?(body)
+    end
+
+    # A body that is called with the server's stream; the block makes a sink of it. (No Struct: one answers `each`.)
+    class CallableBody
+      def initialize(action, &sink)
+        @action = action
+        @sink = sink
+      end
+
+      def call(stream) = @action.run(@sink.call(stream))
+    end
+
+    # A body that yields Strings.
+    class EnumerableBody < CallableBody
+      undef_method :call
+
+      def each(&block) = @action.run(@sink.call(Yielder.new(block)))
+    end
+
+    # The stream of an EnumerableBody.
+    class Yielder
+      def initialize(block)
+        @block = block
+      end
+
+      def write(bytes) = @block.call(bytes)
+      def close; end
+    end
+
+    class Handover < Delivery
+      private
+
+      def chunked? = @env["SERVER_PROTOCOL"] == "HTTP/1.1"
+
+      def own_headers
+        { "Connection" => "close" }.merge(chunked? ? { "Transfer-Encoding" => "chunked" } : {})
+      end
+
+      def body_for(action)
+        CallableBody.new(action) { |io| Sinks::Socket.new(io, chunked: chunked?, heartbeat: @heartbeat) }
+      end
+    end
+
+    class Callable < Delivery
+      private
+
+      # Puma frames nothing here, so the end of the connection is the end of the stream. Falcon compresses what says no encoding,
+      # in spite of no-transform.
+      def own_headers = @env["puma.socket"] ? { "Connection" => "close" } : { "Content-Encoding" => "identity" }
+
+      def body_for(action)
+        CallableBody.new(action) { |stream| Sinks::Rack.new(stream, heartbeat: @heartbeat) }
+      end
+    end
+
+    class Enumerable < Delivery
+      private
+
+      # Rack 2's ETag reads a body to its end unless there is a validator.
+      def own_headers = ::Rack.release < "3" ? { "Last-Modified" => Time.now.httpdate } : {}
+
+      def body_for(action)
+        EnumerableBody.new(action) do |stream|
+          Sinks::Cork.release(@env)
+          Sinks::Rack.new(stream, heartbeat: @heartbeat)
+        end
+      end
+    end
+
+    class Live < Delivery
+      private
+
+      def answer_head = @response.stream.close
+
+      def deliver(action)
+        Sinks::Cork.release_for(@response.stream)
+        action.run(Sinks::Live.new(@response.stream, heartbeat: @heartbeat))
+      end
+    end
+
+    private_constant :CallableBody, :EnumerableBody, :Yielder, :Handover, :Callable, :Enumerable, :Live
+  end
+end

@@ -1,0 +1,178 @@
+# frozen_string_literal: true
+
+require "json"
+require "uri"
+
+module Streamer
+  # A request that is not sent yet: what Client#request sends at once, and Streamer.merge and relay_events when it is their turn.
+  # It can be sent any number of times if its body is no IO.
+  class Request
+    # Seconds. nil or 0 switches one off.
+    # connect: until the request can be sent. first_event: until the first event, or the first bytes of a body that is no event
+    # stream. idle: between two reads. total: until the end.
+    TIMEOUTS = { connect: 5, first_event: 60, idle: 60, total: 600 }.freeze
+
+    REDIRECTS = 5
+
+    # Sent to another origin too; all other headers stay where they were meant for.
+    SHAREABLE_HEADERS = %w[accept accept-encoding accept-language content-type user-agent].freeze
+
+    DEFAULT_HEADERS = {
+      "accept" => "text/event-stream, application/json, */*;q=0.5",
+      "accept-encoding" => "identity", # a compressed event stream arrives in lumps
+      "user-agent" => "streamer/#{VERSION}"
+    }.freeze
+
+    private_constant :SHAREABLE_HEADERS, :DEFAULT_HEADERS
+
+    attr_reader :method, :url, :headers
+
+    # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
+    # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
+    # timeouts: as TIMEOUTS, merged into it. tls: { verify: true, ca_file: "…/ca.pem" }. redirects: how many to follow.
+    # Raises ArgumentError for what cannot be sent.
+    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, tls: {}, redirects: REDIRECTS)
+      @method = token(method.to_s.upcase, "method")
+      @uri = parse(url)
+      raise ArgumentError, "give json: or body:, not both" if json && body
+
+      @body = json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json)
+      @headers = checked(headers, json)
+      @timeouts = checked_timeouts(timeouts)
+      @tls = { verify: true, ca_file: nil }.merge(tls)
+      unknown = @tls.keys - %i[verify ca_file]
+      raise ArgumentError, "unknown tls option #{unknown.first.inspect}; known are verify and ca_file" if unknown.any?
+
+      @redirects = redirects
+    end
+
+    def url = @uri.to_s
+
+    # Sends it and returns the Response once its head is here, redirects followed. From any thread or fiber; inside a fiber
+    # scheduler only the fiber waits. Raises Streamer::Error.
+    def call
+      response = exchange
+      return response unless response.redirect? && @redirects.positive?
+
+      follow(response)
+    end
+
+    # For logs and errors: no query, no credentials.
+    def to_s = "#{method} #{@uri.scheme}://#{@uri.host}#{":#{@uri.port}" unless @uri.port == @uri.default_port}#{@uri.path}"
+
+    def inspect = "#<Streamer::Request #{self}>"
+
+    # Another request like this one elsewhere, as a redirect wants it (Fetch Standard, HTTP-redirect fetch).
+    def redirected(status, location)
+      raise too_many if @redirects.zero?
+
+      target = @uri.merge(location)
+      raise RedirectError, "redirected from https to #{target.scheme}" if @uri.scheme == "https" && target.scheme != "https"
+
+      same = [target.scheme, target.host, target.port] == [@uri.scheme, @uri.host, @uri.port]
+      as_get = (status == 303 && !%w[GET HEAD].include?(method)) || ([301, 302].include?(status) && method == "POST")
+      headers = same ? @headers : @headers.slice(*SHAREABLE_HEADERS)
+      headers = headers.except("content-type") if as_get
+      Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body,
+                                                   timeouts: @timeouts, tls: @tls, redirects: @redirects - 1)
+    rescue URI::Error
+      raise RedirectError, "redirected to something that is no URL"
+    end
+
+    private
+
+    def exchange
+      transfer = Transfer.new(method, url, @headers.map { |name, value| value.empty? ? "#{name};" : "#{name}: #{value}" } + ["Expect:"],
+                              transfer_body, @tls[:verify], @tls[:ca_file], @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
+      transfer.start
+      upload(transfer) if @body.respond_to?(:read)
+      status = transfer.wait_head
+      Response.new(self, transfer, status)
+    rescue Error => error
+      raise error.concerning(to_s)
+    ensure
+      transfer&.cancel if status.nil?
+    end
+
+    def follow(response)
+      location = response.headers["location"]
+      response.cancel
+      raise RedirectError, "redirected without a Location" if location.nil?
+
+      redirected(response.status, location).call
+    rescue RedirectError => error
+      raise error.concerning(to_s)
+    end
+
+    def too_many = RedirectError.new("redirected more often than allowed (redirects:)")
+
+    # What Transfer takes: a String, nil, or the length of a streamed body, -1 where it is not known.
+    def transfer_body
+      return @body.respond_to?(:size) && @body.size ? @body.size : -1 if @body.respond_to?(:read)
+      return "" if @body.nil? && %w[POST PUT PATCH].include?(method) # with a Content-Length of 0, which some servers insist on
+
+      @body
+    end
+
+    PIECE = 64 * 1024
+    private_constant :PIECE
+
+    def upload(transfer)
+      while (piece = @body.read(PIECE))
+        return unless transfer.upload(piece, false)
+      end
+      transfer.upload("", true)
+    end
+
+    def rewound_body
+      return @body unless @body.respond_to?(:read)
+      return @body.tap(&:rewind) if @body.respond_to?(:rewind)
+
+      raise RedirectError, "redirected, and the body cannot be sent again: #{@body.class} does not rewind"
+    end
+
+    def parse(url)
+      uri = url.is_a?(URI) ? url.dup : URI(url.to_s)
+      raise ArgumentError, "a URL with http:// or https:// and a host is wanted, got one without" unless uri.is_a?(URI::HTTP) && uri.host
+
+      uri.path = "/" if uri.path.empty?
+      uri.fragment = nil
+      uri
+    rescue URI::Error
+      raise ArgumentError, "not a URL that can be requested" # without it: it may hold credentials
+    end
+
+    def token(text, what)
+      return text if text.match?(/\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/)
+
+      raise ArgumentError, "#{text.inspect} is no HTTP #{what}"
+    end
+
+    def checked(headers, json)
+      own = headers.to_h { |name, value| [token(name.to_s, "header name").downcase, value] }
+      own["content-type"] = "application/json" if json && !own.key?("content-type")
+      own["content-type"] = "application/octet-stream" if @body && !own.key?("content-type")
+      own["authorization"] ||= basic_authorization if @uri.userinfo
+      DEFAULT_HEADERS.merge(own).compact.transform_values(&:to_s).each do |name, value|
+        raise ArgumentError, "the value of #{name} holds CR, LF or NUL" if value.match?(/[\r\n\0]/)
+      end
+    end
+
+    def basic_authorization
+      credentials = URI.decode_www_form_component(@uri.userinfo)
+      @uri.userinfo = nil
+      "Basic #{[credentials].pack("m0")}"
+    end
+
+    def checked_timeouts(timeouts)
+      unknown = timeouts.keys - TIMEOUTS.keys
+      raise ArgumentError, "unknown timeout #{unknown.first.inspect}; known are #{TIMEOUTS.keys.join(", ")}" if unknown.any?
+
+      TIMEOUTS.merge(timeouts).each do |name, seconds|
+        next if seconds.nil? || (seconds.is_a?(Numeric) && seconds >= 0)
+
+        raise ArgumentError, "the #{name} timeout is a number of seconds or nil; got #{seconds.inspect}"
+      end
+    end
+  end
+end

@@ -1,0 +1,51 @@
+# frozen_string_literal: true
+
+module Streamer
+  module Sinks
+    # What the block of stream_events gets: events for one browser.
+    #
+    #   events.write({ step: 1 }, event: "progress", id: "7", retry: 1500)
+    #   events.comment("still at it")
+    #   events.relay client.post(...), value: "choices.0.delta.content", event: "token"
+    #
+    # Several threads or fibers may use it at once; frames never interleave. A write raises ClientDisconnected once the
+    # browser has left; let it pass, the stream ends there. While the block waits, the browser gets heartbeats.
+    class Events
+      def initialize(sink)
+        @sink = sink
+      end
+
+      # One event. `data`: a String as it is, anything else as JSON. `fields`: event, id, retry (milliseconds). ArgumentError for
+      # what SSE cannot carry (a line break in a field). Returns self.
+      def write(data, **fields)
+        @sink.write(Encoder.encode(data, **fields))
+        self
+      end
+
+      # A comment: no browser shows it. Returns self.
+      def comment(text = "")
+        @sink.write(Encoder.comment(text))
+        self
+      end
+
+      # Writes another event stream to the browser until it ends; nil. With `value`, each event that has this part
+      # (a JSON path) becomes {"name":part} under the type `event`; without, events pass as they are. `done` is the
+      # data of an upstream event that is an end marker and not for the browser. With a block, it gets each String of
+      # frames after it was written; without, nothing of the relay runs in Ruby where the sink is a socket.
+      #
+      # `response` must be one of success (ResponseError). Its errors pass on after everything that had arrived was written.
+      # Database connections of this thread or fiber go back to their pool first.
+      def relay(response, value: nil, event: nil, done: "[DONE]", &block)
+        response.ensure_success!
+        Connections.release
+        @sink.relay(response, Pipeline.new(value: value, event: event, done: done), &block)
+        nil
+      end
+
+      def connected? = @sink.connected?
+
+      # Ends the stream before the block does. Further writes raise ClientDisconnected.
+      def close = @sink.close
+    end
+  end
+end

@@ -1,0 +1,23 @@
+# frozen_string_literal: true
+
+require_relative "base"
+
+module Streamer
+  module Sinks
+    # response.stream of a controller that includes ActionController::Live.
+    class Live < Base
+      def initialize(stream, heartbeat:)
+        @stream = stream
+        super(heartbeat: heartbeat)
+      end
+
+      def connected? = super && @stream.connected?
+
+      private
+
+      def deliver(bytes) = @stream.write(bytes)
+
+      def finish = @stream.close
+    end
+  end
+end

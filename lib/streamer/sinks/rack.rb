@@ -1,0 +1,53 @@
+# frozen_string_literal: true
+
+require_relative "base"
+
+module Streamer
+  module Sinks
+    # The stream that a Rack 3 server gives to a callable body: Falcon's (HTTP/1 and HTTP/2), Puma's with TLS. Also anything
+    # else with `write` and `close`.
+    class Rack < Base
+      # Falcon's HTTP/1 stream is a queue without an end: bytes that may lie in it before a write waits, and how long it
+      # waits, in seconds, until the browser counts as gone.
+      HIGH_WATER = 64 * 1024
+      WRITE_TIMEOUT = 30.0
+
+      def initialize(stream, heartbeat:)
+        @stream = stream
+        @queue = queue_of(stream)
+        @queued = 0
+        super(heartbeat: heartbeat)
+      end
+
+      private
+
+      def deliver(bytes)
+        @stream.write(bytes)
+        @stream.flush if @stream.respond_to?(:flush)
+        wait_until_taken(bytes.bytesize) if @queue
+      end
+
+      def finish = @stream.close
+
+      def queue_of(stream)
+        output = stream.output if stream.respond_to?(:output)
+        output if output.respond_to?(:ready?)
+      end
+
+      def wait_until_taken(size)
+        @queued += size
+        return if @queued < HIGH_WATER
+
+        deadline = now + WRITE_TIMEOUT
+        pause = 0.001
+        while @queue.ready? && !@queue.closed?
+          raise ClientDisconnected, "the browser has read nothing for #{WRITE_TIMEOUT.to_i} s" if now > deadline
+
+          sleep(pause)
+          pause = [pause * 2, 0.05].min
+        end
+        @queued = 0
+      end
+    end
+  end
+end

@@ -1,0 +1,335 @@
+#include "extract.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "limits.h"
+#include "test.h"
+
+static const char *const kinds[] = {"none", "string", "number", "true", "false", "null", "container"};
+
+/* The status, then each value: kind, text and JSON as they are written out. */
+static void extract(struct transcript *transcript, struct streamer_extractor *extractor, const char *json,
+                    size_t length) {
+    struct streamer_value values[STREAMER_MAX_PATHS];
+    char *input = exact_copy(json, length);
+    transcript_printf(transcript, "%s",
+                      streamer_status_name(streamer_extractor_read(extractor, input, length, values)));
+    for (size_t i = 0; i < streamer_extractor_count(extractor); i++) {
+        const struct streamer_value *value = &values[i];
+        transcript_printf(transcript, ", %s", kinds[value->kind]);
+        if (value->kind == STREAMER_KIND_NONE) continue;
+        CHECK(value->json >= input && value->json + value->length <= input + length);
+        struct streamer_buffer text;
+        streamer_buffer_init(&text, 1 << 20);
+        CHECK_STATUS(STREAMER_OK, streamer_value_text(value, &text));
+        transcript_printf(transcript, " ");
+        transcript_bytes(transcript, text.bytes, text.length);
+        streamer_buffer_release(&text);
+        char *out = malloc(value->length + 2);
+        size_t written = streamer_value_json(value, out);
+        transcript_printf(transcript, " %.*s", (int)written, out);
+        free(out);
+        CHECK(value->escaped ==
+              (value->kind == STREAMER_KIND_STRING && memchr(value->json, '\\', value->length) != NULL));
+    }
+    free(input);
+}
+
+static enum streamer_status compile(struct streamer_extractor **extractor, const char *paths, size_t max_depth,
+                                    size_t max_size) {
+    const char *starts[64];
+    size_t lengths[64], count = 0;
+    for (const char *path = paths; *paths != '\0'; path += lengths[count - 1] + 1) {
+        starts[count] = path;
+        lengths[count++] = strcspn(path, " ");
+        if (path[lengths[count - 1]] == '\0') break;
+    }
+    return streamer_extractor_new(extractor, starts, lengths, count, max_depth, max_size);
+}
+
+struct extract_case {
+    const char *paths; /* separated by a space */
+    const char *json;
+    const char *expected;
+};
+
+static const struct extract_case cases[] = {
+    {"a", "{\"a\":\"x\"}", "OK, string \"x\" \"x\""},
+    {"a", "{\"a\":\"\"}", "OK, string \"\" \"\""},
+    {"a", "{\"a\":-1.5e+3}", "OK, number \"-1.5e+3\" -1.5e+3"},
+    {"a", "{\"a\":0}", "OK, number \"0\" 0"},
+    {"a", "{\"a\" : true }", "OK, true \"true\" true"},
+    {"a", "{\"a\":false}", "OK, false \"false\" false"},
+    {"a", "{\"a\":\n null\n}", "OK, null \"null\" null"},
+    {"a", "{\"a\":{}}", "OK, container \"{}\" {}"},
+    {"a", "{\"a\":[1, {\"b\": 2}]}", "OK, container \"[1, {\"b\": 2}]\" [1,{\"b\":2}]"},
+    {"a.b", "{\"a\":{\"b\":1}}", "OK, number \"1\" 1"},
+    {"a.b", "{\"b\":2,\"a\":{\"x\":3,\"b\":1}}", "OK, number \"1\" 1"},
+    {"a.b", "{\"a\":[{\"b\":1}]}", "MISSING, none"},
+    {"a.0.b", "{\"a\":[{\"b\":1}]}", "OK, number \"1\" 1"},
+    {"a.2", "{\"a\":[[0,1,2],{\"2\":5},7]}", "OK, number \"7\" 7"},
+    {"a.3", "{\"a\":[1,2,3]}", "MISSING, none"},
+    {"a.0", "{\"a\":{\"0\":1}}", "OK, number \"1\" 1"},
+    {"a.01", "{\"a\":[1,2]}", "MISSING, none"},
+    {"a.01", "{\"a\":{\"01\":1}}", "OK, number \"1\" 1"},
+    {"0", "[\"x\"]", "OK, string \"x\" \"x\""},
+    {"1.1", "[0,[2,3]]", "OK, number \"3\" 3"},
+    {"a", "{\"x\":{\"a\":1},\"y\":[{\"a\":2}],\"a\":3}", "OK, number \"3\" 3"},
+    {"a", "{\"aa\":1,\"A\":2,\"\":3}", "MISSING, none"},
+    {"a b", "{\"b\":1,\"a\":2}", "OK, number \"2\" 2, number \"1\" 1"},
+    {"a b", "{\"b\":1}", "OK, none, number \"1\" 1"},
+    {"a a", "{\"a\":1}", "OK, number \"1\" 1, number \"1\" 1"},
+    {"a a.b a.b.c", "{\"a\":{\"b\":{\"c\":1}}}",
+     "OK, container \"{\"b\":{\"c\":1}}\" {\"b\":{\"c\":1}}, container \"{\"c\":1}\" {\"c\":1}, number \"1\" 1"},
+    {"a a.b", "{\"a\":5}", "OK, number \"5\" 5, none"},
+    {"choices.0.delta.content choices.0.finish_reason",
+     "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}],\"usage\":null}",
+     "OK, string \"hi\" \"hi\", null \"null\" null"},
+    {"a", "{\"a\":1,\"a\":2}", "OK, number \"1\" 1"},
+    {"a b", "{\"a\":1,\"a\":2,\"b\":3}", "OK, number \"1\" 1, number \"3\" 3"},
+    {"a.b", "{\"a\":{\"x\":1},\"a\":{\"b\":2}}", "MISSING, none"},
+    {"a.b", "{\"a\":0,\"a\":{\"b\":2}}", "MISSING, none"},
+    {"ab", "{\"\\u0061b\":1}", "OK, number \"1\" 1"},
+    {"a", "{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}",
+     "OK, string \"\"\\/\\x08\\x0C\\n\\r\\x09\" \"\\\"\\\\/\\b\\f\\n\\r\\t\""},
+    {"a", "{\"a\":\"\\\\\"}", "OK, string \"\\\" \"\\\\\""},
+    {"a", "{\"a\":\"\\\"\"}", "OK, string \"\"\" \"\\\"\""},
+    {"a", "{\"a\" :  \"\\\\\\\"x\\\\\"}", "OK, string \"\\\"x\\\" \"\\\\\\\"x\\\\\""},
+    {"a.1", "{\"a\":[\"x\\n\",\"\\ny\"]}", "OK, string \"\\ny\" \"\\ny\""},
+    {"a", "{\"a\":\"\\u0041\\u00e9\\u20AC\"}", "OK, string \"A\\xC3\\xA9\\xE2\\x82\\xAC\" \"A\xC3\xA9\xE2\x82\xAC\""},
+    {"a", "{\"a\":\"\\u0000\\u001F\\u000a\\u0022\\u005C\\u007f\"}",
+     "OK, string \"\\x00\\x1F\\n\"\\\\x7F\" \"\\u0000\\u001f\\n\\\"\\\\\x7f\""},
+    {"a", "{\"a\":\"\\ud83d\\uDE00\"}", "OK, string \"\\xF0\\x9F\\x98\\x80\" \"\xF0\x9F\x98\x80\""},
+    {"a", "{\"a\":\"\\uD83D\"}", "OK, string \"\\xEF\\xBF\\xBD\" \"\\uD83D\""},
+    {"a", "{\"a\":\"\\ude00x\"}", "OK, string \"\\xEF\\xBF\\xBDx\" \"\\ude00x\""},
+    {"a", "{\"a\":\"\\ud83dx\\ud83d\\n\\ud83d\\u0041\"}",
+     "OK, string \"\\xEF\\xBF\\xBDx\\xEF\\xBF\\xBD\\n\\xEF\\xBF\\xBDA\" \"\\ud83dx\\ud83d\\n\\ud83dA\""},
+    {"a", "{\"a\":\"\\ud83d\\ud83d\\ude00\"}",
+     "OK, string \"\\xEF\\xBF\\xBD\\xF0\\x9F\\x98\\x80\" \"\\ud83d\xF0\x9F\x98\x80\""},
+    {"a", "{\"a\":[ \"\\u0041 \\\" ]\" , {\n\"b\":\t\"\\\\\"} ]}",
+     "OK, container \"[ \"\\u0041 \\\" ]\" , {\\n\"b\":\\x09\"\\\\\"} ]\" [\"A \\\" ]\",{\"b\":\"\\\\\"}]"},
+    /* what follows the last wanted value is not read */
+    {"a", "{\"a\":\"x\",", "OK, string \"x\" \"x\""},
+    {"a", "{\"a\":1,}!", "OK, number \"1\" 1"},
+    {"a", "{\"a\":\"x\"", "OK, string \"x\" \"x\""},
+    /* but all of it while one is missing */
+    {"a b", "{\"a\":1,}", "JSON_INVALID, none, none"},
+    {"a b", "{\"a\":1", "JSON_INVALID, none, none"},
+    {"a b", "{\"a\":1} x", "JSON_INVALID, none, none"},
+    {"a", "", "JSON_INVALID, none"},
+    {"a", "  ", "JSON_INVALID, none"},
+    {"a", "{\"a\":1", "JSON_INVALID, none"},
+    {"a", "{\"a\":[1]", "OK, container \"[1]\" [1]"},
+    {"a", "{\"a\":[1", "JSON_INVALID, none"},
+    {"a", "{\"a\":\"x", "JSON_INVALID, none"},
+    {"a", "{\"a\":tru", "JSON_INVALID, none"},
+    {"a", "{\"a\":tru}", "JSON_INVALID, none"},
+    {"a", "{\"b\":01}", "JSON_INVALID, none"},
+    {"a", "{\"a\":\"\\x\"}", "JSON_INVALID, none"},
+    {"a", "{\"a\":\"\\u12g4\"}", "JSON_INVALID, none"},
+    {"a", "{\"a\":\"\n\"}", "JSON_INVALID, none"},
+    {"a", "{'a':1}", "JSON_INVALID, none"},
+    {"a", "{\"b\":1}{", "JSON_INVALID, none"},
+    {"a", "{\"b\":1} \"c", "JSON_INVALID, none"},
+    {"a", "1 \"c", "JSON_INVALID, none"},
+    {"a", "\"b\" \"c", "JSON_INVALID, none"},
+    {"a", "1 2", "JSON_INVALID, none"},
+    {"a", "12x", "JSON_INVALID, none"},
+    {"a", "-", "JSON_INVALID, none"},
+    {"a", "nul", "JSON_INVALID, none"},
+    {"a", "null,", "JSON_INVALID, none"},
+    {"a", "{\"b\":1}\xC2\xA0", "JSON_INVALID, none"},
+    {"a", "[DONE]", "JSON_INVALID, none"},
+    {"a", "12", "MISSING, none"},
+    {"a", " 12 ", "MISSING, none"},
+    {"a", "-1.5e3", "MISSING, none"},
+    {"a", "\"x\"", "MISSING, none"},
+    {"a", "\"x\\n\" ", "MISSING, none"},
+    {"a", "true", "MISSING, none"},
+    {"a", "null\n", "MISSING, none"},
+    {"a", "[]", "MISSING, none"},
+    {"a", "{}\r\n\t ", "MISSING, none"},
+    {"a", "[[[[]]],{\"b\":{\"a\":1}}]", "MISSING, none"},
+    {"", "{\"a\":1}", "MISSING"},
+    {"", "{\"a\":1", "JSON_INVALID"},
+};
+
+static void finds_values(void) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_about(cases[i].json);
+        struct streamer_extractor *extractor;
+        CHECK_STATUS(STREAMER_OK, compile(&extractor, cases[i].paths, 0, 0));
+        for (int again = 0; again < 2; again++) {
+            struct transcript transcript = {0};
+            extract(&transcript, extractor, cases[i].json, strlen(cases[i].json));
+            CHECK_TEXT(cases[i].expected, transcript.text);
+            transcript_free(&transcript);
+        }
+        CHECK(streamer_extractor_size(extractor) == heap_bytes());
+        streamer_extractor_free(extractor);
+    }
+}
+
+/* Cut anywhere, a text is invalid, or all was found before; nothing is read behind its end. */
+static void a_cut_text_is_never_valid_by_chance(void) {
+    static const char json[] = "{\"a\":[12,{\"b\":\"\\ud83d\\ude00\\n\xC3\xA9\"}],\"c\":-1.5e3,\"d\":true} ";
+    struct streamer_extractor *extractor;
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, "d x", 0, 0));
+    for (size_t length = 0; length < sizeof json - 2; length++) {
+        struct transcript transcript = {0};
+        extract(&transcript, extractor, json, length);
+        CHECK_TEXT("JSON_INVALID, none, none", transcript.text);
+        transcript_free(&transcript);
+    }
+    struct transcript transcript = {0};
+    extract(&transcript, extractor, json, sizeof json - 1);
+    CHECK_TEXT("OK, true \"true\" true, none", transcript.text);
+    transcript_free(&transcript);
+    streamer_extractor_free(extractor);
+}
+
+static char *nested(size_t depth, size_t *length) {
+    char *json = malloc(depth * 2 + 1);
+    memset(json, '[', depth);
+    memset(json + depth, ']', depth);
+    *length = depth * 2;
+    return json;
+}
+
+static void stops_at_the_depth_allowed(void) {
+    static const size_t allowed[] = {1, 2, 33, 34, 127, 128, 129, 1000, 100000};
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
+        for (size_t extra = 0; extra < 2; extra++) {
+            struct streamer_extractor *extractor;
+            CHECK_STATUS(STREAMER_OK, compile(&extractor, "a", allowed[i], 0));
+            size_t length;
+            char *json = nested(allowed[i] + extra, &length);
+            struct transcript transcript = {0};
+            extract(&transcript, extractor, json, length);
+            CHECK_TEXT(extra > 0 ? "JSON_TOO_DEEP, none" : "MISSING, none", transcript.text);
+            transcript_free(&transcript);
+            free(json);
+            streamer_extractor_free(extractor);
+        }
+    }
+}
+
+static void finds_the_deepest_path_allowed(void) {
+    char path[2 * STREAMER_MAX_SEGMENTS], json[4 * STREAMER_MAX_SEGMENTS], *out = json;
+    for (size_t i = 0; i < STREAMER_MAX_SEGMENTS; i++) {
+        path[2 * i] = '0';
+        path[2 * i + 1] = '.';
+        *out++ = '[';
+    }
+    path[sizeof path - 1] = '\0';
+    out += strlen(strcpy(out, "{\"x\":[7]}"));
+    struct streamer_extractor *extractor;
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, path, 0, 0));
+    struct transcript transcript = {0};
+    extract(&transcript, extractor, json, (size_t)(out - json));
+    CHECK_TEXT("OK, container \"{\"x\":[7]}\" {\"x\":[7]}", transcript.text);
+    transcript_free(&transcript);
+    streamer_extractor_free(extractor);
+}
+
+static void refuses_a_text_larger_than_allowed(void) {
+    struct streamer_extractor *extractor;
+    struct transcript transcript = {0};
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, "a", 0, 7));
+    extract(&transcript, extractor, "{\"a\":1}", 7);
+    transcript_printf(&transcript, "; ");
+    extract(&transcript, extractor, "{\"a\":10}", 8);
+    CHECK_TEXT("OK, number \"1\" 1; JSON_TOO_LARGE, none", transcript.text);
+    transcript_free(&transcript);
+    streamer_extractor_free(extractor);
+}
+
+/* A string with escapes makes yajl's buffers grow: every length around a power of two, with and without a second token
+ * cut off by the end. The arena ends the program when its bound does not hold. */
+static void has_the_memory_yajl_needs_at_every_size(void) {
+    struct streamer_extractor *extractor;
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, "a z", 0, 0));
+    char *json = malloc(1 << 20);
+    for (size_t size = 500; size < 300000; size = size * 2 + size / 8) {
+        for (size_t around = size - 3; around <= size + 3; around++) {
+            for (int cut = 0; cut < 3; cut++) {
+                char *out = json + strlen(strcpy(json, "{\"b\":\"\\n"));
+                memset(out, 'x', around);
+                out += around;
+                out += strlen(strcpy(out, cut == 0 ? "\"}" : "\",\"c\":\""));
+                if (cut > 0) memset(out, 'y', around * (size_t)cut), out += around * (size_t)cut;
+                struct transcript transcript = {0};
+                extract(&transcript, extractor, json, (size_t)(out - json));
+                CHECK_TEXT(cut == 0 ? "MISSING, none, none" : "JSON_INVALID, none, none", transcript.text);
+                transcript_free(&transcript);
+            }
+        }
+    }
+    CHECK(streamer_extractor_size(extractor) < 2 * STREAMER_KEEP);
+    free(json);
+    streamer_extractor_free(extractor);
+}
+
+static void allocates_nothing_once_warm(void) {
+    struct streamer_extractor *extractor;
+    struct streamer_value values[1];
+    const char json[] = "{\"a\":{\"b\":\"x\\n\"}}";
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, "a.b", 0, 0));
+    streamer_extractor_read(extractor, json, strlen(json), values);
+    size_t before = heap_requests();
+    for (int i = 0; i < 100; i++) {
+        CHECK_STATUS(STREAMER_OK, streamer_extractor_read(extractor, json, strlen(json), values));
+    }
+    CHECK(heap_requests() == before);
+    streamer_extractor_free(extractor);
+}
+
+static void refuses_bad_paths(void) {
+    static const char *const bad[] = {".",
+                                      "a.",
+                                      ".a",
+                                      "a..b",
+                                      "a  b",
+                                      "a b c d e f g h i j k l m n o p q",
+                                      "1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6.7.8.9.0.1.2.3"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        test_about(bad[i]);
+        struct streamer_extractor *extractor;
+        CHECK_STATUS(STREAMER_PATH_INVALID, compile(&extractor, bad[i], 0, 0));
+    }
+}
+
+/* Made-up texts out of JSON's tokens: an answer without reading past the end or leaving a value half filled. */
+static void survives_made_up_texts(void) {
+    static const char *const words[] = {"{",       "}",       "[",  "]",  ",",    ":",        "\"a\":",
+                                        "\"b\":",  "\"a\"",   "\"", "\\", "\\\"", "\\u",      "d83d",
+                                        "\\ud83d", "\\ude00", "1",  "-",  "e",    ".",        "true",
+                                        "null",    " ",       "\n", "x",  "\xE2", "\x82\xAC", "{\"a\":{\"b\":",
+                                        "}}",      "0"};
+    struct streamer_extractor *extractor;
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, "a a.b b.0 0.a", 10, 0));
+    uint32_t state = 42;
+    for (int round = 0; round < 20000; round++) {
+        char json[256] = "";
+        for (uint32_t left = random_below(&state, 14); left > 0; left--) {
+            strcat(json, words[random_below(&state, sizeof words / sizeof *words)]);
+        }
+        struct transcript transcript = {0};
+        extract(&transcript, extractor, json, strlen(json));
+        transcript_free(&transcript);
+    }
+    streamer_extractor_free(extractor);
+}
+
+void extract_tests(void) {
+    RUN(finds_values);
+    RUN(a_cut_text_is_never_valid_by_chance);
+    RUN(stops_at_the_depth_allowed);
+    RUN(finds_the_deepest_path_allowed);
+    RUN(refuses_a_text_larger_than_allowed);
+    RUN(has_the_memory_yajl_needs_at_every_size);
+    RUN(allocates_nothing_once_warm);
+    RUN(refuses_bad_paths);
+    RUN(survives_made_up_texts);
+}

@@ -1,0 +1,182 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "json"
+require "oracle/json_path"
+require "support/seed"
+
+# Extractor against JSON.parse and a walk.
+class ExtractorTest < Minitest::Test
+  include Seed
+
+  DOCUMENT = <<~JSON
+    {"id": "x", "choices": [{"index": 0, "delta": {"content": "Hel", "role": null}}, {"delta": {"content": "lo"}}],
+     "usage": {"total": 12, "cost": -1.5e-3}, "ok": true, "no": false, "": "empty", "0": {"1": "digits"}, "ü": "umlaut"}
+  JSON
+
+  def test_each_kind_of_value_is_itself
+    assert_equal "Hel", extract("choices.0.delta.content")
+    assert_equal "lo", extract("choices.1.delta.content")
+    assert_equal 12, extract("usage.total")
+    assert_in_delta(-0.0015, extract("usage.cost"))
+    assert_equal true, extract("ok")
+    assert_equal false, extract("no")
+    assert_nil extract("choices.0.delta.role")
+    assert_equal "umlaut", extract("ü")
+  end
+
+  def test_digits_are_an_index_or_a_key
+    assert_equal "digits", extract("0.1")
+  end
+
+  def test_what_is_not_there_is_nil
+    %w[nothing choices.2.delta choices.0.delta.content.deeper usage.0 choices.index ok.0 choices.00.index].each do |path|
+      assert_nil extract(path), path
+    end
+  end
+
+  def test_objects_and_arrays_come_parsed
+    assert_equal({ "total" => 12, "cost" => -0.0015 }, extract("usage"))
+    assert_equal [{ "a" => [] }], Streamer::Extractor.new("x").call('{"x":[{"a":[]}]}')
+  end
+
+  def test_several_paths_give_an_array_in_their_order
+    extractor = Streamer::Extractor.new("usage.total", "choices.0.delta.content", "nothing", "id")
+    assert_equal [12, "Hel", nil, "x"], extractor.call(DOCUMENT)
+  end
+
+  def test_one_path_may_lead_into_another
+    json = '{"a":{"b":{"c":1},"d":2}}'
+    assert_equal [{ "c" => 1 }, 1, 2], Streamer::Extractor.new("a.b", "a.b.c", "a.d").call(json)
+    assert_equal [1, 1], Streamer::Extractor.new("a.b.c", "a.b.c").call(json)
+  end
+
+  def test_strings_are_unescaped_utf8
+    value = Streamer::Extractor.new("a").call('{"a":"\u00fc\ud83d\ude00\n\t\r\b\f\"\\\\\/ é"}')
+    assert_equal "ü😀\n\t\r\b\f\"\\/ é", value
+    assert_equal Encoding::UTF_8, value.encoding
+    assert_predicate value, :valid_encoding?
+  end
+
+  def test_lone_surrogates_are_replaced
+    ['"\ud83d"', '"\ude00"', '"\ud83d\ud83d\ude00"', '"\ude00\ud83d"', '"\ud83dx"', '"\ud83d\n"'].zip(
+      ["\uFFFD", "\uFFFD", "\uFFFD😀", "\uFFFD\uFFFD", "\uFFFDx", "\uFFFD\n"]
+    ) { |json, text| assert_equal text, Streamer::Extractor.new("a").call("{\"a\":#{json}}"), json }
+  end
+
+  def test_escaped_keys_are_found
+    assert_equal 1, Streamer::Extractor.new("aü").call('{"\u0061\u00fc":1}')
+  end
+
+  def test_numbers_keep_their_size
+    { "0" => 0, "-0" => 0, "123456789012345678901234567890" => 123_456_789_012_345_678_901_234_567_890,
+      "-9223372036854775809" => -9_223_372_036_854_775_809, "1e3" => 1000.0, "1.0" => 1.0 }.each do |json, number|
+      value = Streamer::Extractor.new("a").call("{\"a\":#{json}}")
+      assert_equal number, value
+      assert_equal number.class, value.class, json
+    end
+  end
+
+  def test_the_first_of_two_equal_keys_counts
+    assert_equal 1, Streamer::Extractor.new("a").call('{"a":1,"a":2}')
+  end
+
+  def test_parsing_stops_at_the_last_wanted_value
+    assert_equal "x", Streamer::Extractor.new("a").call('{"a":"x", and then it breaks')
+  end
+
+  def test_invalid_json_is_an_extract_error
+    ["", " ", "{", '{"b":1', '{"b":}', "nope", "{'a':1}", '{"b":"\x"}', '{"b":"' + "\n" + '"}', '{"b":01}', "[1,]", '{"b":1} x', '{"a":"unfinished']
+      .each do |json|
+        error = assert_raises(Streamer::ExtractError, json.inspect) { Streamer::Extractor.new("a").call(json) }
+        assert_kind_of Streamer::Error, error
+      end
+  end
+
+  def test_json_too_deep_is_an_extract_error_and_not_a_crash
+    [130, 10_000, 1_000_000].each do |depth|
+      assert_raises(Streamer::ExtractError) { Streamer::Extractor.new("a").call("[" * depth) }
+      assert_raises(Streamer::ExtractError) { Streamer::Extractor.new("a").call('{"b":' * depth) }
+    end
+  end
+
+  def test_a_value_as_deep_as_allowed_comes_whole
+    json = "{\"a\":#{"[" * 120}#{"]" * 120}}"
+    assert_equal 120, Streamer::Extractor.new("a").call(json).flatten(0).then { |value| depth(value) }
+  end
+
+  def test_an_extractor_can_be_used_again_after_an_error
+    extractor = Streamer::Extractor.new("a")
+    3.times do
+      assert_raises(Streamer::ExtractError) { extractor.call('{"b":[[{') }
+      assert_equal 1, extractor.call('{"a":1}')
+    end
+  end
+
+  def test_ill_formed_utf8_never_gives_an_ill_formed_string
+    ["\xFF", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82"].each do |bytes|
+      value = begin
+        Streamer::Extractor.new("a").call("{\"a\":\"#{bytes}\"}")
+      rescue Streamer::ExtractError
+        next
+      end
+      assert_predicate value, :valid_encoding?, bytes.b.inspect
+    end
+  end
+
+  def test_input_of_any_encoding_is_taken_as_bytes
+    json = '{"a":"é"}'
+    [json, json.b, json.dup.force_encoding("ISO-8859-1"), json.freeze].each do |text|
+      assert_equal "é", Streamer::Extractor.new("a").call(text)
+    end
+  end
+
+  def test_a_value_outlives_its_json
+    json = +"{\"a\":\"#{"x" * 100}\"}"
+    value = Streamer::Extractor.new("a").call(json)
+    json.replace("-" * 1000)
+    assert_equal "x" * 100, value
+  end
+
+  def test_paths_that_cannot_be_are_refused
+    ["", ".", "a.", ".a", "a..b", Array.new(33, "a").join(".")].each do |path|
+      assert_raises(ArgumentError, path.inspect) { Streamer::Extractor.new(path) }
+    end
+    assert_raises(ArgumentError) { Streamer::Extractor.new(*Array.new(17) { |number| "a#{number}" }) }
+    assert_raises(ArgumentError) { Streamer::Extractor.new }
+    assert_raises(ArgumentError, TypeError) { Streamer::Extractor.new(nil) }
+  end
+
+  def test_random_documents_as_the_oracle_says
+    rounds(300) do |random|
+      json = JSON.generate(document(random, 4))
+      paths = Array.new(random.rand(1..4)) { Array.new(random.rand(1..4)) { KEYS.sample(random: random) }.join(".") }
+      expected = paths.map { |path| Oracle::JSONPath.find(json, path).then { |value| value.equal?(Oracle::JSONPath::MISSING) ? nil : value } }
+      actual = Streamer::Extractor.new(*paths).call(json)
+      expected = expected.first if paths.one?
+      expected.nil? ? assert_nil(actual, [json, paths].inspect) : assert_equal(expected, actual, [json, paths].inspect)
+    end
+  end
+
+  private
+
+  KEYS = %w[a b 0 1 2 content ü].freeze
+  private_constant :KEYS
+
+  def extract(path) = Streamer::Extractor.new(path).call(DOCUMENT)
+
+  def depth(value) = value.is_a?(Array) ? 1 + (value.empty? ? 0 : depth(value.first)) : 0
+
+  def document(random, depth)
+    case depth.zero? ? random.rand(6) : random.rand(10)
+    when 0 then "s\"\\\n/ü😀\u0001"[0, random.rand(9)]
+    when 1 then random.rand(-1000..1000)
+    when 2 then random.rand.round(3)
+    when 3 then nil
+    when 4 then true
+    when 5 then false
+    when 6, 7 then Array.new(random.rand(4)) { document(random, depth - 1) }
+    else KEYS.sample(random.rand(5), random: random).to_h { |key| [key, document(random, depth - 1)] }
+    end
+  end
+end

@@ -1,0 +1,295 @@
+/* The reactor, the native thread, clients and relays together, without Ruby, so that ThreadSanitizer, AddressSanitizer and
+ * valgrind see all of it: real sockets on loopback, several threads, browsers that leave, read slowly or stay.
+ *
+ *   relay_test [ROUNDS]     relays per thread, 150 when not given
+ *
+ * Each browser checks that it got every token once and in order. At the end nothing may be open that was not at the start.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../ext/streamer/relay/relay.h"
+#include "../../ext/streamer/relay/thread.h"
+#include "../../ext/streamer/upstream/clock.h"
+#include "../../ext/streamer/upstream/fork.h"
+
+enum { THREADS = 4, TOKENS = 40, WAIT_MS = 20000 };
+
+static atomic_int passed, failed;
+static int port;
+
+#define CHECK(condition, ...)                                       \
+    do {                                                            \
+        if (condition) {                                            \
+            atomic_fetch_add(&passed, 1);                           \
+        } else {                                                    \
+            atomic_fetch_add(&failed, 1);                           \
+            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);         \
+            fprintf(stderr, __VA_ARGS__);                           \
+            fputc('\n', stderr);                                    \
+        }                                                           \
+    } while (0)
+
+/* ---- an upstream: GET /KIND/BYTES streams TOKENS events, each padded to BYTES ------------------------------------------ */
+
+static bool
+send_all(int fd, const char *bytes, size_t length) {
+    while (length > 0) {
+        ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+        if (sent <= 0) return false;
+        bytes += sent;
+        length -= (size_t)sent;
+    }
+    return true;
+}
+
+static bool
+answer(int fd, const char *request) {
+    bool silent = strstr(request, "GET /silent") != NULL, cut = strstr(request, "GET /cut") != NULL;
+    const char *slash = strchr(strstr(request, "GET /") + 5, '/');
+    int padding = slash == NULL ? 0 : atoi(slash + 1);
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    if (!send_all(fd, head, sizeof head - 1)) return false;
+    if (silent) {
+        char byte;
+        return recv(fd, &byte, 1, 0) > 0; /* until the client gives up */
+    }
+    char *event = malloc((size_t)padding + 256), *chunk = malloc((size_t)padding + 512);
+    bool alive = true;
+    for (int i = 0; alive && i < TOKENS; i++) {
+        if (cut && i == TOKENS / 2) {
+            alive = false;
+            break;
+        }
+        int length = sprintf(event, "data: {\"choices\":[{\"delta\":{\"content\":\"@%d%*s\"}}]}\n\n", i, padding, "");
+        int size = sprintf(chunk, "%x\r\n%s\r\n", (unsigned)length, event);
+        alive = send_all(fd, chunk, (size_t)size);
+        if (i % 8 == 0) usleep(500);
+    }
+    free(event);
+    free(chunk);
+    return alive && send_all(fd, "0\r\n\r\n", 5);
+}
+
+static void *
+serve(void *argument) {
+    int fd = (int)(intptr_t)argument;
+    char request[4096];
+    size_t length = 0;
+    for (;;) {
+        ssize_t got = recv(fd, request + length, sizeof request - 1 - length, 0);
+        if (got <= 0) break;
+        length += (size_t)got;
+        request[length] = '\0';
+        if (strstr(request, "\r\n\r\n") == NULL) continue;
+        if (!answer(fd, request)) break;
+        length = 0;
+    }
+    close(fd);
+    return NULL;
+}
+
+static void
+detach(void *(*run)(void *), void *argument) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, run, argument) == 0) pthread_detach(thread);
+    else abort();
+}
+
+static void *
+accept_all(void *argument) {
+    int listener = (int)(intptr_t)argument, fd;
+    while ((fd = accept(listener, NULL, NULL)) >= 0) detach(serve, (void *)(intptr_t)fd);
+    return NULL;
+}
+
+static int
+listen_on_loopback(void) {
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    if (bind(listener, (void *)&address, sizeof address) != 0 || listen(listener, 128) != 0) abort();
+    getsockname(listener, (void *)&address, &length);
+    port = ntohs(address.sin_port);
+    return listener;
+}
+
+/* ---- browsers ---------------------------------------------------------------------------------------------------------- */
+
+enum manner { STAYS, LEAVES_EARLY, LEAVES_AT_ONCE, READS_SLOWLY, MANNERS };
+
+struct browser {
+    int fd;
+    enum manner manner;
+    int next; /* the token expected */
+    bool in_order;
+    bool ended_well; /* the last chunk came */
+};
+
+static void
+look_for_tokens(struct browser *browser, const char *bytes, size_t length) {
+    /* A token's number is never cut: each frame leaves in one piece, and the padding behind it is blank. */
+    for (const char *at = bytes; (at = memchr(at, '@', length - (size_t)(at - bytes))) != NULL; at++) {
+        browser->in_order &= atoi(at + 1) == browser->next++;
+    }
+}
+
+static void *
+browse(void *argument) {
+    struct browser *browser = argument;
+    static const size_t MOST = 64 << 20;
+    char *all = NULL;
+    size_t length = 0;
+    if (browser->manner == LEAVES_AT_ONCE) goto leave;
+    for (;;) {
+        all = realloc(all, length + 65537);
+        ssize_t got = recv(browser->fd, all + length, browser->manner == READS_SLOWLY ? 4096 : 65536, 0);
+        if (got <= 0) break;
+        length += (size_t)got;
+        if (length > MOST || (browser->manner == LEAVES_EARLY && length > 400)) goto leave;
+        if (browser->manner == READS_SLOWLY && length % 65536 < 4096) usleep(1000);
+    }
+    all[length] = '\0';
+    look_for_tokens(browser, all, length);
+    browser->ended_well = length >= 5 && memcmp(all + length - 5, "0\r\n\r\n", 5) == 0;
+leave:
+    free(all);
+    close(browser->fd);
+    return NULL;
+}
+
+/* ---- one relay --------------------------------------------------------------------------------------------------------- */
+
+static bool
+wait_for(struct streamer_client *client, bool (*ready)(void *), void *argument) {
+    int64_t deadline = streamer_now() + WAIT_MS;
+    bool in_time = true;
+    pthread_mutex_lock(&client->signal.lock);
+    while (!ready(argument) && in_time) in_time = streamer_signal_wait(&client->signal, deadline);
+    bool is_ready = ready(argument);
+    pthread_mutex_unlock(&client->signal.lock);
+    return is_ready;
+}
+
+static bool
+relay_ended(void *relay) {
+    return ((struct streamer_relay *)relay)->ended;
+}
+
+static bool
+client_closed(void *client) {
+    return ((struct streamer_client *)client)->fd < 0;
+}
+
+static struct streamer_pipeline *
+make_pipeline(void) {
+    const char *paths[] = {"choices.0.delta.content"};
+    size_t lengths[] = {strlen(paths[0])};
+    struct streamer_pipeline_options options = {.paths = paths, .path_lengths = lengths, .count = 1, .event = "token", .event_length = 5};
+    struct streamer_pipeline *pipeline;
+    if (streamer_pipeline_new(&pipeline, &options) != STREAMER_OK) abort();
+    return pipeline;
+}
+
+static void
+relay_once(const char *kind, int padding, enum manner manner, bool cancel) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
+    struct browser browser = {.fd = ends[1], .manner = manner, .in_order = true};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, browse, &browser) != 0) abort();
+
+    struct streamer_reactor *reactor = streamer_thread_reactor();
+    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 30, 5000);
+    char url[128];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/%s/%d", port, kind, padding);
+    struct streamer_request request = {.method = "GET", .url = url, .verify = true, .timeouts = {5000, 5000, 5000, 15000}};
+    const char *problem;
+    struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
+    struct streamer_pipeline *pipeline = make_pipeline();
+    streamer_transfer_start(transfer);
+    struct streamer_relay relay;
+    streamer_relay_start(&relay, transfer, client, pipeline);
+    if (cancel) streamer_transfer_cancel(transfer);
+
+    bool ended = wait_for(client, relay_ended, &relay);
+    CHECK(ended, "%s/%d to a browser of manner %d did not end", kind, padding, manner);
+    if (!ended) abort(); /* the relay is on this stack */
+    enum streamer_outcome outcome = transfer->outcome;
+    streamer_client_close(client, outcome == STREAMER_OUTCOME_COMPLETED);
+    CHECK(wait_for(client, client_closed, client), "the client of %s was not closed", kind);
+    pthread_join(thread, NULL);
+
+    CHECK(browser.in_order, "tokens of %s/%d out of order", kind, padding);
+    bool whole = strcmp(kind, "tokens") == 0 && !cancel;
+    if (whole && (manner == STAYS || manner == READS_SLOWLY)) {
+        CHECK(outcome == STREAMER_OUTCOME_COMPLETED, "%s/%d: %s", kind, padding, streamer_outcome_name(outcome));
+        CHECK(browser.next == TOKENS && browser.ended_well, "%d of %d tokens", browser.next, TOKENS);
+    } else if (strcmp(kind, "cut") == 0 && manner == STAYS && !cancel) {
+        CHECK(outcome == STREAMER_OUTCOME_CLOSED && browser.next == TOKENS / 2 && !browser.ended_well, "cut: %s after %d",
+              streamer_outcome_name(outcome), browser.next);
+    }
+    streamer_pipeline_free(pipeline);
+    streamer_transfer_release(transfer);
+    streamer_client_release(client);
+}
+
+static int rounds = 150;
+
+static void *
+relay_many(void *argument) {
+    unsigned seed = (unsigned)(uintptr_t)argument;
+    for (int i = 0; i < rounds; i++) {
+        static const char *const kinds[] = {"tokens", "tokens", "tokens", "cut", "silent"};
+        const char *kind = kinds[rand_r(&seed) % 5];
+        bool silent = strcmp(kind, "silent") == 0;
+        enum manner manner = silent ? LEAVES_AT_ONCE : (enum manner)(rand_r(&seed) % MANNERS);
+        int padding = rand_r(&seed) % 4 == 0 ? 60000 : 20;
+        relay_once(kind, padding, manner, rand_r(&seed) % 10 == 0);
+    }
+    return NULL;
+}
+
+static int
+open_descriptors(void) {
+    int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    while (readdir(directory) != NULL) count++;
+    closedir(directory);
+    return count;
+}
+
+int
+main(int count, char **arguments) {
+    if (count > 1) rounds = atoi(arguments[1]);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    streamer_fork_watch();
+    detach(accept_all, (void *)(intptr_t)listen_on_loopback());
+    if (streamer_thread_reactor() == NULL) abort();
+    int before = open_descriptors();
+
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, relay_many, (void *)(i + 1));
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+
+    struct streamer_reactor_stats stats = streamer_reactor_stats(streamer_thread_reactor());
+    CHECK(stats.open == 0, "%llu transfers are still open", (unsigned long long)stats.open);
+    CHECK(stats.transfers >= (uint64_t)rounds * THREADS, "only %llu transfers", (unsigned long long)stats.transfers);
+    streamer_thread_stop();
+    usleep(200 * 1000); /* the upstream's side of what was cancelled */
+    int kept = open_descriptors() - before;
+    CHECK(kept <= 2 * THREADS * 4, "%d descriptors more than before", kept); /* idle connections, both of their ends */
+    printf("%d passed, %d failed\n", atomic_load(&passed), atomic_load(&failed));
+    return atomic_load(&failed) > 0;
+}

@@ -1,0 +1,124 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "support/rails_app"
+require "action_dispatch/testing/integration"
+
+# stream_events as an application's own tests see it: without a server.
+class ControllerTest < ActionDispatch::IntegrationTest
+  self.app = RailsApp::Application
+
+  def events = Streamer::Decoder.new.feed(response.body)
+  def notes = RailsApp::NOTES.of(name).map { |note| note["what"] }
+
+  def test_get_gives_the_whole_stream
+    get "/streams/events?count=4"
+
+    assert_equal "text/event-stream", response.media_type
+    assert_equal [0, 1, 2, 3], events.map { |event| event.json["index"] }
+  end
+
+  def test_an_api_controller_streams_too
+    get "/api/events"
+
+    assert_equal [["step", { "step" => 1 }]], events.map { |event| [event.type, event.json] }
+  end
+
+  def test_head_has_no_body
+    head "/streams/events"
+
+    assert_response :ok
+    assert_equal "text/event-stream", response.media_type
+    assert_empty response.body
+  end
+
+  def test_the_block_has_the_actions_surroundings
+    get "/streams/context?user=ada"
+
+    assert_equal({ "user" => "ada", "locale" => "de", "zone" => "Europe/Berlin" },
+                 events.first.json.slice("user", "locale", "zone"))
+  end
+
+  def test_an_error_in_the_block_hides_its_message
+    get "/streams/failed_inside"
+
+    assert_equal({ "error" => "internal", "message" => "The stream was interrupted by an error." }, events.last.json)
+  end
+
+  def test_where_rails_shows_details_so_does_the_error_event
+    with_detailed_errors do
+      get "/streams/failed_inside"
+
+      assert_equal({ "error" => "internal", "message" => "a secret of the application" }, events.last.json)
+    end
+  end
+
+  def test_an_upstreams_error_has_its_own_name_and_no_address
+    get "/streams/failed_upstream"
+
+    assert_equal({ "error" => "idle_timeout", "message" => "The stream was interrupted by an error." }, events.last.json)
+  end
+
+  def test_an_error_is_reported_once
+    get "/streams/failed_inside?note=#{name}"
+
+    assert_equal ["reported"], notes
+  end
+
+  def test_a_second_stream_is_a_double_render
+    get "/streams/twice?note=#{name}"
+
+    assert_equal ["refused"], notes
+    assert_equal ["first"], events.map(&:data)
+  end
+
+  def test_a_page_after_a_stream_is_a_double_render
+    get "/streams/rendered?note=#{name}"
+
+    assert_equal ["refused"], notes
+    assert_equal ["first"], events.map(&:data)
+  end
+
+  def test_a_stream_after_a_page_is_a_double_render
+    get "/streams/refused?note=#{name}"
+
+    assert_equal ["refused"], notes
+    assert_equal "a page", response.body
+  end
+
+  def test_cookies_session_and_flash_are_sent
+    get "/streams/events"
+
+    assert_equal "yes", cookies["plain"]
+    assert session[:seen]
+    assert_equal "hello", flash[:notice]
+  end
+
+  def test_other_actions_keep_their_etag
+    get "/streams/plain"
+    get "/streams/plain", headers: { "If-None-Match" => response.headers["etag"] }
+
+    assert_response :not_modified
+  end
+
+  def test_it_needs_a_block
+    error = assert_raises(ArgumentError) { RailsApp::StreamsController.new.send(:stream_events) }
+
+    assert_match(/block/, error.message)
+  end
+
+  def test_its_methods_are_no_actions
+    refute_includes RailsApp::StreamsController.action_methods, "stream_events"
+    refute_includes RailsApp::StreamsController.action_methods, "relay_events"
+  end
+
+  private
+
+  def with_detailed_errors
+    env = RailsApp::Application.env_config
+    env["action_dispatch.show_detailed_exceptions"] = true
+    yield
+  ensure
+    env["action_dispatch.show_detailed_exceptions"] = false
+  end
+end

@@ -1,0 +1,123 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "streamer/sinks/base"
+
+class EventsTest < Minitest::Test
+  # A sink that keeps what it gets, and pulls relays through Ruby as the others do.
+  class Memory < Streamer::Sinks::Base
+    attr_reader :written
+
+    def initialize
+      @written = +""
+      super(heartbeat: nil)
+    end
+
+    def lose = leave
+
+    private
+
+    def deliver(bytes) = @written << bytes
+    def finish = nil
+  end
+
+  # A Response as far as a sink knows one.
+  class Answer
+    def initialize(*frames, error: nil, success: true)
+      @frames, @error, @success = frames, error, success
+    end
+
+    def ensure_success! = @success ? self : raise(Streamer::ResponseError, "no")
+    def cancel = @cancelled = true
+    def cancelled? = @cancelled
+
+    def each_frames(_pipeline)
+      @frames.each { |frames| yield frames }
+      raise @error if @error
+    end
+  end
+
+  def setup
+    @sink = Memory.new
+    @events = Streamer::Sinks::Events.new(@sink)
+  end
+
+  def received = Streamer::Decoder.new.feed(@sink.written)
+
+  def test_a_string_goes_as_it_is_and_anything_else_as_json
+    @events.write("plain").write({ a: 1 }).write([1]).write(2).write(true)
+
+    assert_equal ["plain", "{\"a\":1}", "[1]", "2", "true"], received.map(&:data)
+  end
+
+  def test_fields
+    @events.write("x", event: "step", id: "7", retry: 1500)
+
+    assert_equal "event: step\nid: 7\nretry: 1500\ndata: x\n\n", @sink.written
+  end
+
+  def test_what_sse_cannot_carry_is_refused_and_nothing_is_written
+    assert_raises(ArgumentError) { @events.write("x", event: "a\nb") }
+    assert_raises(ArgumentError) { @events.write("x", colour: "red") }
+    assert_empty @sink.written
+  end
+
+  def test_comment
+    @events.comment("still at it").comment
+
+    assert_equal ": still at it\n\n:\n\n", @sink.written
+  end
+
+  def test_nothing_can_be_written_after_close
+    @events.write("x")
+    @events.close
+
+    refute_predicate @events, :connected?
+    assert_raises(Streamer::ClientDisconnected) { @events.write("y") }
+    assert_equal ["x"], received.map(&:data)
+  end
+
+  def test_a_relay_writes_all_frames
+    assert_nil @events.relay(Answer.new("data: 1\n\n", "data: 2\n\n"))
+
+    assert_equal %w[1 2], received.map(&:data)
+  end
+
+  def test_a_relay_shows_its_block_what_it_wrote
+    seen = []
+    @events.relay(Answer.new("data: 1\n\n", "data: 2\n\n")) { |frames| seen << frames }
+
+    assert_equal ["data: 1\n\n", "data: 2\n\n"], seen
+  end
+
+  def test_an_answer_that_is_no_success_is_not_relayed
+    assert_raises(Streamer::ResponseError) { @events.relay(Answer.new("data: 1\n\n", success: false)) }
+    assert_empty @sink.written
+  end
+
+  def test_a_relays_error_passes_after_the_frames_made_before_it
+    error = failure(Streamer::ExtractError, frames: "data: 2\n\n")
+    raised = assert_raises(Streamer::ExtractError) { @events.relay(Answer.new("data: 1\n\n", error: error)) }
+
+    assert_same error, raised
+    assert_equal %w[1 2], received.map(&:data)
+  end
+
+  def test_a_browser_that_leaves_cancels_what_is_relayed
+    answer = Answer.new("data: 1\n\n", error: Streamer::CancelledError.new("cancelled"))
+
+    assert_raises(Streamer::ClientDisconnected) { @events.relay(answer) { @sink.lose } }
+    assert_predicate answer, :cancelled?
+  end
+
+  def test_a_relay_that_somebody_else_cancels_says_so
+    answer = Answer.new("data: 1\n\n", error: Streamer::CancelledError.new("cancelled"))
+
+    assert_raises(Streamer::CancelledError) { @events.relay(answer) }
+    assert_predicate @events, :connected?
+  end
+
+  private
+
+  def failure(type, frames:) = type.new("broken").tap { |error| error.instance_variable_set(:@frames, frames) }
+end

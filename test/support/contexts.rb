@@ -1,0 +1,92 @@
+# frozen_string_literal: true
+
+require "async"
+require_relative "scheduler"
+require_relative "upstream"
+
+# The same tests in the three worlds that a caller can live in: include one of Threads, Scheduled and InAsync into a test class, and then
+# the module of tests.
+module Contexts
+  # What all worlds offer to a test: an upstream that ends with it, something that runs beside it, and a limit to its patience.
+  module Common
+    PATIENCE = 30
+
+    # A test that hangs would hang the whole run and say nothing; this says where.
+    def run(...)
+      watch = Thread.new do
+        sleep PATIENCE
+        warn "#{self.class}##{name} still runs after #{PATIENCE} s"
+        Thread.list.each { |thread| warn thread.inspect, *thread.backtrace&.first(12), "" }
+        exit!(1)
+      end
+      super
+    ensure
+      watch.kill
+    end
+
+    def teardown
+      @stopped_at_the_end&.each(&:stop)
+      super
+    end
+
+    private
+
+    def upstream(**options, &script)
+      Upstream.new(**options, &script).tap { |server| (@stopped_at_the_end ||= []) << server }
+    end
+
+    # Runs the block in a thread, or in a fiber where there is a scheduler. #value waits for its value or its exception.
+    def beside(&block) = Beside.new(&block)
+
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
+    def seconds
+      start = now
+      yield
+      now - start
+    end
+
+    def fibers? = !Fiber.current_scheduler.nil?
+  end
+
+  class Beside
+    def initialize(&block)
+      @outcome = Thread::Queue.new
+      Fiber.current_scheduler ? Fiber.schedule { run(block) } : Thread.new { run(block) }
+    end
+
+    def value
+      value, error = @outcome.pop
+      raise error if error
+
+      value
+    end
+
+    private
+
+    def run(block)
+      @outcome << [block.call, nil]
+    rescue Exception => error # rubocop:disable Lint/RescueException -- raised again by #value
+      @outcome << [nil, error]
+    end
+  end
+
+  # No scheduler: the native thread drives.
+  module Threads
+    include Common
+  end
+
+  # A scheduler with the mandatory hooks only.
+  module Scheduled
+    include Common
+
+    def run(...) = MinimalScheduler.run { super }
+  end
+
+  # socketry's async.
+  module InAsync
+    include Common
+
+    def run(...) = Sync { super }
+  end
+end

@@ -1,0 +1,35 @@
+# frozen_string_literal: true
+
+require "json"
+
+# What an application noted behind its responses: lines of JSON in a file, written by any process, each under the name that the
+# request gave.
+class Notes
+  Late = Class.new(StandardError)
+
+  def initialize(path)
+    @path = path
+  end
+
+  def add(name, what, **details)
+    File.open(@path, "a") { |file| file.puts(JSON.generate({ name: name, what: what, **details })) }
+  end
+
+  # Array of Hashes
+  def of(name)
+    return [] unless File.exist?(@path)
+
+    File.readlines(@path).map { |line| JSON.parse(line) }.select { |note| note["name"] == name }
+  end
+
+  # The first with this "what", waited for.
+  def wait(name, what, timeout: 5)
+    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + timeout
+    until (found = of(name).find { |note| note["what"] == what })
+      raise Late, "no #{what.inspect} among #{of(name)}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+
+      sleep 0.02
+    end
+    found
+  end
+end

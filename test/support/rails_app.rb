@@ -1,0 +1,306 @@
+# frozen_string_literal: true
+
+require "logger"
+require "tmpdir"
+require "rails"
+require "active_record/railtie"
+require "action_controller/railtie"
+require "streamer"
+require "streamer/rails/railtie" # for a test in this process, where streamer was there before Rails
+require_relative "notes"
+
+# The application behind the tests of the servers and of the controller: the default middleware stack with Rack::Deflater in
+# front, a database with two connections, and an action for every case. What happens behind a response goes into the notes, under
+# the name that the request gave.
+module RailsApp
+  # For the database and the notes: the server's that runs this, or one of its own for a test in this process.
+  DIRECTORY = ENV.fetch("DIRECTORY") do
+    Dir.mktmpdir("streamer-app").tap { |path| Minitest.after_run { FileUtils.remove_entry(path) } }
+  end
+  NOTES = Notes.new(File.join(DIRECTORY, "notes"))
+
+  def self.note(name, what, **details)
+    NOTES.add(name, what, **details) if name
+  end
+
+  class Application < Rails::Application
+    config.root = __dir__
+    config.load_defaults Rails::VERSION::STRING.to_f
+    config.eager_load = false
+    config.consider_all_requests_local = false
+    config.action_dispatch.show_exceptions = :all
+    config.active_support.isolation_level = ENV.fetch("ISOLATION", "thread").to_sym
+    config.secret_key_base = "only for tests" * 3
+    config.hosts.clear
+    config.logger = Logger.new($stdout)
+    config.log_level = :warn
+    config.middleware.insert_before 0, Rack::Deflater
+    config.i18n.available_locales = %i[en de]
+    config.time_zone = "UTC"
+    config.streamer.heartbeat = 12
+  end
+
+  class Current < ActiveSupport::CurrentAttributes
+    attribute :user, :note
+  end
+
+  # Every report, under the name of the request that it came from.
+  class Reports
+    def report(error, handled:, severity:, context:, source: nil)
+      RailsApp.note(Current.note, "reported", error: error.class.name, handled: handled, severity: severity,
+                                              source: source, context: context.slice(:request_id, :controller, :action))
+    end
+  end
+end
+
+ENV["DATABASE_URL"] = "sqlite3:#{RailsApp::DIRECTORY}/app.sqlite3?pool=2&timeout=2000"
+RailsApp::Application.initialize!
+Rails.error.subscribe(RailsApp::Reports.new)
+
+module RailsApp
+  class Widget < ActiveRecord::Base; end
+
+  ActiveRecord::Schema.verbose = false
+  ActiveRecord::Schema.define do
+    create_table(:widgets, force: true) { |table| table.string :name }
+  end
+  Widget.create!(name: "one")
+  ActiveRecord::Base.connection_handler.clear_active_connections!(:all)
+
+  class ApplicationController < ActionController::Base
+    include Streamer::Controller
+
+    before_action { Current.note = params[:note] }
+
+    private
+
+    def note(what, **details) = RailsApp.note(params[:note], what, **details)
+  end
+
+  class PlainController < ApplicationController
+    def up = head(:ok)
+    def show = render(plain: "an ordinary page")
+    def page = render(plain: "line\n" * 2000)
+
+    def state
+      render json: { threads: Thread.list.size, pool: Widget.connection_pool.stat, widgets: Widget.count, pid: Process.pid }
+    end
+  end
+
+  class StreamsController < ApplicationController
+    around_action :in_german, only: :context
+
+    # Pages that answer like any other, in a controller that streams.
+    def plain = render(plain: "an ordinary page")
+
+    def events
+      session[:seen] = true
+      flash[:notice] = "hello"
+      cookies[:plain] = "yes"
+      stream_events(**options) do |events|
+        Integer(params.fetch(:count, 3)).times do |index|
+          events.write({ index: index, sent: Process.clock_gettime(Process::CLOCK_MONOTONIC) }, event: "step", id: index.to_s)
+          sleep(params[:every].to_f) if params[:every]
+        end
+      end
+    end
+
+    # Nothing of the block before `wait` seconds have passed.
+    def late
+      stream_events(**options) do |events|
+        sleep(params.fetch(:wait).to_f)
+        events.write("late")
+      end
+    end
+
+    # Quiet until the browser has left.
+    def silent
+      stream_events(**options) do |events|
+        note "began"
+        sleep 0.02 while events.connected?
+        events.write("too late")
+      ensure
+        note "ended", error: $!&.class&.name
+      end
+    end
+
+    def chatty
+      stream_events(**options) do |events|
+        note "began"
+        loop do
+          events.write("more")
+          sleep 0.02
+        end
+      ensure
+        note "ended", error: $!&.class&.name
+      end
+    end
+
+    def flood
+      stream_events(**options) do |events|
+        line = "x" * 1000
+        written = 0
+        loop do
+          events.write(line)
+          written += 1
+          note "written", count: written if (written % 500).zero?
+        end
+      end
+    end
+
+    def together
+      stream_events do |events|
+        Array.new(4) { |writer| Thread.new { 50.times { |index| events.write("#{writer}:#{index}:#{"." * 300}") } } }.each(&:join)
+      end
+    end
+
+    def failed_before
+      raise "before the stream"
+      stream_events { |events| events.write("never") }
+    end
+
+    def failed_inside
+      stream_events do |events|
+        events.write("first")
+        raise "a secret of the application"
+      end
+    end
+
+    def failed_upstream
+      stream_events { |_events| raise Streamer::IdleTimeout, "nothing for 60 s" }
+    end
+
+    def twice
+      stream_events { |events| events.write("first") }
+      stream_events { |events| events.write("second") }
+    rescue AbstractController::DoubleRenderError
+      note "refused"
+    end
+
+    def rendered
+      stream_events { |events| events.write("first") }
+      render plain: "a page"
+    rescue AbstractController::DoubleRenderError
+      note "refused"
+    end
+
+    def refused
+      render plain: "a page"
+      stream_events { |events| events.write("never") }
+    rescue AbstractController::DoubleRenderError
+      note "refused"
+    end
+
+    def context
+      Current.user = params[:user]
+      Time.use_zone("Europe/Berlin") { stream_context }
+    end
+
+    def database
+      first = ActiveRecord::Base.lease_connection.select_value("select count(*) from widgets")
+      stream_events do |events|
+        events.write({ widgets: first })
+        ActiveRecord::Base.lease_connection.select_value("select 1") if params[:inside]
+        upstream = Streamer::Client.new(params[:upstream]).get("/") if params[:upstream]
+        events.relay(upstream) if upstream
+        sleep(params.fetch(:hold).to_f)
+        events.write({ widgets: Widget.count })
+      end
+    end
+
+    def transaction
+      stream_events do |events|
+        Widget.transaction do
+          Widget.create!(name: "kept")
+          events.relay(Streamer::Client.new(params[:upstream]).get("/"))
+          raise ActiveRecord::Rollback
+        end
+        events.write({ kept: Widget.where(name: "kept").count })
+      end
+    end
+
+    def relay
+      stream_events(**options) do |events|
+        response = Streamer::Client.new(params.fetch(:upstream)).get("/")
+        events.relay(response, value: params[:value], event: params[:event])
+        events.write("done", event: "done")
+      ensure
+        note "ended", error: $!&.class&.name
+      end
+    end
+
+    def relayed
+      upstream = Streamer::Client.new(params.fetch(:upstream)).get_request("/")
+      relay_events(upstream, value: "choices.0.delta.content", event: "token", **options) do |result|
+        note "result", status: result.status, text: result.text, error: result.error&.class&.name
+      end
+    end
+
+    private
+
+    def options
+      { heartbeat: params[:heartbeat]&.to_f, status: params[:status]&.to_i }.compact
+    end
+
+    def in_german(&action) = I18n.with_locale(:de, &action)
+
+    def stream_context
+      thread = Thread.current
+      stream_events do |events|
+        sleep 0.05 # another request may pass meanwhile
+        events.write({ user: Current.user, locale: I18n.locale, zone: Time.zone.name, action: action_name,
+                       q: params[:user], same_thread: thread == Thread.current })
+      end
+    end
+  end
+
+  class ApiController < ActionController::API
+    include Streamer::Controller
+
+    def events
+      stream_events { |events| events.write({ step: 1 }, event: "step") }
+    end
+  end
+
+  class LiveController < ApplicationController
+    include ActionController::Live
+
+    def sse
+      response.headers["Content-Type"] = "text/event-stream"
+      response.stream.write(": committed\n\n") if params[:late]
+      sse = Streamer::SSE.new(response.stream, retry: 300, event: "token")
+      Integer(params.fetch(:count, 3)).times do |index|
+        sse.write({ index: index, sent: Process.clock_gettime(Process::CLOCK_MONOTONIC) }, id: index)
+        sleep(params[:every].to_f)
+      end
+      sse.write("a\rb\r\nc\nd", event: "text")
+    ensure
+      sse&.close
+    end
+
+    def events
+      stream_events(heartbeat: params[:heartbeat]&.to_f) do |events|
+        note "began"
+        sleep(params[:wait].to_f)
+        Integer(params.fetch(:count, 3)).times { |index| events.write({ index: index }, event: "step") }
+      ensure
+        note "ended", error: $!&.class&.name
+      end
+    end
+
+    def failed
+      stream_events do |events|
+        events.write("first")
+        raise "a secret of the application"
+      end
+    end
+  end
+
+  Application.routes.draw do
+    get "/up" => "rails_app/plain#up"
+    { "plain" => PlainController, "streams" => StreamsController, "live" => LiveController,
+      "api" => ApiController }.each do |path, controller|
+      controller.action_methods.each { |name| get "/#{path}/#{name}" => "rails_app/#{path}##{name}" }
+    end
+  end
+end

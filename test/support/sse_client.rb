@@ -1,0 +1,137 @@
+# frozen_string_literal: true
+
+require "socket"
+
+# A browser's side of one HTTP/1 exchange, byte by byte, over a plain socket, with the moment each frame arrived.
+#
+#   client = SSEClient.new(port, "/events", headers: { "last-event-id" => "7" })
+#   client.status; client.headers["content-type"]; client.head     # the raw lines
+#   client.next                  # the next Frame, comments included; nil at the end
+#   client.next_event            # the same, comments passed over
+#   client.events                # all that are left
+#   client.body                  # everything that is left, undecoded
+#   client.clean?                # after the end: whether the last chunk had come (HTTP/1.1)
+#   client.leave                 # FIN, as a closed tab
+#
+# Whatever waits gives up after `timeout` seconds with SSEClient::Late.
+class SSEClient
+  Late = Class.new(StandardError)
+
+  # `comment` is nil for an event; `at` is monotonic, in seconds.
+  Frame = Struct.new(:type, :data, :id, :retry, :comment, :at, keyword_init: true) do
+    def json = JSON.parse(data)
+  end
+
+  attr_reader :head, :status, :headers, :connected_at
+
+  def initialize(port, path, method: "GET", version: "1.1", headers: {}, timeout: 5)
+    @timeout = timeout
+    @buffer = +"".b # from the socket
+    @body = +"".b   # behind the chunks' framing
+    @connected_at = now
+    @socket = TCPSocket.new("127.0.0.1", port)
+    fields = { "host" => "127.0.0.1:#{port}", "accept" => "text/event-stream" }.merge(headers)
+    @socket.write("#{method} #{path} HTTP/#{version}\r\n#{fields.map { |name, value| "#{name}: #{value}\r\n" }.join}\r\n")
+    read_head
+    @chunked = @headers["transfer-encoding"] == "chunked"
+    @left = @headers["content-length"]&.to_i
+    @ended = method == "HEAD"
+  end
+
+  def next
+    deadline = now + @timeout
+    until (cut = @body.index("\n\n"))
+      return if @ended
+
+      fill(deadline)
+    end
+    parse(@body.slice!(0, cut + 2).force_encoding(Encoding::UTF_8))
+  end
+
+  def next_event
+    loop do
+      frame = self.next
+      return frame if frame.nil? || frame.comment.nil?
+    end
+  end
+
+  def events
+    found = []
+    while (event = next_event)
+      found << event
+    end
+    found
+  end
+
+  def body
+    deadline = now + @timeout
+    fill(deadline) until @ended
+    @body.slice!(0..).force_encoding(Encoding::UTF_8)
+  end
+
+  def clean? = @clean == true
+
+  def leave = @socket.close
+
+  private
+
+  def read_head
+    deadline = now + @timeout
+    receive(deadline) || raise(EOFError, "closed before the head ended") until @buffer.include?("\r\n\r\n")
+    @head = @buffer.slice!(0, @buffer.index("\r\n\r\n") + 4)
+    line, *fields = @head.split("\r\n")
+    @status = line[%r{\AHTTP/1\.[01] (\d{3})}, 1].to_i
+    @headers = fields.to_h { |field| field.split(/: ?/, 2).then { |name, value| [name.downcase, value] } }
+  end
+
+  # At least one more byte of the body, or the end.
+  def fill(deadline)
+    size = @body.bytesize
+    @chunked ? unchunk : unframe
+    return if @ended || @body.bytesize > size
+    return if receive(deadline)
+
+    @ended = true
+    @clean = !@chunked
+  end
+
+  def unframe
+    @body << @buffer.slice!(0..)
+    @clean = @ended = true if @left && @body.bytesize >= @left
+  end
+
+  def unchunk
+    while (match = /\A(\h+)\r\n/.match(@buffer))
+      size = match[1].hex
+      return if @buffer.bytesize < match[0].bytesize + size + 2
+
+      @buffer.slice!(0, match[0].bytesize)
+      @body << @buffer.slice!(0, size)
+      raise "a chunk without its end: #{@buffer[0, 20].inspect}" unless @buffer.slice!(0, 2) == "\r\n"
+      return @clean = @ended = true if size.zero?
+    end
+  end
+
+  # True with more bytes in @buffer, false at the end of the connection.
+  def receive(deadline)
+    left = deadline - now
+    raise Late, "nothing for #{@timeout} s; so far #{@body.inspect}" unless left.positive? && @socket.wait_readable(left)
+
+    @at = now
+    @buffer << @socket.readpartial(65_536)
+    true
+  rescue EOFError, Errno::ECONNRESET
+    false
+  end
+
+  def parse(text)
+    return Frame.new(comment: text.delete_prefix(":").strip, at: @at) if text.start_with?(":")
+
+    fields = text.each_line(chomp: true).map { |line| line.split(/: ?/, 2) }.group_by(&:first)
+    value = ->(name) { fields[name]&.last&.last }
+    data = fields["data"]&.map { |_, line| line.to_s }&.join("\n")
+    Frame.new(type: value["event"] || "message", data: data, id: value["id"], retry: value["retry"], at: @at)
+  end
+
+  def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+end

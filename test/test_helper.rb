@@ -1,0 +1,25 @@
+# frozen_string_literal: true
+
+# Every Ruby test begins with `require "test_helper"`: the load path, minitest, and Ruby's warnings as failures
+# where this project's files cause them. Gems answer for their own.
+
+$LOAD_PATH.unshift(File.expand_path("../lib", __dir__), __dir__)
+$LOAD_PATH.uniq!
+
+module OurWarnings
+  ROOT = File.expand_path("..", __dir__) + "/"
+
+  def warn(message, category: nil)
+    return if message.start_with?(*Gem.path)
+    raise message if message.start_with?(ROOT)
+
+    super
+  end
+end
+
+Warning.singleton_class.prepend(OurWarnings)
+Warning[:deprecated] = true
+$VERBOSE = true
+
+require "minitest/autorun"
+require "streamer"

@@ -1,0 +1,136 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "support/contexts"
+
+# The four timeouts of our own making: each fires when it should, and none when it should not.
+module TimeoutTests
+  def setup
+    @upstream = upstream { |exchange| exchange.openai(tokens: 1) }
+  end
+
+  def test_connect
+    Upstream.blackhole do |url|
+      error = timeout(Streamer::ConnectTimeout, 0.2) { Streamer::Client.new(url, timeouts: { connect: 0.2 }).get("/").read }
+      assert_equal "GET #{url}/", error.request
+    end
+  end
+
+  def test_first_event_before_the_head
+    @upstream.on("/stall", &:stall)
+    timeout(Streamer::FirstEventTimeout, 0.2) { read("/stall", first_event: 0.2) }
+    assert @upstream.requests.first.wait_gone, "the upstream never saw the client leave"
+  end
+
+  def test_first_event_after_the_head
+    @upstream.on("/stall") { |exchange| exchange.head.stall }
+    timeout(Streamer::FirstEventTimeout, 0.2) { read("/stall", first_event: 0.2) }
+  end
+
+  def test_first_event_is_not_met_by_comments
+    @upstream.on("/pings") do |exchange|
+      exchange.head
+      loop { exchange.chunk(": ping\n\n").pause(0.02) }
+    end
+    timeout(Streamer::FirstEventTimeout, 0.2) { read("/pings", first_event: 0.2) }
+  end
+
+  def test_first_event_is_over_with_the_first_event
+    @upstream.on("/slow") { |exchange| exchange.head.chunk("data: a\n\n").pause(0.3).chunk("data: b\n\n").finish }
+    assert_equal %w[a b], read("/slow", first_event: 0.15)
+  end
+
+  def test_first_event_also_guards_values
+    @upstream.on("/stall") { |exchange| exchange.head.stall }
+    client = Streamer::Client.new(@upstream.url, timeouts: { first_event: 0.2 })
+    timeout(Streamer::FirstEventTimeout, 0.2) { client.get("/stall").each_value("a") { flunk } }
+  end
+
+  def test_idle_within_the_body
+    @upstream.on("/stall") { |exchange| exchange.head.chunk("data: a\n\n").stall }
+    error = timeout(Streamer::IdleTimeout, 0.2) { read("/stall", idle: 0.2) }
+    assert_equal [1, ["a"]], [error.delivered, @seen]
+    assert @upstream.requests.first.wait_gone, "the upstream never saw the client leave"
+  end
+
+  def test_idle_before_the_head
+    @upstream.on("/stall", &:stall)
+    timeout(Streamer::IdleTimeout, 0.2) { read("/stall", idle: 0.2) }
+  end
+
+  def test_idle_starts_again_with_each_read
+    @upstream.on("/slow") { |exchange| exchange.openai(tokens: 4, every: 0.12) }
+    assert_equal 5, read("/slow", idle: 0.25).size
+  end
+
+  def test_idle_does_not_count_the_time_that_the_block_takes
+    @upstream.on("/two") { |exchange| exchange.stream(["data: a\n\n", "data: b\n\n"], every: 0.1) }
+    seen = []
+    Streamer::Client.new(@upstream.url, timeouts: { idle: 0.25 }).get("/two").each_event do |event|
+      seen << event.data
+      sleep 0.4
+    end
+    assert_equal %w[a b], seen
+  end
+
+  def test_total
+    @upstream.on("/endless") { |exchange| exchange.openai(tokens: 1000, every: 0.02) }
+    error = timeout(Streamer::TotalTimeout, 0.3) { read("/endless", total: 0.3) }
+    assert_operator error.delivered, :>, 3
+    assert_equal error.delivered, @seen.size
+    assert @upstream.requests.first.wait_gone, "the upstream never saw the client leave"
+  end
+
+  def test_total_covers_a_slow_head
+    @upstream.on("/slow") { |exchange| exchange.slow_head(every: 0.02) }
+    timeout(Streamer::TotalTimeout, 0.25) { read("/slow", total: 0.25) }
+  end
+
+  def test_a_request_may_change_its_clients_timeouts
+    @upstream.on("/stall") { |exchange| exchange.head.stall }
+    client = Streamer::Client.new(@upstream.url, timeouts: { idle: 30 })
+    timeout(Streamer::IdleTimeout, 0.2) { client.get("/stall", timeouts: { idle: 0.2 }).each_event { flunk } }
+  end
+
+  def test_nil_and_zero_switch_a_timeout_off
+    @upstream.on("/slow") { |exchange| exchange.openai(tokens: 2, every: 0.2) }
+    assert_equal 3, read("/slow", connect: nil, first_event: 0, idle: nil, total: 0).size
+  end
+
+  def test_a_timeout_that_is_none_is_refused
+    [{ idle: -1 }, { idle: "5" }, { read: 5 }].each do |timeouts|
+      assert_raises(ArgumentError, timeouts.inspect) { Streamer::Client.new(@upstream.url, timeouts: timeouts) }
+    end
+  end
+
+  private
+
+  def read(path, **timeouts)
+    @seen = []
+    Streamer::Client.new(@upstream.url, timeouts: timeouts).get(path).each_event { |event| @seen << event.data }
+    @seen
+  end
+
+  def timeout(error_class, after, &block)
+    error = nil
+    took = seconds { error = assert_raises(error_class, &block) }
+    assert_kind_of Streamer::TimeoutError, error
+    assert_in_delta after + 0.1, took, 0.15, "#{error_class} after #{took.round(3)} s"
+    error
+  end
+end
+
+class TimeoutsOnThreadsTest < Minitest::Test
+  include Contexts::Threads
+  include TimeoutTests
+end
+
+class TimeoutsInASchedulerTest < Minitest::Test
+  include Contexts::Scheduled
+  include TimeoutTests
+end
+
+class TimeoutsInAsyncTest < Minitest::Test
+  include Contexts::InAsync
+  include TimeoutTests
+end
