@@ -16,7 +16,7 @@ class Log
     [:warn,  "worker.2", "Retrying webhook %<n>d, attempt 2 of 5: answered 503"],
     [:error, "worker.2", "Payment %<n>d declined: card_expired (request req_%<n>d)"]
   ].freeze
-  WEIGHTS = { debug: 3, info: 6, warn: 1.5, error: 0.6 }.freeze
+  WEIGHTS = { debug: 3, info: 6, warn: 4, error: 3 }.freeze
 
   def initialize(pace:, after:)
     @pace, @number = pace.clamp(0.2, 200), after

@@ -25,7 +25,7 @@ module Streamer
 
     private_constant :SHAREABLE_HEADERS, :DEFAULT_HEADERS
 
-    attr_reader :method, :url, :headers
+    attr_reader :method, :headers
 
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
@@ -108,10 +108,17 @@ module Streamer
 
     # What Transfer takes: a String, nil, or the length of a streamed body, -1 where it is not known.
     def transfer_body
-      return @body.respond_to?(:size) && @body.size ? @body.size : -1 if @body.respond_to?(:read)
+      return length_of(@body) || -1 if @body.respond_to?(:read)
       return "" if @body.nil? && %w[POST PUT PATCH].include?(method) # with a Content-Length of 0, which some servers insist on
 
       @body
+    end
+
+    # What is left of an IO; nil where that is not known, as of a pipe.
+    def length_of(io)
+      io.size - io.pos if io.respond_to?(:size) && io.respond_to?(:pos)
+    rescue SystemCallError
+      nil
     end
 
     PIECE = 64 * 1024

@@ -9,14 +9,15 @@ module Streamer
   #   sse.write({ step: 1 }, id: 7)
   #   sse.close
   #
-  # The same methods and options, and three differences: text with any line break arrives as it was sent, an option that SSE cannot
-  # carry raises ArgumentError instead of becoming another field, and on Puma each event is on the wire at once
-  # (see Sinks::Cork; nothing but this one stream is changed). Like Rails' own it lets ClientDisconnected of
+  # The same methods and options, and three differences: text with any line break arrives line by line, an option that
+  # SSE cannot carry raises ArgumentError instead of becoming another field, and on Puma each event is on the wire at
+  # once (see Sinks::Cork; nothing but this one stream is changed). Like Rails' own it lets ClientDisconnected of
   # ActionController::Live pass and knows no heartbeats: stream_events has them.
   class SSE
     FIELDS = %i[event id retry].freeze
 
-    # `stream`: response.stream, or anything with `write` and `close`. `options` hold for every event that does not say otherwise.
+    # `stream`: response.stream, or anything with `write` and `close`. `options` hold for every event that does not say
+    # otherwise.
     def initialize(stream, options = {})
       @stream = stream
       @options = fields(options)

@@ -1,9 +1,10 @@
-/* The reactor, the native thread, clients and relays together, without Ruby, so that ThreadSanitizer, AddressSanitizer and
- * valgrind see all of it: real sockets on loopback, several threads, browsers that leave, read slowly or stay.
+/* The reactor, the native thread, clients and relays together, without Ruby, so that ThreadSanitizer, AddressSanitizer
+ * and valgrind see all of it: real sockets on loopback, several threads, browsers that leave, read slowly or stay.
  *
  *   relay_test [ROUNDS]     relays per thread, 150 when not given
  *
- * Each browser checks that it got every token once and in order. At the end nothing may be open that was not at the start.
+ * Each browser checks that it got every token once and in order. At the end nothing may be open that was not at the
+ * start.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,22 +30,22 @@ enum { THREADS = 4, TOKENS = 40, WAIT_MS = 20000 };
 static atomic_int passed, failed;
 static int port;
 
-#define CHECK(condition, ...)                                       \
-    do {                                                            \
-        if (condition) {                                            \
-            atomic_fetch_add(&passed, 1);                           \
-        } else {                                                    \
-            atomic_fetch_add(&failed, 1);                           \
-            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);         \
-            fprintf(stderr, __VA_ARGS__);                           \
-            fputc('\n', stderr);                                    \
-        }                                                           \
+#define CHECK(condition, ...)                               \
+    do {                                                    \
+        if (condition) {                                    \
+            atomic_fetch_add(&passed, 1);                   \
+        } else {                                            \
+            atomic_fetch_add(&failed, 1);                   \
+            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
+            fprintf(stderr, __VA_ARGS__);                   \
+            fputc('\n', stderr);                            \
+        }                                                   \
     } while (0)
 
-/* ---- an upstream: GET /KIND/BYTES streams TOKENS events, each padded to BYTES ------------------------------------------ */
+/* ---- an upstream: GET /KIND/BYTES streams TOKENS events, each padded to BYTES
+ * ------------------------------------------ */
 
-static bool
-send_all(int fd, const char *bytes, size_t length) {
+static bool send_all(int fd, const char *bytes, size_t length) {
     while (length > 0) {
         ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
         if (sent <= 0) return false;
@@ -54,12 +55,12 @@ send_all(int fd, const char *bytes, size_t length) {
     return true;
 }
 
-static bool
-answer(int fd, const char *request) {
+static bool answer(int fd, const char *request) {
     bool silent = strstr(request, "GET /silent") != NULL, cut = strstr(request, "GET /cut") != NULL;
     const char *slash = strchr(strstr(request, "GET /") + 5, '/');
     int padding = slash == NULL ? 0 : atoi(slash + 1);
-    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static const char head[] =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     if (!send_all(fd, head, sizeof head - 1)) return false;
     if (silent) {
         char byte;
@@ -82,8 +83,7 @@ answer(int fd, const char *request) {
     return alive && send_all(fd, "0\r\n\r\n", 5);
 }
 
-static void *
-serve(void *argument) {
+static void *serve(void *argument) {
     int fd = (int)(intptr_t)argument;
     char request[4096];
     size_t length = 0;
@@ -100,22 +100,21 @@ serve(void *argument) {
     return NULL;
 }
 
-static void
-detach(void *(*run)(void *), void *argument) {
+static void detach(void *(*run)(void *), void *argument) {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, run, argument) == 0) pthread_detach(thread);
-    else abort();
+    if (pthread_create(&thread, NULL, run, argument) == 0)
+        pthread_detach(thread);
+    else
+        abort();
 }
 
-static void *
-accept_all(void *argument) {
+static void *accept_all(void *argument) {
     int listener = (int)(intptr_t)argument, fd;
     while ((fd = accept(listener, NULL, NULL)) >= 0) detach(serve, (void *)(intptr_t)fd);
     return NULL;
 }
 
-static int
-listen_on_loopback(void) {
+static int listen_on_loopback(void) {
     int listener = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
@@ -125,7 +124,8 @@ listen_on_loopback(void) {
     return listener;
 }
 
-/* ---- browsers ---------------------------------------------------------------------------------------------------------- */
+/* ---- browsers
+ * ---------------------------------------------------------------------------------------------------------- */
 
 enum manner { STAYS, LEAVES_EARLY, LEAVES_AT_ONCE, READS_SLOWLY, MANNERS };
 
@@ -137,16 +137,14 @@ struct browser {
     bool ended_well; /* the last chunk came */
 };
 
-static void
-look_for_tokens(struct browser *browser, const char *bytes, size_t length) {
+static void look_for_tokens(struct browser *browser, const char *bytes, size_t length) {
     /* A token's number is never cut: each frame leaves in one piece, and the padding behind it is blank. */
     for (const char *at = bytes; (at = memchr(at, '@', length - (size_t)(at - bytes))) != NULL; at++) {
         browser->in_order &= atoi(at + 1) == browser->next++;
     }
 }
 
-static void *
-browse(void *argument) {
+static void *browse(void *argument) {
     struct browser *browser = argument;
     static const size_t MOST = 64 << 20;
     char *all = NULL;
@@ -169,10 +167,10 @@ leave:
     return NULL;
 }
 
-/* ---- one relay --------------------------------------------------------------------------------------------------------- */
+/* ---- one relay
+ * --------------------------------------------------------------------------------------------------------- */
 
-static bool
-wait_for(struct streamer_client *client, bool (*ready)(void *), void *argument) {
+static bool wait_for(struct streamer_client *client, bool (*ready)(void *), void *argument) {
     int64_t deadline = streamer_now() + WAIT_MS;
     bool in_time = true;
     pthread_mutex_lock(&client->signal.lock);
@@ -182,28 +180,25 @@ wait_for(struct streamer_client *client, bool (*ready)(void *), void *argument) 
     return is_ready;
 }
 
-static bool
-relay_ended(void *relay) {
+static bool relay_ended(void *relay) {
     return ((struct streamer_relay *)relay)->ended;
 }
 
-static bool
-client_closed(void *client) {
+static bool client_closed(void *client) {
     return ((struct streamer_client *)client)->fd < 0;
 }
 
-static struct streamer_pipeline *
-make_pipeline(void) {
+static struct streamer_pipeline *make_pipeline(void) {
     const char *paths[] = {"choices.0.delta.content"};
     size_t lengths[] = {strlen(paths[0])};
-    struct streamer_pipeline_options options = {.paths = paths, .path_lengths = lengths, .count = 1, .event = "token", .event_length = 5};
+    struct streamer_pipeline_options options = {
+        .paths = paths, .path_lengths = lengths, .count = 1, .event = "token", .event_length = 5};
     struct streamer_pipeline *pipeline;
     if (streamer_pipeline_new(&pipeline, &options) != STREAMER_OK) abort();
     return pipeline;
 }
 
-static void
-relay_once(const char *kind, int padding, enum manner manner, bool cancel) {
+static void relay_once(const char *kind, int padding, enum manner manner, bool cancel) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
     struct browser browser = {.fd = ends[1], .manner = manner, .in_order = true};
@@ -214,7 +209,8 @@ relay_once(const char *kind, int padding, enum manner manner, bool cancel) {
     struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 30, 5000);
     char url[128];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s/%d", port, kind, padding);
-    struct streamer_request request = {.method = "GET", .url = url, .verify = true, .timeouts = {5000, 5000, 5000, 15000}};
+    struct streamer_request request = {
+        .method = "GET", .url = url, .verify = true, .timeouts = {5000, 5000, 5000, 15000}};
     const char *problem;
     struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
     struct streamer_pipeline *pipeline = make_pipeline();
@@ -237,8 +233,8 @@ relay_once(const char *kind, int padding, enum manner manner, bool cancel) {
         CHECK(outcome == STREAMER_OUTCOME_COMPLETED, "%s/%d: %s", kind, padding, streamer_outcome_name(outcome));
         CHECK(browser.next == TOKENS && browser.ended_well, "%d of %d tokens", browser.next, TOKENS);
     } else if (strcmp(kind, "cut") == 0 && manner == STAYS && !cancel) {
-        CHECK(outcome == STREAMER_OUTCOME_CLOSED && browser.next == TOKENS / 2 && !browser.ended_well, "cut: %s after %d",
-              streamer_outcome_name(outcome), browser.next);
+        CHECK(outcome == STREAMER_OUTCOME_CLOSED && browser.next == TOKENS / 2 && !browser.ended_well,
+              "cut: %s after %d", streamer_outcome_name(outcome), browser.next);
     }
     streamer_pipeline_free(pipeline);
     streamer_transfer_release(transfer);
@@ -247,8 +243,7 @@ relay_once(const char *kind, int padding, enum manner manner, bool cancel) {
 
 static int rounds = 150;
 
-static void *
-relay_many(void *argument) {
+static void *relay_many(void *argument) {
     unsigned seed = (unsigned)(uintptr_t)argument;
     for (int i = 0; i < rounds; i++) {
         static const char *const kinds[] = {"tokens", "tokens", "tokens", "cut", "silent"};
@@ -261,8 +256,7 @@ relay_many(void *argument) {
     return NULL;
 }
 
-static int
-open_descriptors(void) {
+static int open_descriptors(void) {
     int count = 0;
     DIR *directory = opendir("/proc/self/fd");
     while (readdir(directory) != NULL) count++;
@@ -270,8 +264,7 @@ open_descriptors(void) {
     return count;
 }
 
-int
-main(int count, char **arguments) {
+int main(int count, char **arguments) {
     if (count > 1) rounds = atoi(arguments[1]);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     streamer_fork_watch();

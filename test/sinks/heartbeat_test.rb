@@ -22,6 +22,10 @@ class HeartbeatTest < Minitest::Test
     end
   end
 
+  def setup
+    wait { heartbeat_threads.empty? } # an earlier test's ends a moment after its last sink
+  end
+
   def heartbeat_threads = Thread.list.select { |thread| thread.name == "streamer-heartbeat" }
 
   def test_it_beats_until_it_is_stopped

@@ -119,7 +119,12 @@ class RackSinkTest < Minitest::Test
 
   def test_writers_take_turns
     stream = Stream.new
-    def stream.write(bytes) = bytes.each_char { |char| Thread.pass && @written << char }
+    def stream.write(bytes)
+      bytes.each_char do |char|
+        @written << char
+        Thread.pass
+      end
+    end
     sink = Streamer::Sinks::Rack.new(stream, heartbeat: nil)
     Array.new(4) { |index| Thread.new { 20.times { sink.write("<#{index}>") } } }.each(&:join)
 

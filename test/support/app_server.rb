@@ -4,12 +4,13 @@ require "json"
 require "net/http"
 require "rbconfig"
 require "tmpdir"
+require_relative "certificates"
 require_relative "notes"
 require_relative "sse_client"
 
 # A real application server in a process of its own, on a loopback port, with the application of rails_app.ru.
 #
-#   server = AppServer.new(:puma, threads: "5:5")   # :puma, :puma_cluster (2 workers, preload_app!), :falcon
+#   server = AppServer.new(:puma)                   # :puma_cluster (2 workers, preload_app!), :puma_tls, :falcon
 #   server.get("/plain", "if-none-match" => etag)   # Net::HTTPResponse
 #   server.stream("/events")                        # SSEClient
 #   server.notes.wait("x", "ended")                 # what the application noted, see Notes
@@ -32,22 +33,23 @@ class AppServer
 
   attr_reader :kind, :port, :pid, :notes
 
-  def initialize(kind, threads: "5:5")
+  def initialize(kind)
     @kind = kind
     @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
     @directory = Dir.mktmpdir("streamer-app")
     @notes = Notes.new(File.join(@directory, "notes"))
     variables = { "RAILS_ENV" => "test", "DIRECTORY" => @directory, "CONSOLE_LEVEL" => "warn",
                   "ISOLATION" => kind == :falcon ? "fiber" : "thread" }
-    @pid = Process.spawn(variables, *command(threads), chdir: ROOT, in: File::NULL, out: log_path, err: [:child, :out])
+    @pid = Process.spawn(variables, *command, chdir: ROOT, in: File::NULL, out: log_path, err: [:child, :out])
     wait_ready
   end
 
   def get(path, headers = {})
-    Net::HTTP.start("127.0.0.1", @port, open_timeout: 5, read_timeout: 5) { |http| http.get(path, headers) }
+    options = { open_timeout: 5, read_timeout: 5, use_ssl: tls?, verify_mode: OpenSSL::SSL::VERIFY_NONE }
+    Net::HTTP.start("127.0.0.1", @port, options) { |http| http.get(path, headers) }
   end
 
-  def stream(path, **options) = SSEClient.new(@port, path, **options)
+  def stream(path, **options) = SSEClient.new(@port, path, tls: tls?, **options)
 
   def log = File.read(log_path)
 
@@ -65,22 +67,34 @@ class AppServer
 
   private
 
-  def command(threads)
+  def tls? = kind == :puma_tls
+
+  def command
     ruby = [RbConfig.ruby, "-W0", "-I#{File.join(ROOT, "lib")}", "-S"]
     case kind
-    when :puma then [*ruby, "puma", *puma(threads)]
-    when :puma_cluster then [*ruby, "puma", "--workers", "2", "--preload", *puma(threads)]
+    when :puma then [*ruby, "puma", *puma("tcp://127.0.0.1:#{@port}")]
+    when :puma_cluster then [*ruby, "puma", "--workers", "2", "--preload", *puma("tcp://127.0.0.1:#{@port}")]
+    when :puma_tls then [*ruby, "puma", *puma("ssl://127.0.0.1:#{@port}?#{certificate}")]
     when :falcon then [*ruby, "falcon", "serve", "--bind", "http://127.0.0.1:#{@port}", "--count", "1", "--config", APP]
+    else raise ArgumentError, "no such server: #{kind}"
     end
   end
 
-  def puma(threads) = ["--no-config", "--bind", "tcp://127.0.0.1:#{@port}", "--threads", threads, APP]
+  def puma(bind) = ["--no-config", "--bind", bind, "--threads", "5:5", APP]
+
+  def certificate
+    key = File.join(@directory, "key.pem")
+    certificate = File.join(@directory, "certificate.pem")
+    File.write(key, Certificates.server_key.to_pem)
+    File.write(certificate, Certificates.server_certificate.to_pem)
+    "key=#{key}&cert=#{certificate}"
+  end
 
   def wait_ready
     deadline = now + READY_SECONDS
     begin
       get("/up")
-    rescue SystemCallError, IOError, Net::OpenTimeout, Net::ReadTimeout
+    rescue SystemCallError, IOError, Net::OpenTimeout, Net::ReadTimeout, OpenSSL::SSL::SSLError
       raise "#{kind} ended before it was ready:\n#{log}" if Process.wait(@pid, Process::WNOHANG)
       raise Late, "#{kind} was not ready in #{READY_SECONDS} s:\n#{log}" if now > deadline
 

@@ -3,7 +3,7 @@
 require "openssl"
 require "tmpdir"
 
-# A private certificate authority, made once per process: one key, one certificate for localhost and 127.0.0.1.
+# A private certificate authority, made once per process: one key, one certificate, for localhost and for no address.
 #
 #   Certificates.ca_file              # path of the authority's certificate, to be trusted by a client
 #   Certificates.server_certificate   # with Certificates.server_key
@@ -21,7 +21,7 @@ module Certificates
 
     def server_certificate
       @server_certificate ||= certificate("localhost", server_key, ca_certificate, ca_key, serial: 2) do |extend|
-        extend.call("subjectAltName", "DNS:localhost,IP:127.0.0.1")
+        extend.call("subjectAltName", "DNS:localhost")
       end
     end
 

@@ -9,9 +9,9 @@ require "streamer"
 require "streamer/rails/railtie" # for a test in this process, where streamer was there before Rails
 require_relative "notes"
 
-# The application behind the tests of the servers and of the controller: the default middleware stack with Rack::Deflater in
-# front, a database with two connections, and an action for every case. What happens behind a response goes into the notes, under
-# the name that the request gave.
+# The application behind the tests of the servers and of the controller: the default middleware stack with
+# Rack::Deflater in front, a database with two connections, and an action for every case. What happens behind a response
+# goes into the notes, under the name that the request gave.
 module RailsApp
   # For the database and the notes: the server's that runs this, or one of its own for a test in this process.
   DIRECTORY = ENV.fetch("DIRECTORY") do
@@ -32,7 +32,7 @@ module RailsApp
     config.active_support.isolation_level = ENV.fetch("ISOLATION", "thread").to_sym
     config.secret_key_base = "only for tests" * 3
     config.hosts.clear
-    config.logger = Logger.new($stdout)
+    config.logger = Logger.new(ENV.key?("DIRECTORY") ? $stdout : nil)
     config.log_level = :warn
     config.middleware.insert_before 0, Rack::Deflater
     config.i18n.available_locales = %i[en de]
@@ -150,7 +150,9 @@ module RailsApp
 
     def together
       stream_events do |events|
-        Array.new(4) { |writer| Thread.new { 50.times { |index| events.write("#{writer}:#{index}:#{"." * 300}") } } }.each(&:join)
+        Array.new(4) do |writer|
+          Thread.new { 50.times { |index| events.write("#{writer}:#{index}:#{"." * 300}") } }
+        end.each(&:join)
       end
     end
 

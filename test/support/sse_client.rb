@@ -1,8 +1,11 @@
 # frozen_string_literal: true
 
+require "json"
+require "openssl"
 require "socket"
 
-# A browser's side of one HTTP/1 exchange, byte by byte, over a plain socket, with the moment each frame arrived.
+# A browser's side of one HTTP/1 exchange, byte by byte, over a plain socket or TLS (unverified), with the moment each
+# frame arrived.
 #
 #   client = SSEClient.new(port, "/events", headers: { "last-event-id" => "7" })
 #   client.status; client.headers["content-type"]; client.head     # the raw lines
@@ -24,12 +27,13 @@ class SSEClient
 
   attr_reader :head, :status, :headers, :connected_at
 
-  def initialize(port, path, method: "GET", version: "1.1", headers: {}, timeout: 5)
+  def initialize(port, path, method: "GET", version: "1.1", headers: {}, tls: false, timeout: 5)
     @timeout = timeout
     @buffer = +"".b # from the socket
     @body = +"".b   # behind the chunks' framing
     @connected_at = now
     @socket = TCPSocket.new("127.0.0.1", port)
+    @socket = OpenSSL::SSL::SSLSocket.new(@socket).tap { |socket| socket.sync_close = true }.connect if tls
     fields = { "host" => "127.0.0.1:#{port}", "accept" => "text/event-stream" }.merge(headers)
     @socket.write("#{method} #{path} HTTP/#{version}\r\n#{fields.map { |name, value| "#{name}: #{value}\r\n" }.join}\r\n")
     read_head
@@ -114,13 +118,19 @@ class SSEClient
 
   # True with more bytes in @buffer, false at the end of the connection.
   def receive(deadline)
-    left = deadline - now
-    raise Late, "nothing for #{@timeout} s; so far #{@body.inspect}" unless left.positive? && @socket.wait_readable(left)
+    bytes = @socket.read_nonblock(65_536, exception: false)
+    if bytes == :wait_readable
+      left = deadline - now
+      return true if left.positive? && @socket.to_io.wait_readable(left)
+
+      raise Late, "nothing for #{@timeout} s; so far #{@body.inspect}"
+    end
+    return false unless bytes
 
     @at = now
-    @buffer << @socket.readpartial(65_536)
+    @buffer << bytes
     true
-  rescue EOFError, Errno::ECONNRESET
+  rescue Errno::ECONNRESET, OpenSSL::SSL::SSLError
     false
   end
 

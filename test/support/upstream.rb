@@ -216,7 +216,7 @@ class Upstream
       exit!(0)
     end
     [url_writer, life_reader].each(&:close)
-    Child.new(pid, url_reader.gets.chomp, life_writer)
+    Child.new(pid, Thread.new { url_reader.gets.chomp }.value, life_writer) # async's io_read does not work on Ruby 3.1
   ensure
     url_reader&.close
   end

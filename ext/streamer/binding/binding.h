@@ -1,8 +1,8 @@
 /* The binding: Ruby classes over the layers further in. It holds no logic of the stages.
  *
- * Errors are raised in errors.c, waits happen in waiting.c and scheduler.c, and nowhere else. No Ruby is called from within
- * libcurl or yajl. Structs hold no VALUE: what must stay alive is an instance variable, so there is nothing
- * to mark or to move.
+ * Errors are raised in errors.c, waits happen in waiting.c and scheduler.c, and nowhere else. No Ruby is called from
+ * within libcurl or yajl. Structs hold no VALUE: what must stay alive is an instance variable, so there is nothing to
+ * mark or to move.
  */
 #pragma once
 

@@ -11,16 +11,14 @@
 #include "stages.h"
 #include "waiting.h"
 
-static void
-free_client(void *pointer) {
+static void free_client(void *pointer) {
     struct streamer_client *client = pointer;
     if (client == NULL || client->generation != streamer_fork_generation()) return;
     streamer_client_close(client, false);
     streamer_client_release(client);
 }
 
-static size_t
-client_size(const void *pointer) {
+static size_t client_size(const void *pointer) {
     struct streamer_client *client = (struct streamer_client *)(uintptr_t)pointer;
     return client == NULL || client->generation != streamer_fork_generation() ? 0 : streamer_client_size(client);
 }
@@ -31,13 +29,11 @@ static const rb_data_type_t client_type = {
     .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
 };
 
-static VALUE
-allocate(VALUE class) {
+static VALUE allocate(VALUE class) {
     return TypedData_Wrap_Struct(class, &client_type, NULL);
 }
 
-static struct streamer_client *
-get(VALUE self) {
+static struct streamer_client *get(VALUE self) {
     struct streamer_client *client = rb_check_typeddata(self, &client_type);
     if (client == NULL) rb_raise(rb_eArgError, "this client socket was not initialized");
     streamer_check_generation(client->generation, "this stream");
@@ -45,8 +41,7 @@ get(VALUE self) {
 }
 
 /* setup(fileno, chunked, heartbeat, write_timeout): the latter two in ms, 0 for never. The descriptor is duplicated. */
-static VALUE
-initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE heartbeat, VALUE write_timeout) {
+static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE heartbeat, VALUE write_timeout) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this client socket is initialized already");
     int64_t beat = NUM2LL(heartbeat), timeout = NUM2LL(write_timeout);
     int theirs = NUM2INT(fileno);
@@ -63,22 +58,19 @@ initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE heartbeat, VALUE write
     return self;
 }
 
-static bool
-has_room(void *argument) {
+static bool has_room(void *argument) {
     struct streamer_client *client = argument;
     return client->gone || client->ending || streamer_client_waiting(client) < STREAMER_CLIENT_HIGH;
 }
 
 NORETURN(static void raise_disconnected(void));
 
-static void
-raise_disconnected(void) {
+static void raise_disconnected(void) {
     rb_raise(streamer_client_disconnected, "the browser has closed the stream");
 }
 
 /* Sends frames. Waits, without the GVL, only while the browser has not taken STREAMER_CLIENT_HIGH bytes sent before. */
-static VALUE
-write_frames(VALUE self, VALUE frames) {
+static VALUE write_frames(VALUE self, VALUE frames) {
     struct streamer_client *client = get(self);
     frames = rb_str_new_frozen(StringValue(frames));
     size_t length = (size_t)RSTRING_LEN(frames);
@@ -92,8 +84,7 @@ write_frames(VALUE self, VALUE frames) {
     return Qnil;
 }
 
-static VALUE
-is_connected(VALUE self) {
+static VALUE is_connected(VALUE self) {
     struct streamer_client *client = get(self);
     pthread_mutex_lock(&client->signal.lock);
     bool connected = !client->gone && !client->ending;
@@ -101,41 +92,39 @@ is_connected(VALUE self) {
     return connected ? Qtrue : Qfalse;
 }
 
-static bool
-is_closed(void *argument) {
+static bool is_closed(void *argument) {
     struct streamer_client *client = argument;
     return client->fd < 0;
 }
 
-/* close(complete): sends what waits, with `complete` the last chunk too, and closes; the write timeout bounds the wait. */
-static VALUE
-close_client(VALUE self, VALUE complete) {
+/* close(complete): sends what waits, with `complete` the last chunk too, and closes; the write timeout bounds the wait.
+ */
+static VALUE close_client(VALUE self, VALUE complete) {
     struct streamer_client *client = get(self);
     streamer_client_close(client, RTEST(complete));
-    if (!streamer_wait(&client->signal, is_closed, client, streamer_now() + client->write_timeout)) streamer_client_drop(client);
+    if (!streamer_wait(&client->signal, is_closed, client, streamer_now() + client->write_timeout))
+        streamer_client_drop(client);
     RB_GC_GUARD(self);
     return Qnil;
 }
 
-/* ---- relay ----------------------------------------------------------------------------------------------------------- */
+/* ---- relay
+ * ----------------------------------------------------------------------------------------------------------- */
 
-static bool
-relay_ended(void *argument) {
+static bool relay_ended(void *argument) {
     struct streamer_relay *relay = argument;
     return relay->ended;
 }
 
-static VALUE
-wait_for_relay(VALUE argument) {
+static VALUE wait_for_relay(VALUE argument) {
     struct streamer_relay *relay = (struct streamer_relay *)argument;
     streamer_wait(&relay->client->signal, relay_ended, relay, -1);
     return Qnil;
 }
 
-/* However the wait ended, the native thread must be done with the relay before its owner goes on. A cancelled transfer ends within
- * a turn, so this does not need to be interruptible. */
-static VALUE
-end_relay(VALUE argument) {
+/* However the wait ended, the native thread must be done with the relay before its owner goes on. A cancelled transfer
+ * ends within a turn, so this does not need to be interruptible. */
+static VALUE end_relay(VALUE argument) {
     struct streamer_relay *relay = (struct streamer_relay *)argument;
     struct streamer_signal *signal = &relay->client->signal;
     pthread_mutex_lock(&signal->lock);
@@ -149,15 +138,15 @@ end_relay(VALUE argument) {
     return Qnil;
 }
 
-/* relay(transfer, pipeline): moves the transfer's bytes through the pipeline to the browser without the GVL; returns at the
- * answer's end, and raises what went wrong. */
-static VALUE
-relay_transfer(VALUE self, VALUE transfer_object, VALUE pipeline_object) {
+/* relay(transfer, pipeline): moves the transfer's bytes through the pipeline to the browser without the GVL; returns at
+ * the answer's end, and raises what went wrong. */
+static VALUE relay_transfer(VALUE self, VALUE transfer_object, VALUE pipeline_object) {
     struct streamer_client *client = get(self);
     struct streamer_transfer *transfer = streamer_get_transfer(transfer_object);
     struct streamer_pipeline *pipeline = streamer_get_pipeline(pipeline_object);
     if (!streamer_transfer_is_native(transfer_object)) {
-        rb_raise(streamer_error, "this response belongs to a fiber scheduler; its bytes cannot be relayed by the native thread");
+        rb_raise(streamer_error,
+                 "this response belongs to a fiber scheduler; its bytes cannot be relayed by the native thread");
     }
     struct streamer_relay relay;
     streamer_relay_start(&relay, transfer, client, pipeline);
@@ -171,8 +160,7 @@ relay_transfer(VALUE self, VALUE transfer_object, VALUE pipeline_object) {
     return Qnil;
 }
 
-void
-streamer_init_client_socket(void) {
+void streamer_init_client_socket(void) {
     VALUE class = rb_define_class_under(streamer_module, "ClientSocket", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_private_method(class, "setup", initialize, 4);

@@ -16,16 +16,14 @@ struct decoder {
 static VALUE event_class, message_type, empty_id;
 static ID id_type, id_data, id_id;
 
-static void
-free_decoder(void *pointer) {
+static void free_decoder(void *pointer) {
     struct decoder *decoder = pointer;
     streamer_decoder_free(decoder->decoder);
     streamer_buffer_release(&decoder->unread);
     xfree(decoder);
 }
 
-static size_t
-decoder_size(const void *pointer) {
+static size_t decoder_size(const void *pointer) {
     const struct decoder *decoder = pointer;
     return sizeof *decoder + decoder->unread.capacity +
            (decoder->decoder == NULL ? 0 : streamer_decoder_size(decoder->decoder));
@@ -37,43 +35,40 @@ static const rb_data_type_t decoder_type = {
     .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
 };
 
-static VALUE
-allocate(VALUE class) {
+static VALUE allocate(VALUE class) {
     struct decoder *decoder;
     VALUE object = TypedData_Make_Struct(class, struct decoder, &decoder_type, decoder);
     streamer_buffer_init(&decoder->unread, SIZE_MAX / 2); /* holds one read, as large as the caller made it */
     return object;
 }
 
-static struct decoder *
-get(VALUE self) {
+static struct decoder *get(VALUE self) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
     if (decoder->decoder == NULL) rb_raise(rb_eArgError, "this decoder was not initialized");
     return decoder;
 }
 
-size_t
-streamer_limit(VALUE bytes, const char *name) {
+size_t streamer_limit(VALUE bytes, const char *name) {
     if (NIL_P(bytes)) return 0;
     if (!FIXNUM_P(bytes) || FIX2LONG(bytes) <= 0) {
-        rb_raise(rb_eArgError, "%s is a positive Integer of bytes, or nil for the default; got %+" PRIsVALUE, name, bytes);
+        rb_raise(rb_eArgError, "%s is a positive Integer of bytes, or nil for the default; got %+" PRIsVALUE, name,
+                 bytes);
     }
     return (size_t)FIX2LONG(bytes);
 }
 
-static VALUE
-initialize(VALUE self, VALUE max_line, VALUE max_event) {
+static VALUE initialize(VALUE self, VALUE max_line, VALUE max_event) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
     if (decoder->decoder != NULL) rb_raise(streamer_error, "this decoder is initialized already");
-    decoder->decoder = streamer_decoder_new(streamer_limit(max_line, "max_line"), streamer_limit(max_event, "max_event"));
+    decoder->decoder =
+        streamer_decoder_new(streamer_limit(max_line, "max_line"), streamer_limit(max_event, "max_event"));
     if (decoder->decoder == NULL) rb_memerror();
     return self;
 }
 
-static VALUE
-ruby_event(const struct streamer_event *event) {
+static VALUE ruby_event(const struct streamer_event *event) {
     VALUE object = rb_obj_alloc(event_class);
     bool message = event->type_length == 7 && memcmp(event->type, "message", 7) == 0;
     rb_ivar_set(object, id_type,
@@ -90,13 +85,11 @@ struct feed {
     const char *bytes, *cursor, *end;
 };
 
-static bool
-is_end_marker(const struct streamer_event *event) {
+static bool is_end_marker(const struct streamer_event *event) {
     return event->data_length == 6 && memcmp(event->data, "[DONE]", 6) == 0;
 }
 
-static void
-yield_values(struct streamer_extractor *extractor, const struct streamer_event *event) {
+static void yield_values(struct streamer_extractor *extractor, const struct streamer_event *event) {
     struct streamer_value values[STREAMER_MAX_PATHS];
     if (event->data_length == 0 || is_end_marker(event)) return;
     enum streamer_status status = streamer_extractor_read(extractor, event->data, event->data_length, values);
@@ -113,8 +106,7 @@ yield_values(struct streamer_extractor *extractor, const struct streamer_event *
     if (any) rb_yield(count == 1 ? found[0] : rb_ary_new_from_values((long)count, found));
 }
 
-static VALUE
-feed_body(VALUE argument) {
+static VALUE feed_body(VALUE argument) {
     struct feed *feed = (struct feed *)argument;
     struct streamer_event event;
     enum streamer_status status;
@@ -122,8 +114,10 @@ feed_body(VALUE argument) {
     while ((status = streamer_decoder_next(feed->decoder->decoder, &feed->cursor, feed->end, &event)) ==
            STREAMER_EVENT) {
         events++;
-        if (feed->extractor == NULL) rb_yield(ruby_event(&event));
-        else yield_values(feed->extractor, &event);
+        if (feed->extractor == NULL)
+            rb_yield(ruby_event(&event));
+        else
+            yield_values(feed->extractor, &event);
     }
     if (status != STREAMER_MORE) {
         feed->cursor = feed->end;
@@ -132,8 +126,7 @@ feed_body(VALUE argument) {
     return LONG2NUM(events);
 }
 
-static VALUE
-feed_end(VALUE argument) {
+static VALUE feed_end(VALUE argument) {
     struct feed *feed = (struct feed *)argument;
     struct streamer_buffer *unread = &feed->decoder->unread;
     size_t left = (size_t)(feed->end - feed->cursor);
@@ -149,8 +142,7 @@ feed_end(VALUE argument) {
 }
 
 /* Decodes a String. Yields to the method's block and returns the number of events. */
-static VALUE
-feed(VALUE self, VALUE string, struct streamer_extractor *extractor) {
+static VALUE feed(VALUE self, VALUE string, struct streamer_extractor *extractor) {
     struct decoder *decoder = get(self);
     if (decoder->feeding) rb_raise(streamer_error, "this decoder is being fed already; its block cannot feed it");
     string = rb_str_new_frozen(StringValue(string));
@@ -171,33 +163,28 @@ feed(VALUE self, VALUE string, struct streamer_extractor *extractor) {
     return events;
 }
 
-static VALUE
-feed_events(VALUE self, VALUE string) {
+static VALUE feed_events(VALUE self, VALUE string) {
     return feed(self, string, NULL);
 }
 
-static VALUE
-feed_values(VALUE self, VALUE string, VALUE extractor) {
+static VALUE feed_values(VALUE self, VALUE string, VALUE extractor) {
     VALUE events = feed(self, string, streamer_get_extractor(extractor));
     RB_GC_GUARD(extractor);
     return events;
 }
 
-static VALUE
-last_event_id(VALUE self) {
+static VALUE last_event_id(VALUE self) {
     size_t length;
     const char *id = streamer_decoder_last_event_id(get(self)->decoder, &length);
     return rb_utf8_str_new(id, (long)length);
 }
 
-static VALUE
-retry_time(VALUE self) {
+static VALUE retry_time(VALUE self) {
     int64_t retry = streamer_decoder_retry(get(self)->decoder);
     return retry < 0 ? Qnil : LL2NUM(retry);
 }
 
-void
-streamer_init_decoder(void) {
+void streamer_init_decoder(void) {
     VALUE class = rb_define_class_under(streamer_module, "Decoder", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_private_method(class, "setup", initialize, 2);

@@ -7,8 +7,7 @@
 /* Shared by all calls, which hold the GVL and call no Ruby while they use it; so an exception cannot leak it. */
 static struct streamer_buffer scratch;
 
-static VALUE
-take_string(enum streamer_status status) {
+static VALUE take_string(enum streamer_status status) {
     if (status == STREAMER_OK) {
         VALUE string = rb_utf8_str_new(scratch.bytes, (long)scratch.length);
         streamer_buffer_clear(&scratch);
@@ -19,8 +18,7 @@ take_string(enum streamer_status status) {
 }
 
 /* Encoder.frame(data, event, id, retry): each a String or nil, retry an Integer or nil. */
-static VALUE
-frame(VALUE self, VALUE data, VALUE event, VALUE id, VALUE retry) {
+static VALUE frame(VALUE self, VALUE data, VALUE event, VALUE id, VALUE retry) {
     (void)self;
     struct streamer_frame frame = {.retry = NIL_P(retry) ? -1 : NUM2LL(retry)};
     if (!NIL_P(data)) {
@@ -44,8 +42,7 @@ frame(VALUE self, VALUE data, VALUE event, VALUE id, VALUE retry) {
 }
 
 /* Encoder.comment_frame(text) */
-static VALUE
-comment_frame(VALUE self, VALUE text) {
+static VALUE comment_frame(VALUE self, VALUE text) {
     (void)self;
     StringValue(text);
     streamer_buffer_clear(&scratch);
@@ -54,8 +51,7 @@ comment_frame(VALUE self, VALUE text) {
     return string;
 }
 
-void
-streamer_init_encoder(void) {
+void streamer_init_encoder(void) {
     streamer_buffer_init(&scratch, SIZE_MAX / 2); /* what is encoded was in memory already */
     VALUE module = rb_define_module_under(streamer_module, "Encoder");
     rb_define_private_method(rb_singleton_class(module), "frame", frame, 4);

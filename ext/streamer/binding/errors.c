@@ -6,20 +6,18 @@
 VALUE streamer_error;
 VALUE streamer_client_disconnected;
 
-static VALUE
-error_class(const char *name) {
+static VALUE error_class(const char *name) {
     return rb_const_get(streamer_module, rb_intern(name));
 }
 
-static const char *
-class_of_status(enum streamer_status status) {
+static const char *class_of_status(enum streamer_status status) {
     switch (status) {
-    case STREAMER_LINE_TOO_LONG: return "LineTooLong";
-    case STREAMER_EVENT_TOO_LARGE: return "EventTooLarge";
-    case STREAMER_JSON_INVALID:
-    case STREAMER_JSON_TOO_DEEP:
-    case STREAMER_JSON_TOO_LARGE: return "ExtractError";
-    default: return "Error";
+        case STREAMER_LINE_TOO_LONG: return "LineTooLong";
+        case STREAMER_EVENT_TOO_LARGE: return "EventTooLarge";
+        case STREAMER_JSON_INVALID:
+        case STREAMER_JSON_TOO_DEEP:
+        case STREAMER_JSON_TOO_LARGE: return "ExtractError";
+        default: return "Error";
     }
 }
 
@@ -32,32 +30,29 @@ streamer_error_for_status(enum streamer_status status) {
     return rb_exc_new_cstr(class, streamer_status_message(status));
 }
 
-void
-streamer_raise_status(enum streamer_status status) {
+void streamer_raise_status(enum streamer_status status) {
     rb_exc_raise(streamer_error_for_status(status));
 }
 
-static const char *
-class_of_outcome(enum streamer_outcome outcome) {
+static const char *class_of_outcome(enum streamer_outcome outcome) {
     switch (outcome) {
-    case STREAMER_OUTCOME_CANCELLED: return "CancelledError";
-    case STREAMER_OUTCOME_RESOLVE_FAILED: return "ResolveError";
-    case STREAMER_OUTCOME_CONNECT_FAILED: return "ConnectError";
-    case STREAMER_OUTCOME_TLS_FAILED: return "TLSError";
-    case STREAMER_OUTCOME_CLOSED: return "ClosedError";
-    case STREAMER_OUTCOME_PROTOCOL_ERROR: return "ProtocolError";
-    case STREAMER_OUTCOME_HEADERS_TOO_LARGE: return "HeadersTooLarge";
-    case STREAMER_OUTCOME_CONNECT_TIMEOUT: return "ConnectTimeout";
-    case STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT: return "FirstEventTimeout";
-    case STREAMER_OUTCOME_IDLE_TIMEOUT: return "IdleTimeout";
-    case STREAMER_OUTCOME_TOTAL_TIMEOUT: return "TotalTimeout";
-    case STREAMER_OUTCOME_SINK_FAILED: return "ClientDisconnected";
-    default: return "ConnectionError";
+        case STREAMER_OUTCOME_CANCELLED: return "CancelledError";
+        case STREAMER_OUTCOME_RESOLVE_FAILED: return "ResolveError";
+        case STREAMER_OUTCOME_CONNECT_FAILED: return "ConnectError";
+        case STREAMER_OUTCOME_TLS_FAILED: return "TLSError";
+        case STREAMER_OUTCOME_CLOSED: return "ClosedError";
+        case STREAMER_OUTCOME_PROTOCOL_ERROR: return "ProtocolError";
+        case STREAMER_OUTCOME_HEADERS_TOO_LARGE: return "HeadersTooLarge";
+        case STREAMER_OUTCOME_CONNECT_TIMEOUT: return "ConnectTimeout";
+        case STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT: return "FirstEventTimeout";
+        case STREAMER_OUTCOME_IDLE_TIMEOUT: return "IdleTimeout";
+        case STREAMER_OUTCOME_TOTAL_TIMEOUT: return "TotalTimeout";
+        case STREAMER_OUTCOME_SINK_FAILED: return "ClientDisconnected";
+        default: return "ConnectionError";
     }
 }
 
-void
-streamer_raise_outcome(enum streamer_outcome outcome, const char *detail) {
+void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail) {
     if (outcome == STREAMER_OUTCOME_NO_MEMORY) rb_memerror();
     const char *message = streamer_outcome_message(outcome);
     VALUE class = outcome == STREAMER_OUTCOME_REQUEST_INVALID ? rb_eArgError : error_class(class_of_outcome(outcome));
@@ -65,14 +60,12 @@ streamer_raise_outcome(enum streamer_outcome outcome, const char *detail) {
     rb_raise(class, "%s: %s", message, detail);
 }
 
-void
-streamer_check_generation(unsigned generation, const char *what) {
+void streamer_check_generation(unsigned generation, const char *what) {
     if (generation == streamer_fork_generation()) return;
     rb_raise(error_class("ForkError"), "%s belongs to the process that forked this one; make a new request here", what);
 }
 
-void
-streamer_init_errors(void) {
+void streamer_init_errors(void) {
     streamer_error = error_class("Error");
     streamer_client_disconnected = error_class("ClientDisconnected");
     rb_global_variable(&streamer_error);

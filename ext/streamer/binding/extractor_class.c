@@ -7,13 +7,13 @@
 #include "errors.h"
 #include "stages.h"
 
-static void
-free_extractor(void *pointer) {
+static VALUE extractor_class;
+
+static void free_extractor(void *pointer) {
     streamer_extractor_free(pointer);
 }
 
-static size_t
-extractor_size(const void *pointer) {
+static size_t extractor_size(const void *pointer) {
     return streamer_extractor_size(pointer);
 }
 
@@ -23,20 +23,17 @@ static const rb_data_type_t extractor_type = {
     .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
 };
 
-static VALUE
-allocate(VALUE class) {
+static VALUE allocate(VALUE class) {
     return TypedData_Wrap_Struct(class, &extractor_type, NULL);
 }
 
-struct streamer_extractor *
-streamer_get_extractor(VALUE object) {
+struct streamer_extractor *streamer_get_extractor(VALUE object) {
     struct streamer_extractor *extractor = rb_check_typeddata(object, &extractor_type);
     if (extractor == NULL) rb_raise(rb_eArgError, "this extractor was not initialized");
     return extractor;
 }
 
-struct streamer_extractor *
-streamer_compile_paths(VALUE paths) {
+struct streamer_extractor *streamer_compile_paths(VALUE paths) {
     const char *texts[STREAMER_MAX_PATHS];
     size_t lengths[STREAMER_MAX_PATHS];
     long count = RARRAY_LEN(paths);
@@ -54,15 +51,13 @@ streamer_compile_paths(VALUE paths) {
     return extractor;
 }
 
-static VALUE
-initialize(VALUE self, VALUE paths) {
+static VALUE initialize(VALUE self, VALUE paths) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this extractor is initialized already");
     RTYPEDDATA_DATA(self) = streamer_compile_paths(paths);
     return self;
 }
 
-static VALUE
-ruby_text(const struct streamer_value *value) {
+static VALUE ruby_text(const struct streamer_value *value) {
     if (!value->escaped) return rb_utf8_str_new(value->json, (long)value->length);
     struct streamer_buffer text;
     streamer_buffer_init(&text, value->length);
@@ -76,8 +71,7 @@ ruby_text(const struct streamer_value *value) {
     return rb_enc_associate(string, rb_utf8_encoding());
 }
 
-static VALUE
-ruby_number(const struct streamer_value *value) {
+static VALUE ruby_number(const struct streamer_value *value) {
     VALUE text = rb_str_new(value->json, (long)value->length);
     for (size_t i = 0; i < value->length; i++) {
         if (strchr(".eE", value->json[i]) != NULL) return rb_float_new(rb_str_to_dbl(text, 0));
@@ -88,27 +82,27 @@ ruby_number(const struct streamer_value *value) {
 VALUE
 streamer_ruby_value(const struct streamer_value *value) {
     switch (value->kind) {
-    case STREAMER_KIND_STRING: return ruby_text(value);
-    case STREAMER_KIND_NUMBER: return ruby_number(value);
-    case STREAMER_KIND_TRUE: return Qtrue;
-    case STREAMER_KIND_FALSE: return Qfalse;
-    case STREAMER_KIND_CONTAINER:
-        return rb_funcall(rb_const_get(rb_cObject, rb_intern("JSON")), rb_intern("parse"), 1,
-                          rb_utf8_str_new(value->json, (long)value->length));
-    case STREAMER_KIND_NULL:
-    case STREAMER_KIND_NONE: break;
+        case STREAMER_KIND_STRING: return ruby_text(value);
+        case STREAMER_KIND_NUMBER: return ruby_number(value);
+        case STREAMER_KIND_TRUE: return Qtrue;
+        case STREAMER_KIND_FALSE: return Qfalse;
+        case STREAMER_KIND_CONTAINER:
+            return rb_funcall(extractor_class, rb_intern("parse"), 1,
+                              rb_utf8_str_new(value->json, (long)value->length));
+        case STREAMER_KIND_NULL:
+        case STREAMER_KIND_NONE: break;
     }
     return Qnil;
 }
 
-static VALUE
-call(VALUE self, VALUE json) {
+static VALUE call(VALUE self, VALUE json) {
     struct streamer_extractor *extractor = streamer_get_extractor(self);
     struct streamer_value values[STREAMER_MAX_PATHS];
     json = rb_str_new_frozen(StringValue(json));
     const char *text = RSTRING_PTR(json);
     size_t length = (size_t)RSTRING_LEN(json);
-    /* The decoder's events are well-formed; a String from elsewhere may not be, and yajl looks at the shape of sequences only. */
+    /* The decoder's events are well-formed; a String from elsewhere may not be, and yajl looks at the shape of
+     * sequences only. */
     enum streamer_status status = streamer_utf8_valid(text, length)
                                       ? streamer_extractor_read(extractor, text, length, values)
                                       : STREAMER_JSON_INVALID;
@@ -126,10 +120,10 @@ call(VALUE self, VALUE json) {
     return result;
 }
 
-void
-streamer_init_extractor(void) {
-    VALUE class = rb_define_class_under(streamer_module, "Extractor", rb_cObject);
-    rb_define_alloc_func(class, allocate);
-    rb_define_private_method(class, "setup", initialize, 1);
-    rb_define_method(class, "call", call, 1);
+void streamer_init_extractor(void) {
+    extractor_class = rb_define_class_under(streamer_module, "Extractor", rb_cObject);
+    rb_global_variable(&extractor_class);
+    rb_define_alloc_func(extractor_class, allocate);
+    rb_define_private_method(extractor_class, "setup", initialize, 1);
+    rb_define_method(extractor_class, "call", call, 1);
 }

@@ -7,16 +7,14 @@
 
 VALUE streamer_module;
 
-static void
-at_exit(VALUE unused) {
+static void at_exit(VALUE unused) {
     (void)unused;
     streamer_thread_stop(); /* before libcurl's TLS library tears itself down under the thread */
 }
 
 RUBY_FUNC_EXPORTED void Init_streamer(void);
 
-void
-Init_streamer(void) {
+void Init_streamer(void) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS)) {
         rb_warn("streamer: this libcurl resolves host names synchronously, and every lookup will hold up all streams; "

@@ -6,13 +6,11 @@
 
 static ID id_frames;
 
-static void
-free_pipeline(void *pointer) {
+static void free_pipeline(void *pointer) {
     streamer_pipeline_free(pointer);
 }
 
-static size_t
-pipeline_size(const void *pointer) {
+static size_t pipeline_size(const void *pointer) {
     return streamer_pipeline_size(pointer);
 }
 
@@ -22,21 +20,20 @@ static const rb_data_type_t pipeline_type = {
     .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
 };
 
-static VALUE
-allocate(VALUE class) {
+static VALUE allocate(VALUE class) {
     return TypedData_Wrap_Struct(class, &pipeline_type, NULL);
 }
 
-struct streamer_pipeline *
-streamer_get_pipeline(VALUE object) {
+struct streamer_pipeline *streamer_get_pipeline(VALUE object) {
     struct streamer_pipeline *pipeline = rb_check_typeddata(object, &pipeline_type);
     if (pipeline == NULL) rb_raise(rb_eArgError, "this pipeline was not initialized");
     return pipeline;
 }
 
-/* setup(paths, names, event, done, text, max_line, max_event): Arrays of Strings, Strings or nil, a flag, limits in bytes or nil */
-static VALUE
-initialize(VALUE self, VALUE paths, VALUE names, VALUE event, VALUE done, VALUE text, VALUE max_line, VALUE max_event) {
+/* setup(paths, names, event, done, text, max_line, max_event): Arrays of Strings, Strings or nil, a flag, limits in
+ * bytes or nil */
+static VALUE initialize(VALUE self, VALUE paths, VALUE names, VALUE event, VALUE done, VALUE text, VALUE max_line,
+                        VALUE max_event) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this pipeline is initialized already");
     const char *path_texts[STREAMER_MAX_PATHS], *name_texts[STREAMER_MAX_PATHS];
     size_t path_lengths[STREAMER_MAX_PATHS], name_lengths[STREAMER_MAX_PATHS];
@@ -104,31 +101,26 @@ streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
     rb_exc_raise(error);
 }
 
-static VALUE
-feed(VALUE self, VALUE string) {
+static VALUE feed(VALUE self, VALUE string) {
     string = rb_str_new_frozen(StringValue(string));
     VALUE frames = streamer_pipeline_feed(self, RSTRING_PTR(string), (size_t)RSTRING_LEN(string));
     RB_GC_GUARD(string);
     return frames;
 }
 
-static VALUE
-is_done(VALUE self) {
+static VALUE is_done(VALUE self) {
     return streamer_pipeline_done(streamer_get_pipeline(self)) ? Qtrue : Qfalse;
 }
 
-static VALUE
-events(VALUE self) {
+static VALUE events(VALUE self) {
     return ULL2NUM(streamer_pipeline_events(streamer_get_pipeline(self)));
 }
 
-static VALUE
-frame_count(VALUE self) {
+static VALUE frame_count(VALUE self) {
     return ULL2NUM(streamer_pipeline_frames(streamer_get_pipeline(self)));
 }
 
-void
-streamer_init_pipeline(void) {
+void streamer_init_pipeline(void) {
     VALUE class = rb_define_class_under(streamer_module, "Pipeline", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_private_method(class, "setup", initialize, 7);

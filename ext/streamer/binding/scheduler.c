@@ -26,8 +26,7 @@ struct driver {
 
 static ID id_driver, id_io;
 
-static void
-free_driver(void *pointer) {
+static void free_driver(void *pointer) {
     struct driver *driver = pointer;
     if (driver->reactor != NULL && driver->generation == streamer_fork_generation()) {
         streamer_reactor_close(driver->reactor);
@@ -36,8 +35,7 @@ free_driver(void *pointer) {
     xfree(driver);
 }
 
-static size_t
-driver_size(const void *pointer) {
+static size_t driver_size(const void *pointer) {
     (void)pointer;
     return sizeof(struct driver);
 }
@@ -48,8 +46,7 @@ static const rb_data_type_t driver_type = {
     .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
 };
 
-static struct driver *
-get_driver(VALUE object) {
+static struct driver *get_driver(VALUE object) {
     struct driver *driver;
     TypedData_Get_Struct(object, struct driver, &driver_type, driver);
     return driver;
@@ -77,21 +74,18 @@ streamer_scheduler_driver(void) {
     return object;
 }
 
-struct streamer_reactor *
-streamer_scheduler_reactor(VALUE driver) {
+struct streamer_reactor *streamer_scheduler_reactor(VALUE driver) {
     return get_driver(driver)->reactor;
 }
 
-static void
-unblock(struct waiter *waiter) {
+static void unblock(struct waiter *waiter) {
     if (waiter->woken) return;
     waiter->woken = true;
     rb_fiber_scheduler_unblock(waiter->scheduler, waiter->driver_object, waiter->fiber);
 }
 
 /* Takes a turn and wakes the fibers, other than `me`, whose transfers have news. */
-static void
-turn(struct driver *driver, const struct waiter *me) {
+static void turn(struct driver *driver, const struct waiter *me) {
     streamer_reactor_turn(driver->reactor, 0);
     struct streamer_transfer *transfer;
     while ((transfer = streamer_reactor_next_changed(driver->reactor)) != NULL) {
@@ -101,21 +95,18 @@ turn(struct driver *driver, const struct waiter *me) {
     }
 }
 
-void
-streamer_scheduler_turn(VALUE driver) {
+void streamer_scheduler_turn(VALUE driver) {
     turn(get_driver(driver), NULL);
 }
 
-static bool
-is_ready(const struct waiter *waiter) {
+static bool is_ready(const struct waiter *waiter) {
     pthread_mutex_lock(&waiter->transfer->signal.lock);
     bool ready = waiter->ready(waiter->argument);
     pthread_mutex_unlock(&waiter->transfer->signal.lock);
     return ready;
 }
 
-static VALUE
-wait_in_turns(VALUE argument) {
+static VALUE wait_in_turns(VALUE argument) {
     struct waiter *waiter = (struct waiter *)argument;
     struct driver *driver = waiter->driver;
     VALUE io = rb_ivar_get(waiter->driver_object, id_io);
@@ -135,12 +126,13 @@ wait_in_turns(VALUE argument) {
     return Qnil;
 }
 
-static VALUE
-stop_waiting(VALUE argument) {
+static VALUE stop_waiting(VALUE argument) {
     struct waiter *waiter = (struct waiter *)argument;
     struct driver *driver = waiter->driver;
-    if (waiter->previous != NULL) waiter->previous->next = waiter->next;
-    else driver->waiters = waiter->next;
+    if (waiter->previous != NULL)
+        waiter->previous->next = waiter->next;
+    else
+        driver->waiters = waiter->next;
     if (waiter->next != NULL) waiter->next->previous = waiter->previous;
     waiter->transfer->waiter = NULL;
     if (driver->leader == waiter) driver->leader = NULL;
@@ -149,8 +141,7 @@ stop_waiting(VALUE argument) {
 }
 
 /* No scheduler here: another thread than the driver's, or a blocking fiber of its thread. */
-static void
-wait_in_thread(VALUE object, const struct waiter *waiter) {
+static void wait_in_thread(VALUE object, const struct waiter *waiter) {
     struct driver *driver = get_driver(object);
     for (;;) {
         turn(driver, waiter);
@@ -161,8 +152,7 @@ wait_in_thread(VALUE object, const struct waiter *waiter) {
     }
 }
 
-void
-streamer_scheduler_wait(VALUE object, struct streamer_transfer *transfer, bool (*ready)(void *), void *argument) {
+void streamer_scheduler_wait(VALUE object, struct streamer_transfer *transfer, bool (*ready)(void *), void *argument) {
     struct waiter waiter = {.driver_object = object,
                             .scheduler = rb_fiber_scheduler_current(),
                             .fiber = rb_fiber_current(),
@@ -183,8 +173,7 @@ streamer_scheduler_wait(VALUE object, struct streamer_transfer *transfer, bool (
     rb_ensure(wait_in_turns, (VALUE)&waiter, stop_waiting, (VALUE)&waiter);
 }
 
-void
-streamer_init_scheduler(void) {
+void streamer_init_scheduler(void) {
     id_driver = rb_intern("__streamer_driver");
     id_io = rb_intern("__io");
 }

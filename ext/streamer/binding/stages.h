@@ -14,11 +14,13 @@ struct streamer_pipeline *streamer_get_pipeline(VALUE object);
 /* What the paths of one event gave, as the caller of Extractor#call sees it. */
 VALUE streamer_ruby_value(const struct streamer_value *value);
 
-/* The frames of one read as a String, written by the encoder straight into it; raises with #frames set to what came before. */
+/* The frames of one read as a String, written by the encoder straight into it; raises with #frames set to what came
+ * before. */
 VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length);
 
 /* Compiles paths: an Array of Strings. Raises ArgumentError. */
 struct streamer_extractor *streamer_compile_paths(VALUE paths);
 
-/* A limit given in bytes: nil is 0, which stands for the default. Raises ArgumentError, naming it, for anything but a positive Integer. */
+/* A limit given in bytes: nil is 0, which stands for the default. Raises ArgumentError, naming it, for anything but a
+ * positive Integer. */
 size_t streamer_limit(VALUE bytes, const char *name);

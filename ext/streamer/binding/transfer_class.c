@@ -19,8 +19,7 @@ struct exchange {
 
 static ID id_driver;
 
-static void
-free_exchange(void *pointer) {
+static void free_exchange(void *pointer) {
     struct exchange *exchange = pointer;
     /* In a forked child the parent's locks may be held for ever: leave everything as it is. */
     if (exchange->transfer != NULL && exchange->transfer->generation == streamer_fork_generation()) {
@@ -31,8 +30,7 @@ free_exchange(void *pointer) {
     xfree(exchange);
 }
 
-static size_t
-exchange_size(const void *pointer) {
+static size_t exchange_size(const void *pointer) {
     const struct exchange *exchange = pointer;
     size_t size = sizeof *exchange + exchange->taken.capacity;
     if (exchange->transfer == NULL || exchange->transfer->generation != streamer_fork_generation()) return size;
@@ -45,16 +43,14 @@ static const rb_data_type_t exchange_type = {
     .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
 };
 
-static VALUE
-allocate(VALUE class) {
+static VALUE allocate(VALUE class) {
     struct exchange *exchange;
     VALUE object = TypedData_Make_Struct(class, struct exchange, &exchange_type, exchange);
     streamer_buffer_init(&exchange->taken, STREAMER_INBOX_MAX);
     return object;
 }
 
-static struct exchange *
-get(VALUE self) {
+static struct exchange *get(VALUE self) {
     struct exchange *exchange;
     TypedData_Get_Struct(self, struct exchange, &exchange_type, exchange);
     if (exchange->transfer == NULL) rb_raise(rb_eArgError, "this transfer was not initialized");
@@ -62,15 +58,14 @@ get(VALUE self) {
     return exchange;
 }
 
-struct streamer_transfer *
-streamer_get_transfer(VALUE object) {
+struct streamer_transfer *streamer_get_transfer(VALUE object) {
     return get(object)->transfer;
 }
 
-/* ---- making one ------------------------------------------------------------------------------------------------------ */
+/* ---- making one
+ * ------------------------------------------------------------------------------------------------------ */
 
-static struct curl_slist *
-header_list(VALUE headers) {
+static struct curl_slist *header_list(VALUE headers) {
     struct curl_slist *list = NULL;
     for (long i = 0; i < RARRAY_LEN(headers); i++) {
         VALUE header = rb_ary_entry(headers, i);
@@ -84,10 +79,11 @@ header_list(VALUE headers) {
     return list;
 }
 
-/* setup(method, url, headers, body, verify, ca_file, timeouts): the strings without NUL; headers "Name: value"; body a String, nil,
- * or an Integer for a streamed one (its length, -1: unknown); timeouts connect, first_event, idle, total in ms. */
-static VALUE
-initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALUE body, VALUE verify, VALUE ca_file, VALUE timeouts) {
+/* setup(method, url, headers, body, verify, ca_file, timeouts): the strings without NUL; headers "Name: value"; body a
+ * String, nil, or an Integer for a streamed one (its length, -1: unknown); timeouts connect, first_event, idle, total
+ * in ms. */
+static VALUE initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALUE body, VALUE verify, VALUE ca_file,
+                        VALUE timeouts) {
     struct exchange *exchange;
     TypedData_Get_Struct(self, struct exchange, &exchange_type, exchange);
     if (exchange->transfer != NULL) rb_raise(streamer_error, "this transfer is initialized already");
@@ -132,52 +128,47 @@ initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALUE body, VALUE
     rb_raise(rb_eArgError, "libcurl refused the request: %s", problem);
 }
 
-static VALUE
-start(VALUE self) {
+static VALUE start(VALUE self) {
     streamer_transfer_start(get(self)->transfer);
     return self;
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------------------------- */
+/* ---- waiting
+ * --------------------------------------------------------------------------------------------------------- */
 
-bool
-streamer_transfer_is_native(VALUE object) {
+bool streamer_transfer_is_native(VALUE object) {
     return rb_ivar_get(object, id_driver) == Qnil;
 }
 
-static void
-wait_until(VALUE self, struct streamer_transfer *transfer, bool (*ready)(void *)) {
+static void wait_until(VALUE self, struct streamer_transfer *transfer, bool (*ready)(void *)) {
     VALUE driver = rb_ivar_get(self, id_driver);
-    if (driver == Qnil) streamer_wait(&transfer->signal, ready, transfer, -1);
-    else streamer_scheduler_wait(driver, transfer, ready, transfer);
+    if (driver == Qnil)
+        streamer_wait(&transfer->signal, ready, transfer, -1);
+    else
+        streamer_scheduler_wait(driver, transfer, ready, transfer);
     RB_GC_GUARD(driver);
 }
 
-static bool
-has_ended(const struct streamer_transfer *transfer) {
+static bool has_ended(const struct streamer_transfer *transfer) {
     return transfer->outcome != STREAMER_OUTCOME_OPEN;
 }
 
-static bool
-has_head(void *argument) {
+static bool has_head(void *argument) {
     struct streamer_transfer *transfer = argument;
     return transfer->head_ready || has_ended(transfer);
 }
 
-static bool
-has_bytes(void *argument) {
+static bool has_bytes(void *argument) {
     struct streamer_transfer *transfer = argument;
     return transfer->inbox.length > 0 || has_ended(transfer);
 }
 
-static bool
-has_upload_room(void *argument) {
+static bool has_upload_room(void *argument) {
     struct streamer_transfer *transfer = argument;
     return transfer->outbox.length < STREAMER_OUTBOX_HIGH || has_ended(transfer);
 }
 
-void
-streamer_raise_failure(struct streamer_transfer *transfer) {
+void streamer_raise_failure(struct streamer_transfer *transfer) {
     char detail[CURL_ERROR_SIZE];
     pthread_mutex_lock(&transfer->signal.lock);
     enum streamer_outcome outcome = transfer->outcome;
@@ -188,8 +179,7 @@ streamer_raise_failure(struct streamer_transfer *transfer) {
 }
 
 /* Waits for the answer's head: its status. Raises when there is none. */
-static VALUE
-wait_head(VALUE self) {
+static VALUE wait_head(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     wait_until(self, transfer, has_head);
     if (!transfer->head_ready) {
@@ -200,16 +190,15 @@ wait_head(VALUE self) {
 }
 
 /* The head's "Name: value" lines, LF between. */
-static VALUE
-head(VALUE self) {
+static VALUE head(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     wait_head(self);
     return rb_str_new(transfer->head.bytes, (long)transfer->head.length); /* it does not change any more */
 }
 
-/* Waits until bytes are in `taken`; false at the answer's end. Raises a failure once all that arrived was handed out. */
-static bool
-fill(VALUE self, struct exchange *exchange) {
+/* Waits until bytes are in `taken`; false at the answer's end. Raises a failure once all that arrived was handed out.
+ */
+static bool fill(VALUE self, struct exchange *exchange) {
     struct streamer_transfer *transfer = exchange->transfer;
     if (exchange->taken.length > 0) return true; /* an exception kept them from being handed out */
     wait_until(self, transfer, has_bytes);
@@ -222,8 +211,7 @@ fill(VALUE self, struct exchange *exchange) {
 }
 
 /* All bytes that have arrived, at least one; nil at the end. */
-static VALUE
-read_bytes(VALUE self) {
+static VALUE read_bytes(VALUE self) {
     struct exchange *exchange = get(self);
     if (!fill(self, exchange)) return Qnil;
     VALUE bytes = rb_str_new(exchange->taken.bytes, (long)exchange->taken.length);
@@ -236,40 +224,38 @@ struct frames {
     struct exchange *exchange;
 };
 
-static VALUE
-feed_taken(VALUE argument) {
+static VALUE feed_taken(VALUE argument) {
     struct frames *frames = (struct frames *)argument;
     return streamer_pipeline_feed(frames->pipeline, frames->exchange->taken.bytes, frames->exchange->taken.length);
 }
 
-static VALUE
-clear_taken(VALUE argument) {
+static VALUE clear_taken(VALUE argument) {
     streamer_buffer_clear(&((struct frames *)argument)->exchange->taken);
     return Qnil;
 }
 
 /* The frames of all that has arrived, possibly none: ""; nil at the end. */
-static VALUE
-read_frames(VALUE self, VALUE pipeline) {
+static VALUE read_frames(VALUE self, VALUE pipeline) {
     struct frames frames = {pipeline, get(self)};
     if (!fill(self, frames.exchange)) return Qnil;
     VALUE string = rb_ensure(feed_taken, (VALUE)&frames, clear_taken, (VALUE)&frames);
-    if (streamer_pipeline_events(streamer_get_pipeline(pipeline)) > 0) streamer_transfer_note_event(frames.exchange->transfer);
+    if (streamer_pipeline_events(streamer_get_pipeline(pipeline)) > 0)
+        streamer_transfer_note_event(frames.exchange->transfer);
     return string;
 }
 
-static VALUE
-note_event(VALUE self) {
+static VALUE note_event(VALUE self) {
     streamer_transfer_note_event(get(self)->transfer);
     return Qnil;
 }
 
-/* Hands over at most STREAMER_PIECE bytes of a streamed body, once there is room. False when the answer has ended already. */
-static VALUE
-upload(VALUE self, VALUE bytes, VALUE last) {
+/* Hands over at most STREAMER_PIECE bytes of a streamed body, once there is room. False when the answer has ended
+ * already. */
+static VALUE upload(VALUE self, VALUE bytes, VALUE last) {
     struct streamer_transfer *transfer = get(self)->transfer;
     StringValue(bytes);
-    if ((size_t)RSTRING_LEN(bytes) > STREAMER_PIECE) rb_raise(rb_eArgError, "at most %zu bytes at a time", STREAMER_PIECE);
+    if ((size_t)RSTRING_LEN(bytes) > STREAMER_PIECE)
+        rb_raise(rb_eArgError, "at most %zu bytes at a time", STREAMER_PIECE);
     wait_until(self, transfer, has_upload_room);
     pthread_mutex_lock(&transfer->signal.lock);
     bool over = has_ended(transfer);
@@ -283,18 +269,17 @@ upload(VALUE self, VALUE bytes, VALUE last) {
     return over ? Qfalse : Qtrue;
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * --------------------------------------------------------------------------------------------------------- */
 
-static VALUE
-cancel(VALUE self) {
+static VALUE cancel(VALUE self) {
     streamer_transfer_cancel(get(self)->transfer);
     VALUE driver = rb_ivar_get(self, id_driver);
     if (driver != Qnil) streamer_scheduler_turn(driver); /* nobody may be leading just now */
     return Qnil;
 }
 
-static VALUE
-outcome(VALUE self) {
+static VALUE outcome(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     pthread_mutex_lock(&transfer->signal.lock);
     enum streamer_outcome outcome = transfer->outcome;
@@ -302,14 +287,12 @@ outcome(VALUE self) {
     return ID2SYM(rb_intern(streamer_outcome_name(outcome)));
 }
 
-static void
-set_seconds(VALUE hash, const char *name, int64_t microseconds) {
+static void set_seconds(VALUE hash, const char *name, int64_t microseconds) {
     rb_hash_aset(hash, ID2SYM(rb_intern(name)), microseconds > 0 ? rb_float_new((double)microseconds / 1e6) : Qnil);
 }
 
 /* Seconds from the start, nil for what did not happen; nil as a whole until the end. */
-static VALUE
-timings(VALUE self) {
+static VALUE timings(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     pthread_mutex_lock(&transfer->signal.lock);
     struct streamer_timings timings = transfer->timings;
@@ -325,18 +308,17 @@ timings(VALUE self) {
     set_seconds(hash, "total", timings.total);
     rb_hash_aset(hash, ID2SYM(rb_intern("bytes")), LL2NUM(timings.bytes));
     rb_hash_aset(hash, ID2SYM(rb_intern("reused")), timings.reused ? Qtrue : Qfalse);
-    rb_hash_aset(hash, ID2SYM(rb_intern("http_version")),
-                 timings.http_version == 0 ? Qnil : rb_sprintf("%ld.%ld", timings.http_version / 10, timings.http_version % 10));
+    rb_hash_aset(
+        hash, ID2SYM(rb_intern("http_version")),
+        timings.http_version == 0 ? Qnil : rb_sprintf("%ld.%ld", timings.http_version / 10, timings.http_version % 10));
     return hash;
 }
 
-static VALUE
-is_native(VALUE self) {
+static VALUE is_native(VALUE self) {
     return streamer_transfer_is_native(self) ? Qtrue : Qfalse;
 }
 
-void
-streamer_init_transfer(void) {
+void streamer_init_transfer(void) {
     VALUE class = rb_define_class_under(streamer_module, "Transfer", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_method(class, "initialize", initialize, 7);

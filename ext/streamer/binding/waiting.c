@@ -15,16 +15,14 @@ struct wait {
     bool expired;
 };
 
-static bool
-is_ready(struct wait *wait) {
+static bool is_ready(struct wait *wait) {
     pthread_mutex_lock(&wait->signal->lock);
     bool ready = wait->ready(wait->argument);
     pthread_mutex_unlock(&wait->signal->lock);
     return ready;
 }
 
-static void *
-wait_without_gvl(void *argument) {
+static void *wait_without_gvl(void *argument) {
     struct wait *wait = argument;
     pthread_mutex_lock(&wait->signal->lock);
     while (!wait->interrupted && !wait->expired && !wait->ready(wait->argument)) {
@@ -34,8 +32,7 @@ wait_without_gvl(void *argument) {
     return NULL;
 }
 
-static void
-interrupt(void *argument) {
+static void interrupt(void *argument) {
     struct wait *wait = argument;
     pthread_mutex_lock(&wait->signal->lock);
     wait->interrupted = true;
@@ -44,8 +41,7 @@ interrupt(void *argument) {
 }
 
 /* The thread's scheduler cannot be told by the native thread, which has no GVL: it watches a descriptor instead. */
-static void
-wait_in_scheduler(struct wait *wait, VALUE scheduler) {
+static void wait_in_scheduler(struct wait *wait, VALUE scheduler) {
     pthread_mutex_lock(&wait->signal->lock);
     bool open = wait->signal->wake.read_fd >= 0 || streamer_wake_open(&wait->signal->wake);
     pthread_mutex_unlock(&wait->signal->lock);
@@ -66,8 +62,7 @@ wait_in_scheduler(struct wait *wait, VALUE scheduler) {
     RB_GC_GUARD(io);
 }
 
-bool
-streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int64_t deadline) {
+bool streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int64_t deadline) {
     struct wait wait = {.signal = signal, .ready = ready, .argument = argument, .deadline = deadline};
     VALUE scheduler = rb_fiber_scheduler_current();
     if (scheduler != Qnil) {

@@ -8,9 +8,10 @@
 
 #include "../upstream/signal.h"
 
-/* Waits until ready(argument), which is called with signal->lock held, or until `deadline` (streamer_now's clock; negative:
- * none), which gives false.
+/* Waits until ready(argument), which is called with signal->lock held, or until `deadline` (streamer_now's clock;
+ * negative: none), which gives false.
  *
- * Outside a fiber scheduler the GVL is released; inside one only the fiber waits. Thread#raise, Timeout, Thread#kill and signals
- * interrupt it by raising from here: nothing is left behind, and the caller undoes its own work under rb_ensure. */
+ * Outside a fiber scheduler the GVL is released; inside one only the fiber waits. Thread#raise, Timeout, Thread#kill
+ * and signals interrupt it by raising from here: nothing is left behind, and the caller undoes its own work under
+ * rb_ensure. */
 bool streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int64_t deadline);

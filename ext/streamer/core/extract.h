@@ -46,7 +46,8 @@ enum streamer_status streamer_extractor_new(struct streamer_extractor **extracto
                                             const size_t *lengths, size_t count, size_t max_depth, size_t max_size);
 void streamer_extractor_free(struct streamer_extractor *extractor); /* NULL is fine */
 
-/* Reads one JSON text. `values` has one element per path, in their order, all filled on STREAMER_OK and STREAMER_MISSING.
+/* Reads one JSON text. `values` has one element per path, in their order, all filled on STREAMER_OK and
+ * STREAMER_MISSING.
  *
  *   STREAMER_OK              at least one path was found
  *   STREAMER_MISSING         valid JSON, and none of the paths in it

@@ -1,5 +1,7 @@
 #include "pipeline.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -17,7 +19,11 @@ struct streamer_pipeline {
     struct streamer_extractor *extractor; /* NULL: events pass through */
     enum streamer_status failure;         /* STREAMER_OK while the stream can go on */
     bool text;
+    bool raw;
+    bool collects;
+    bool cut; /* some text did not fit into `collected` */
     bool has_event;
+    bool has_id;
     bool has_done;
     bool done;
     bool pending; /* a frame waits for room in the output */
@@ -27,7 +33,9 @@ struct streamer_pipeline {
     struct streamer_buffer compiled; /* what the options say, ready to be copied */
     struct piece event;
     struct piece done_marker;
-    struct piece prefix;                   /* of a frame of values, up to its object */
+    struct piece id;                       /* in front of a frame's number */
+    struct piece head;                     /* a frame of values before its id */
+    size_t framed;                         /* paths that go into frames; the extractor's others are kept ones */
     struct piece keys[STREAMER_MAX_PATHS]; /* a value's name with its quotes and colon */
 
     /* the frame being made */
@@ -36,6 +44,11 @@ struct streamer_pipeline {
     struct streamer_frame frame;                      /* unless it is one of values */
     struct streamer_buffer unescaped;                 /* the text in it */
     struct streamer_buffer last_id;                   /* of the frame before; an id is written when it changes */
+    struct streamer_buffer own_id;
+
+    struct streamer_buffer passing; /* raw: the bytes of the event so far */
+    struct streamer_buffer collected;
+    struct streamer_buffer kept[STREAMER_MAX_PATHS];
 };
 
 /* compiling the options */
@@ -82,12 +95,20 @@ static enum streamer_status compile_key(struct streamer_pipeline *pipeline,
 static enum streamer_status compile(struct streamer_pipeline *pipeline,
                                     const struct streamer_pipeline_options *options) {
     struct streamer_buffer *compiled = &pipeline->compiled;
-    const struct streamer_frame head = {.event = options->event, .event_length = options->event_length, .retry = -1};
+    /* Encoded to see whether SSE can carry them. */
+    const struct streamer_frame head = {.event = options->event,
+                                        .event_length = options->event_length,
+                                        .id = options->id,
+                                        .id_length = options->id_length,
+                                        .retry = -1};
     enum streamer_status status = streamer_encode_frame(compiled, &head);
     if (status != STREAMER_OK) return status;
+    streamer_buffer_clear(compiled);
+    const struct streamer_frame named = {.event = options->event, .event_length = options->event_length, .retry = -1};
+    status = streamer_encode_frame(compiled, &named);
+    if (status != STREAMER_OK) return status;
     compiled->length--; /* its blank line */
-    status = streamer_buffer_append(compiled, "data: ", strlen("data: "));
-    pipeline->prefix = since(compiled, 0);
+    pipeline->head = since(compiled, 0);
 
     for (size_t i = 0; status == STREAMER_OK && i < options->count; i++) status = compile_key(pipeline, options, i);
 
@@ -95,9 +116,29 @@ static enum streamer_status compile(struct streamer_pipeline *pipeline,
     if (status == STREAMER_OK) status = streamer_buffer_append(compiled, options->event, options->event_length);
     pipeline->event = since(compiled, start);
     start = compiled->length;
+    if (status == STREAMER_OK) status = streamer_buffer_append(compiled, options->id, options->id_length);
+    pipeline->id = since(compiled, start);
+    start = compiled->length;
     if (status == STREAMER_OK) status = streamer_buffer_append(compiled, options->done, options->done_length);
     pipeline->done_marker = since(compiled, start);
     return status;
+}
+
+/* One extractor looks for the framed paths and, behind them, for the kept ones. */
+static enum streamer_status compile_paths(struct streamer_pipeline *pipeline,
+                                          const struct streamer_pipeline_options *options) {
+    const char *paths[STREAMER_MAX_PATHS];
+    size_t lengths[STREAMER_MAX_PATHS], count = 0;
+    for (size_t i = 0; i < pipeline->framed; i++, count++) {
+        paths[count] = options->paths[i];
+        lengths[count] = options->path_lengths[i];
+    }
+    for (size_t i = 0; i < options->kept_count; i++, count++) {
+        paths[count] = options->kept[i];
+        lengths[count] = options->kept_lengths[i];
+    }
+    if (count == 0) return STREAMER_OK;
+    return streamer_extractor_new(&pipeline->extractor, paths, lengths, count, 0, options->max_event);
 }
 
 static enum streamer_status build(struct streamer_pipeline *pipeline, const struct streamer_pipeline_options *options) {
@@ -106,23 +147,31 @@ static enum streamer_status build(struct streamer_pipeline *pipeline, const stru
     if (status != STREAMER_OK) return status;
     pipeline->decoder = streamer_decoder_new(options->max_line, options->max_event);
     if (pipeline->decoder == NULL) return STREAMER_NO_MEMORY;
-    if (options->count == 0) return STREAMER_OK;
-    /* The others would be looked for in vain. */
-    size_t count = options->text ? 1 : options->count;
-    return streamer_extractor_new(&pipeline->extractor, options->paths, options->path_lengths, count, 0,
-                                  options->max_event);
+    return compile_paths(pipeline, options);
 }
 
 enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
                                            const struct streamer_pipeline_options *options) {
-    if (options->count > STREAMER_MAX_PATHS) return STREAMER_PATH_INVALID;
+    if (options->count + options->kept_count > STREAMER_MAX_PATHS) return STREAMER_PATH_INVALID;
     struct streamer_pipeline *created = streamer_malloc(sizeof *created);
     if (created == NULL) return STREAMER_NO_MEMORY;
     *created = (struct streamer_pipeline){
-        .text = options->text, .has_event = options->event != NULL, .has_done = options->done != NULL};
+        .text = options->text,
+        .raw = options->raw,
+        .framed = options->text && options->count > 0 ? 1 : options->count, /* the others would be looked for in vain */
+        .collects = options->collect > 0 && options->count > 0,
+        .has_event = options->event != NULL,
+        .has_id = options->id != NULL,
+        .has_done = options->done != NULL,
+    };
+    size_t max_event = options->max_event > 0 ? options->max_event : STREAMER_MAX_EVENT;
     streamer_buffer_init(&created->compiled, (STREAMER_MAX_PATHS + 2) * STREAMER_MAX_FIELD);
-    streamer_buffer_init(&created->unescaped, options->max_event > 0 ? options->max_event : STREAMER_MAX_EVENT);
+    streamer_buffer_init(&created->unescaped, max_event);
     streamer_buffer_init(&created->last_id, STREAMER_MAX_FIELD);
+    streamer_buffer_init(&created->own_id, STREAMER_MAX_FIELD + 20);
+    streamer_buffer_init(&created->passing, 2 * max_event); /* fields and line ends beside the data */
+    streamer_buffer_init(&created->collected, options->collect);
+    for (size_t i = 0; i < STREAMER_MAX_PATHS; i++) streamer_buffer_init(&created->kept[i], STREAMER_MAX_FIELD);
 
     enum streamer_status status = build(created, options);
     if (status != STREAMER_OK) {
@@ -140,6 +189,10 @@ void streamer_pipeline_free(struct streamer_pipeline *pipeline) {
     streamer_buffer_release(&pipeline->compiled);
     streamer_buffer_release(&pipeline->unescaped);
     streamer_buffer_release(&pipeline->last_id);
+    streamer_buffer_release(&pipeline->own_id);
+    streamer_buffer_release(&pipeline->passing);
+    streamer_buffer_release(&pipeline->collected);
+    for (size_t i = 0; i < STREAMER_MAX_PATHS; i++) streamer_buffer_release(&pipeline->kept[i]);
     streamer_free(pipeline);
 }
 
@@ -177,11 +230,45 @@ static enum streamer_status choose_text(struct streamer_pipeline *pipeline) {
         pipeline->frame.event = pipeline->compiled.bytes + pipeline->event.start;
         pipeline->frame.event_length = pipeline->event.length;
     }
+    if (pipeline->has_id) {
+        pipeline->frame.id = pipeline->own_id.bytes;
+        pipeline->frame.id_length = pipeline->own_id.length;
+    }
     if (!value->escaped) return STREAMER_OK;
     enum streamer_status status = streamer_value_text(value, &pipeline->unescaped);
     pipeline->frame.data = pipeline->unescaped.bytes;
     pipeline->frame.data_length = pipeline->unescaped.length;
     return status;
+}
+
+/* What does not fit, or not whole, is left out: the stream itself goes on. */
+static void collect(struct streamer_pipeline *pipeline) {
+    if (!pipeline->collects || pipeline->cut) return;
+    const struct streamer_value *value = &pipeline->values[0];
+    if (value->kind != STREAMER_KIND_STRING) return;
+    pipeline->cut = streamer_value_text(value, &pipeline->collected) != STREAMER_OK;
+}
+
+static void keep(struct streamer_pipeline *pipeline) {
+    size_t count = streamer_extractor_count(pipeline->extractor);
+    for (size_t i = pipeline->framed; i < count; i++) {
+        const struct streamer_value *value = &pipeline->values[i];
+        struct streamer_buffer *kept = &pipeline->kept[i - pipeline->framed];
+        if (value->kind == STREAMER_KIND_NONE || value->kind == STREAMER_KIND_NULL) continue;
+        streamer_buffer_clear(kept);
+        if (streamer_buffer_reserve(kept, value->length + 2) != STREAMER_OK) continue;
+        kept->length = streamer_value_json(value, kept->bytes);
+    }
+}
+
+static enum streamer_status number_frame(struct streamer_pipeline *pipeline) {
+    if (!pipeline->has_id) return STREAMER_OK;
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRIu64, pipeline->frames + 1);
+    streamer_buffer_clear(&pipeline->own_id);
+    enum streamer_status status =
+        streamer_buffer_append(&pipeline->own_id, pipeline->compiled.bytes + pipeline->id.start, pipeline->id.length);
+    return status == STREAMER_OK ? streamer_buffer_append(&pipeline->own_id, digits, (size_t)length) : status;
 }
 
 static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
@@ -191,65 +278,97 @@ static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
     enum streamer_status status =
         streamer_extractor_read(pipeline->extractor, source->data, source->data_length, pipeline->values);
     if (status != STREAMER_OK) return status;
+    collect(pipeline);
+    keep(pipeline);
 
-    size_t wanted = 0, count = streamer_extractor_count(pipeline->extractor);
-    for (size_t i = 0; i < count; i++) {
+    size_t wanted = 0;
+    for (size_t i = 0; i < pipeline->framed; i++) {
         struct streamer_value *value = &pipeline->values[i];
         if (value->kind == STREAMER_KIND_NULL) value->kind = STREAMER_KIND_NONE;
         wanted += value->kind != STREAMER_KIND_NONE;
     }
     if (wanted == 0) return STREAMER_MISSING;
-    return pipeline->text ? choose_text(pipeline) : STREAMER_OK;
+    status = number_frame(pipeline);
+    return status == STREAMER_OK && pipeline->text ? choose_text(pipeline) : status;
 }
 
 static enum streamer_status choose(struct streamer_pipeline *pipeline) {
     pipeline->events++;
     if (is_done_marker(pipeline)) {
         pipeline->done = true;
-        return STREAMER_MISSING;
+        return pipeline->raw ? STREAMER_OK : STREAMER_MISSING;
     }
-    return pipeline->extractor != NULL ? choose_values(pipeline) : choose_event(pipeline);
+    enum streamer_status status = pipeline->extractor != NULL ? choose_values(pipeline) : STREAMER_OK;
+    if (pipeline->raw) return status == STREAMER_MISSING ? STREAMER_OK : status;
+    return pipeline->framed > 0 || status != STREAMER_OK ? status : choose_event(pipeline);
 }
 
 /* writing the frame */
 
-/* No less than write_values writes: for each value its key, two quotes and a brace or comma; then "}\n\n". */
+#define ID_FIELD "id: "
+#define DATA_FIELD "data: "
+#define END "}\n\n"
+
+/* No less than write_values writes: for each value its key, two quotes and a brace or comma. */
 static size_t values_size(const struct streamer_pipeline *pipeline) {
-    size_t size = pipeline->prefix.length + 3, count = streamer_extractor_count(pipeline->extractor);
-    for (size_t i = 0; i < count; i++) {
+    size_t size = pipeline->head.length + strlen(DATA_FIELD END);
+    if (pipeline->has_id) size += strlen(ID_FIELD) + pipeline->own_id.length + 1;
+    for (size_t i = 0; i < pipeline->framed; i++) {
         if (pipeline->values[i].kind == STREAMER_KIND_NONE) continue;
         size += 1 + pipeline->keys[i].length + pipeline->values[i].length + 2;
     }
     return size;
 }
 
+static char *put_bytes(char *out, const char *bytes, size_t length) {
+    memcpy(out, bytes, length);
+    return out + length;
+}
+
 static char *put(char *out, const struct streamer_pipeline *pipeline, struct piece piece) {
-    memcpy(out, pipeline->compiled.bytes + piece.start, piece.length);
-    return out + piece.length;
+    return put_bytes(out, pipeline->compiled.bytes + piece.start, piece.length);
 }
 
 static size_t write_values(const struct streamer_pipeline *pipeline, char *start) {
-    size_t count = streamer_extractor_count(pipeline->extractor);
-    char separator = '{', *out = put(start, pipeline, pipeline->prefix);
-    for (size_t i = 0; i < count; i++) {
+    char separator = '{', *out = put(start, pipeline, pipeline->head);
+    if (pipeline->has_id) {
+        out = put_bytes(out, ID_FIELD, strlen(ID_FIELD));
+        out = put_bytes(out, pipeline->own_id.bytes, pipeline->own_id.length);
+        *out++ = '\n';
+    }
+    out = put_bytes(out, DATA_FIELD, strlen(DATA_FIELD));
+    for (size_t i = 0; i < pipeline->framed; i++) {
         if (pipeline->values[i].kind == STREAMER_KIND_NONE) continue;
         *out++ = separator;
         out = put(out, pipeline, pipeline->keys[i]);
         out += streamer_value_json(&pipeline->values[i], out);
         separator = ',';
     }
-    memcpy(out, "}\n\n", 3);
-    return (size_t)(out + 3 - start);
+    return (size_t)(put_bytes(out, END, strlen(END)) - start);
 }
 
 /* False, and *needed, when the output has no room for it. */
 static bool write_frame(const struct streamer_pipeline *pipeline, struct streamer_output *output, size_t *needed) {
-    bool values = pipeline->extractor != NULL && !pipeline->text;
-    *needed = values ? values_size(pipeline) : streamer_frame_size(&pipeline->frame);
+    bool values = pipeline->framed > 0 && !pipeline->text;
+    *needed = pipeline->raw ? pipeline->passing.length
+              : values      ? values_size(pipeline)
+                            : streamer_frame_size(&pipeline->frame);
     if (*needed > output->capacity - output->length) return false;
     char *out = output->bytes + output->length;
-    output->length += values ? write_values(pipeline, out) : streamer_frame_write(&pipeline->frame, out);
+    if (pipeline->raw) put_bytes(out, pipeline->passing.bytes, *needed);
+    output->length += pipeline->raw ? *needed
+                      : values      ? write_values(pipeline, out)
+                                    : streamer_frame_write(&pipeline->frame, out);
     return true;
+}
+
+/* The next event, its bytes kept where they are to pass as they are. */
+static enum streamer_status next_event(struct streamer_pipeline *pipeline, const char **cursor, const char *end) {
+    const char *start = *cursor;
+    enum streamer_status status = streamer_decoder_next(pipeline->decoder, cursor, end, &pipeline->source);
+    if (!pipeline->raw) return status;
+    enum streamer_status kept = streamer_buffer_append(&pipeline->passing, start, (size_t)(*cursor - start));
+    return kept == STREAMER_OK ? status : kept == STREAMER_FULL ? STREAMER_EVENT_TOO_LARGE : kept;
 }
 
 enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
@@ -258,7 +377,7 @@ enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, c
     for (;;) {
         enum streamer_status status = STREAMER_OK;
         if (!pipeline->pending) {
-            status = streamer_decoder_next(pipeline->decoder, cursor, end, &pipeline->source);
+            status = next_event(pipeline, cursor, end);
             if (status == STREAMER_MORE) return STREAMER_MORE;
             if (status == STREAMER_EVENT) status = choose(pipeline);
             if (status == STREAMER_MISSING) continue;
@@ -271,6 +390,7 @@ enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, c
         if (pipeline->pending) return STREAMER_FULL;
         pipeline->frames++;
         streamer_buffer_clear(&pipeline->unescaped);
+        streamer_buffer_clear(&pipeline->passing);
     }
 }
 
@@ -286,12 +406,21 @@ uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline) {
     return pipeline->frames;
 }
 
-const struct streamer_decoder *streamer_pipeline_decoder(const struct streamer_pipeline *pipeline) {
-    return pipeline->decoder;
+const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, size_t *length, bool *cut) {
+    *length = pipeline->collected.length;
+    *cut = pipeline->cut;
+    return pipeline->collected.bytes;
+}
+
+const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, size_t n, size_t *length) {
+    *length = pipeline->kept[n].length;
+    return *length > 0 ? pipeline->kept[n].bytes : NULL;
 }
 
 size_t streamer_pipeline_size(const struct streamer_pipeline *pipeline) {
     size_t size = sizeof *pipeline + streamer_decoder_size(pipeline->decoder);
     if (pipeline->extractor != NULL) size += streamer_extractor_size(pipeline->extractor);
-    return size + pipeline->compiled.capacity + pipeline->unescaped.capacity + pipeline->last_id.capacity;
+    for (size_t i = 0; i < STREAMER_MAX_PATHS; i++) size += pipeline->kept[i].capacity;
+    return size + pipeline->compiled.capacity + pipeline->unescaped.capacity + pipeline->last_id.capacity +
+           pipeline->own_id.capacity + pipeline->passing.capacity + pipeline->collected.capacity;
 }

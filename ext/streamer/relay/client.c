@@ -11,45 +11,40 @@
 #include "../upstream/clock.h"
 #include "../upstream/fork.h"
 
-/* What may wait: on top of the high-water mark the frames of one event at its ceiling, in pieces with their framing; and as much
- * again that was sent and not yet moved out of the way. */
+/* What may wait: on top of the high-water mark the frames of one event at its ceiling, in pieces with their framing;
+ * and as much again that was sent and not yet moved out of the way. */
 #define CEILING (2 * (STREAMER_CLIENT_HIGH + 2 * STREAMER_MAX_EVENT))
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* Ruby ignores SIGPIPE, and the native thread blocks it */
 #endif
 
-static void
-lock(struct streamer_client *client) {
+static void lock(struct streamer_client *client) {
     pthread_mutex_lock(&client->signal.lock);
 }
 
-static void
-unlock(struct streamer_client *client) {
+static void unlock(struct streamer_client *client) {
     pthread_mutex_unlock(&client->signal.lock);
 }
 
-static void
-post(struct streamer_client *client) {
+static void post(struct streamer_client *client) {
     streamer_client_retain(client);
     if (!streamer_reactor_post(client->reactor, &client->task)) streamer_client_release(client);
 }
 
 /* The lock is held. */
-static void
-lose(struct streamer_client *client) {
+static void lose(struct streamer_client *client) {
     client->gone = true;
     streamer_signal_raise(&client->signal);
 }
 
-size_t
-streamer_client_waiting(const struct streamer_client *client) {
+size_t streamer_client_waiting(const struct streamer_client *client) {
     return client->waiting.length - client->sent;
 }
 
-/* The lock is held. Moves what waits to the front once that is less than what was sent, so that each byte moves at most once. */
-static void
-drop_sent(struct streamer_client *client) {
+/* The lock is held. Moves what waits to the front once that is less than what was sent, so that each byte moves at most
+ * once. */
+static void drop_sent(struct streamer_client *client) {
     size_t left = streamer_client_waiting(client);
     if (client->sent < left || client->sent == 0) return;
     memmove(client->waiting.bytes, client->waiting.bytes + client->sent, left);
@@ -58,8 +53,7 @@ drop_sent(struct streamer_client *client) {
 }
 
 /* The lock is held. Sends the parts, and keeps what the socket does not take. */
-static bool
-send_parts(struct streamer_client *client, struct iovec *parts, int count) {
+static bool send_parts(struct streamer_client *client, struct iovec *parts, int count) {
     if (client->gone || client->fd < 0) return false;
     client->last_write = streamer_now();
     ssize_t taken = 0;
@@ -83,7 +77,8 @@ send_parts(struct streamer_client *client, struct iovec *parts, int count) {
         size_t skip = (size_t)taken < parts[i].iov_len ? (size_t)taken : parts[i].iov_len;
         taken -= (ssize_t)skip;
         if (skip == parts[i].iov_len) continue;
-        if (client->waiting.length == 0) client->last_progress = client->last_write; /* the write timeout runs from here */
+        if (client->waiting.length == 0)
+            client->last_progress = client->last_write; /* the write timeout runs from here */
         if (streamer_buffer_append(&client->waiting, (char *)parts[i].iov_base + skip, parts[i].iov_len - skip) !=
             STREAMER_OK) {
             lose(client);
@@ -94,8 +89,7 @@ send_parts(struct streamer_client *client, struct iovec *parts, int count) {
 }
 
 /* The lock is held. */
-static bool
-send_frames(struct streamer_client *client, const char *bytes, size_t length) {
+static bool send_frames(struct streamer_client *client, const char *bytes, size_t length) {
     char size[20];
     struct iovec parts[3] = {
         {.iov_base = size, .iov_len = (size_t)snprintf(size, sizeof size, "%zx\r\n", length)},
@@ -105,8 +99,7 @@ send_frames(struct streamer_client *client, const char *bytes, size_t length) {
     return client->chunked ? send_parts(client, parts, 3) : send_parts(client, parts + 1, 1);
 }
 
-bool
-streamer_client_write(struct streamer_client *client, const char *bytes, size_t length) {
+bool streamer_client_write(struct streamer_client *client, const char *bytes, size_t length) {
     if (length == 0) return true; /* an empty chunk would be the last one */
     lock(client);
     bool alive = !client->ending && send_frames(client, bytes, length);
@@ -116,8 +109,7 @@ streamer_client_write(struct streamer_client *client, const char *bytes, size_t 
     return alive;
 }
 
-void
-streamer_client_close(struct streamer_client *client, bool complete) {
+void streamer_client_close(struct streamer_client *client, bool complete) {
     lock(client);
     if (!client->ending && complete && client->chunked) {
         struct iovec last = {.iov_base = (void *)(uintptr_t) "0\r\n\r\n", .iov_len = 5};
@@ -128,8 +120,7 @@ streamer_client_close(struct streamer_client *client, bool complete) {
     post(client);
 }
 
-void
-streamer_client_drop(struct streamer_client *client) {
+void streamer_client_drop(struct streamer_client *client) {
     lock(client);
     client->ending = true;
     lose(client);
@@ -137,11 +128,11 @@ streamer_client_drop(struct streamer_client *client) {
     post(client);
 }
 
-/* ---- in a turn ------------------------------------------------------------------------------------------------------- */
+/* ---- in a turn
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* The lock is held. Sends what waits; true when all of it is gone. */
-static bool
-flush(struct streamer_client *client) {
+static bool flush(struct streamer_client *client) {
     while (!client->gone && streamer_client_waiting(client) > 0) {
         ssize_t taken = send(client->fd, client->waiting.bytes + client->sent, streamer_client_waiting(client),
                              MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -160,9 +151,9 @@ flush(struct streamer_client *client) {
     return true;
 }
 
-/* The lock is held. When the timer has something to look at: a silence, or a browser that takes nothing. INT64_MAX for never. */
-static int64_t
-next_due(const struct streamer_client *client) {
+/* The lock is held. When the timer has something to look at: a silence, or a browser that takes nothing. INT64_MAX for
+ * never. */
+static int64_t next_due(const struct streamer_client *client) {
     int64_t due = INT64_MAX;
     if (client->heartbeat > 0 && !client->ending) due = client->last_write + client->heartbeat;
     if (client->write_timeout > 0 && streamer_client_waiting(client) > 0 &&
@@ -172,15 +163,13 @@ next_due(const struct streamer_client *client) {
     return due;
 }
 
-static void
-unwatch(struct streamer_client *client) {
+static void unwatch(struct streamer_client *client) {
     if (client->watched) streamer_reactor_unwatch(client->reactor, client->fd, &client->watch);
     client->watched = false;
     streamer_timers_cancel(streamer_reactor_timers(client->reactor), &client->timer);
 }
 
-static void
-shut(struct streamer_client *client) {
+static void shut(struct streamer_client *client) {
     unwatch(client);
     lock(client);
     streamer_fork_close(client->fd);
@@ -192,8 +181,7 @@ shut(struct streamer_client *client) {
     streamer_client_release(client); /* the reactor's */
 }
 
-static void
-watch(struct streamer_client *client, bool writable) {
+static void watch(struct streamer_client *client, bool writable) {
     if (client->watched && client->watches_writable == writable) return;
     client->watched = streamer_reactor_watch(client->reactor, client->fd,
                                              STREAMER_HANGUP | (writable ? STREAMER_WRITABLE : 0), &client->watch);
@@ -201,8 +189,7 @@ watch(struct streamer_client *client, bool writable) {
 }
 
 /* Brings everything in line with the client's state; may end its life. */
-static void
-update(struct streamer_client *client) {
+static void update(struct streamer_client *client) {
     if (client->fd < 0) return;
     lock(client);
     bool empty = flush(client), gone = client->gone, ending = client->ending;
@@ -222,9 +209,9 @@ update(struct streamer_client *client) {
     }
 }
 
-static void
-on_ready(struct streamer_watch *watch, int events) {
-    struct streamer_client *client = (struct streamer_client *)((char *)watch - offsetof(struct streamer_client, watch));
+static void on_ready(struct streamer_watch *watch, int events) {
+    struct streamer_client *client =
+        (struct streamer_client *)((char *)watch - offsetof(struct streamer_client, watch));
     if (events & STREAMER_HANGUP) {
         lock(client);
         lose(client);
@@ -233,16 +220,15 @@ on_ready(struct streamer_watch *watch, int events) {
     update(client);
 }
 
-static void
-on_task(struct streamer_task *task) {
+static void on_task(struct streamer_task *task) {
     struct streamer_client *client = (struct streamer_client *)((char *)task - offsetof(struct streamer_client, task));
     update(client);
     streamer_client_release(client); /* the queue's */
 }
 
-static void
-on_timer(struct streamer_timer *timer, int64_t now) {
-    struct streamer_client *client = (struct streamer_client *)((char *)timer - offsetof(struct streamer_client, timer));
+static void on_timer(struct streamer_timer *timer, int64_t now) {
+    struct streamer_client *client =
+        (struct streamer_client *)((char *)timer - offsetof(struct streamer_client, timer));
     lock(client);
     bool waits = streamer_client_waiting(client) > 0;
     if (waits && now - client->last_progress >= client->write_timeout) {
@@ -256,10 +242,11 @@ on_timer(struct streamer_timer *timer, int64_t now) {
     update(client);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------------------ */
 
-struct streamer_client *
-streamer_client_new(struct streamer_reactor *reactor, int fd, bool chunked, int64_t heartbeat, int64_t write_timeout) {
+struct streamer_client *streamer_client_new(struct streamer_reactor *reactor, int fd, bool chunked, int64_t heartbeat,
+                                            int64_t write_timeout) {
     struct streamer_client *client = calloc(1, sizeof *client);
     if (client == NULL) return NULL;
     streamer_signal_init(&client->signal);
@@ -281,13 +268,11 @@ streamer_client_new(struct streamer_reactor *reactor, int fd, bool chunked, int6
     return client;
 }
 
-void
-streamer_client_retain(struct streamer_client *client) {
+void streamer_client_retain(struct streamer_client *client) {
     atomic_fetch_add(&client->references, 1);
 }
 
-void
-streamer_client_release(struct streamer_client *client) {
+void streamer_client_release(struct streamer_client *client) {
     if (atomic_fetch_sub(&client->references, 1) != 1) return;
     if (client->fd >= 0) streamer_fork_close(client->fd);
     streamer_buffer_release(&client->waiting);
@@ -296,8 +281,7 @@ streamer_client_release(struct streamer_client *client) {
     free(client);
 }
 
-size_t
-streamer_client_size(struct streamer_client *client) {
+size_t streamer_client_size(struct streamer_client *client) {
     lock(client);
     size_t size = sizeof *client + client->waiting.capacity;
     unlock(client);

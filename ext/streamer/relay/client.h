@@ -1,8 +1,8 @@
 /* client: the browser's socket, written to without the GVL.
  *
  * Frames are sent at once from whatever thread has them; what the socket does not take waits here, bounded, and the
- * reactor sends it on when it can. The reactor also sends a comment after a time of silence, notices a browser that left
- * (FIN, RST, or nothing taken within the write timeout), and holds up the upstream of a slow one.
+ * reactor sends it on when it can. The reactor also sends a comment after a time of silence, notices a browser that
+ * left (FIN, RST, or nothing taken within the write timeout), and holds up the upstream of a slow one.
  *
  * With `chunked` each write is one chunk of HTTP/1.1's transfer coding, so that a proxy and a browser can tell the
  * stream's end from a cut.
@@ -54,21 +54,22 @@ struct streamer_client {
     atomic_int references;
 };
 
-/* Takes over the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one reference. */
+/* Takes over the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one
+ * reference. */
 struct streamer_client *streamer_client_new(struct streamer_reactor *reactor, int fd, bool chunked, int64_t heartbeat,
                                             int64_t write_timeout);
 void streamer_client_retain(struct streamer_client *client);
 void streamer_client_release(struct streamer_client *client);
 
-/* Sends or queues at most STREAMER_CLIENT_PIECE bytes. From any thread; never blocks. False when the browser has left. The caller
- * sees to it that less than STREAMER_CLIENT_HIGH is waiting. */
+/* Sends or queues at most STREAMER_CLIENT_PIECE bytes. From any thread; never blocks. False when the browser has left.
+ * The caller sees to it that less than STREAMER_CLIENT_HIGH is waiting. */
 bool streamer_client_write(struct streamer_client *client, const char *bytes, size_t length);
 
 /* Bytes not yet taken by the socket. The lock is held by the caller. */
 size_t streamer_client_waiting(const struct streamer_client *client);
 
-/* No more frames: what waits is sent, with `complete` the last chunk too, so that the browser can tell an end from a cut; then
- * the socket is closed. From any thread, any number of times; the signal is raised when fd is -1. */
+/* No more frames: what waits is sent, with `complete` the last chunk too, so that the browser can tell an end from a
+ * cut; then the socket is closed. From any thread, any number of times; the signal is raised when fd is -1. */
 void streamer_client_close(struct streamer_client *client, bool complete);
 
 /* Closes the socket at once, whatever waits. From any thread, any number of times. */

@@ -2,14 +2,13 @@
 
 #include <stdlib.h>
 
-/* The frames of one read. Relays run in the one native thread, one read at a time, so they share it. It grows to the frames of
- * one event at its ceiling, and gives back what is beyond KEEP. */
+/* The frames of one read. Relays run in the one native thread, one read at a time, so they share it. It grows to the
+ * frames of one event at its ceiling, and gives back what is beyond KEEP. */
 static struct streamer_output scratch;
 
 enum { KEEP = 256 << 10 };
 
-static bool
-make_room(size_t needed) {
+static bool make_room(size_t needed) {
     size_t capacity = scratch.capacity ? scratch.capacity : KEEP;
     while (capacity < scratch.length + needed) capacity *= 2;
     char *bytes = realloc(scratch.bytes, capacity);
@@ -20,8 +19,7 @@ make_room(size_t needed) {
 }
 
 /* Sends what is in the scratch buffer, a piece at a time. */
-static bool
-send_scratch(struct streamer_client *client) {
+static bool send_scratch(struct streamer_client *client) {
     bool alive = true;
     for (size_t sent = 0; alive && sent < scratch.length;) {
         size_t piece = scratch.length - sent;
@@ -37,8 +35,7 @@ send_scratch(struct streamer_client *client) {
     return alive;
 }
 
-static enum streamer_sink_answer
-take(struct streamer_sink *sink, const char *bytes, size_t length) {
+static enum streamer_sink_answer take(struct streamer_sink *sink, const char *bytes, size_t length) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
     pthread_mutex_lock(&relay->client->signal.lock);
     bool gone = relay->client->gone;
@@ -65,8 +62,7 @@ take(struct streamer_sink *sink, const char *bytes, size_t length) {
     return alive ? STREAMER_SINK_TOOK : STREAMER_SINK_FAILED;
 }
 
-static void
-end(struct streamer_sink *sink) {
+static void end(struct streamer_sink *sink) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
     struct streamer_client *client = relay->client;
     client->on_change = NULL;
@@ -76,8 +72,7 @@ end(struct streamer_sink *sink) {
     pthread_mutex_unlock(&client->signal.lock);
 }
 
-static bool
-is_gone(struct streamer_client *client) {
+static bool is_gone(struct streamer_client *client) {
     pthread_mutex_lock(&client->signal.lock);
     bool gone = client->gone;
     pthread_mutex_unlock(&client->signal.lock);
@@ -85,15 +80,15 @@ is_gone(struct streamer_client *client) {
 }
 
 /* The client has room again, or is gone. */
-static void
-on_change(struct streamer_client *client) {
+static void on_change(struct streamer_client *client) {
     struct streamer_relay *relay = client->relay;
-    if (is_gone(client)) streamer_transfer_finish(relay->transfer, STREAMER_OUTCOME_SINK_FAILED, NULL);
-    else streamer_transfer_resume(relay->transfer);
+    if (is_gone(client))
+        streamer_transfer_finish(relay->transfer, STREAMER_OUTCOME_SINK_FAILED, NULL);
+    else
+        streamer_transfer_resume(relay->transfer);
 }
 
-static void
-begin(struct streamer_task *task) {
+static void begin(struct streamer_task *task) {
     struct streamer_relay *relay = (struct streamer_relay *)((char *)task - offsetof(struct streamer_relay, task));
     relay->client->relay = relay;
     relay->client->on_change = on_change;
@@ -101,9 +96,8 @@ begin(struct streamer_task *task) {
     streamer_transfer_attach(relay->transfer, &relay->sink);
 }
 
-void
-streamer_relay_start(struct streamer_relay *relay, struct streamer_transfer *transfer, struct streamer_client *client,
-                     struct streamer_pipeline *pipeline) {
+void streamer_relay_start(struct streamer_relay *relay, struct streamer_transfer *transfer,
+                          struct streamer_client *client, struct streamer_pipeline *pipeline) {
     *relay = (struct streamer_relay){
         .sink = {.take = take, .end = end},
         .task = {.run = begin},

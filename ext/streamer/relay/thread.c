@@ -15,15 +15,13 @@ static struct {
     atomic_bool stopping;
 } native;
 
-static void *
-drive(void *reactor) {
+static void *drive(void *reactor) {
     while (!atomic_load(&native.stopping)) streamer_reactor_turn(reactor, -1);
     streamer_reactor_close(reactor);
     return NULL;
 }
 
-struct streamer_reactor *
-streamer_thread_reactor(void) {
+struct streamer_reactor *streamer_thread_reactor(void) {
     if (native.reactor != NULL && native.generation == streamer_fork_generation()) return native.reactor;
 
     /* After a fork the parent's reactor is left as it is: its locks may be held by a thread that is not here. */
@@ -46,13 +44,11 @@ streamer_thread_reactor(void) {
     return reactor;
 }
 
-static void
-wake_up(struct streamer_task *task) {
+static void wake_up(struct streamer_task *task) {
     (void)task;
 }
 
-void
-streamer_thread_stop(void) {
+void streamer_thread_stop(void) {
     if (native.reactor == NULL || native.generation != streamer_fork_generation()) return;
     static struct streamer_task nudge = {.run = wake_up};
     atomic_store(&native.stopping, true);

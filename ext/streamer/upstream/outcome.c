@@ -1,7 +1,6 @@
 #include "outcome.h"
 
-const char *
-streamer_outcome_name(enum streamer_outcome outcome) {
+const char *streamer_outcome_name(enum streamer_outcome outcome) {
     switch (outcome) {
 #define X(code, message) \
     case STREAMER_OUTCOME_##code: return #code;
@@ -11,8 +10,7 @@ streamer_outcome_name(enum streamer_outcome outcome) {
     return "UNKNOWN";
 }
 
-const char *
-streamer_outcome_message(enum streamer_outcome outcome) {
+const char *streamer_outcome_message(enum streamer_outcome outcome) {
     switch (outcome) {
 #define X(code, message) \
     case STREAMER_OUTCOME_##code: return message;

@@ -37,5 +37,6 @@ bool streamer_poller_set(struct streamer_poller *poller, int fd, int events, voi
 /* Takes `fd` out. It may already be closed. */
 void streamer_poller_remove(struct streamer_poller *poller, int fd);
 
-/* Fills at most `most` elements and returns how many. Waits at most `timeout` milliseconds; 0 never waits, negative for ever. */
+/* Fills at most `most` elements and returns how many. Waits at most `timeout` milliseconds; 0 never waits, negative for
+ * ever. */
 int streamer_poller_wait(struct streamer_poller *poller, struct streamer_ready *ready, int most, int timeout);

@@ -13,8 +13,7 @@ struct streamer_poller {
 
 enum { BATCH = 256 };
 
-struct streamer_poller *
-streamer_poller_new(void) {
+struct streamer_poller *streamer_poller_new(void) {
     struct streamer_poller *poller = malloc(sizeof *poller);
     if (poller == NULL) return NULL;
     poller->fd = epoll_create1(EPOLL_CLOEXEC);
@@ -26,20 +25,17 @@ streamer_poller_new(void) {
     return poller;
 }
 
-void
-streamer_poller_free(struct streamer_poller *poller) {
+void streamer_poller_free(struct streamer_poller *poller) {
     if (poller == NULL) return;
     streamer_fork_close(poller->fd);
     free(poller);
 }
 
-int
-streamer_poller_fd(const struct streamer_poller *poller) {
+int streamer_poller_fd(const struct streamer_poller *poller) {
     return poller->fd;
 }
 
-bool
-streamer_poller_set(struct streamer_poller *poller, int fd, int events, void *tag) {
+bool streamer_poller_set(struct streamer_poller *poller, int fd, int events, void *tag) {
     struct epoll_event event = {.events = 0, .data.ptr = tag};
     if (events & STREAMER_READABLE) event.events |= EPOLLIN;
     if (events & STREAMER_WRITABLE) event.events |= EPOLLOUT;
@@ -50,14 +46,12 @@ streamer_poller_set(struct streamer_poller *poller, int fd, int events, void *ta
     return errno == ENOENT && epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-void
-streamer_poller_remove(struct streamer_poller *poller, int fd) {
+void streamer_poller_remove(struct streamer_poller *poller, int fd) {
     struct epoll_event unused = {.events = 0};
     epoll_ctl(poller->fd, EPOLL_CTL_DEL, fd, &unused);
 }
 
-int
-streamer_poller_wait(struct streamer_poller *poller, struct streamer_ready *ready, int most, int timeout) {
+int streamer_poller_wait(struct streamer_poller *poller, struct streamer_ready *ready, int most, int timeout) {
     struct epoll_event events[BATCH];
     int count = epoll_wait(poller->fd, events, most < BATCH ? most : BATCH, timeout);
     for (int i = 0; i < count; i++) {

@@ -17,8 +17,7 @@ struct streamer_poller {
 
 enum { BATCH = 256 };
 
-struct streamer_poller *
-streamer_poller_new(void) {
+struct streamer_poller *streamer_poller_new(void) {
     struct streamer_poller *poller = malloc(sizeof *poller);
     if (poller == NULL) return NULL;
     poller->fd = kqueue();
@@ -31,27 +30,23 @@ streamer_poller_new(void) {
     return poller;
 }
 
-void
-streamer_poller_free(struct streamer_poller *poller) {
+void streamer_poller_free(struct streamer_poller *poller) {
     if (poller == NULL) return;
     streamer_fork_close(poller->fd);
     free(poller);
 }
 
-int
-streamer_poller_fd(const struct streamer_poller *poller) {
+int streamer_poller_fd(const struct streamer_poller *poller) {
     return poller->fd;
 }
 
-static void
-change(struct streamer_poller *poller, int fd, int filter, int flags, void *tag) {
+static void change(struct streamer_poller *poller, int fd, int filter, int flags, void *tag) {
     struct kevent event;
     EV_SET(&event, (uintptr_t)fd, filter, flags, 0, 0, tag);
     kevent(poller->fd, &event, 1, NULL, 0, NULL); /* deleting what is not there is an error to ignore */
 }
 
-bool
-streamer_poller_set(struct streamer_poller *poller, int fd, int events, void *tag) {
+bool streamer_poller_set(struct streamer_poller *poller, int fd, int events, void *tag) {
     /* Who asks for the hang-up alone never reads, so data must be reported once and not at every wait: EV_CLEAR. */
     int read = events & STREAMER_READABLE ? EV_ADD : events & STREAMER_HANGUP ? EV_ADD | EV_CLEAR : EV_DELETE;
     change(poller, fd, EVFILT_READ, read, tag);
@@ -59,14 +54,12 @@ streamer_poller_set(struct streamer_poller *poller, int fd, int events, void *ta
     return true;
 }
 
-void
-streamer_poller_remove(struct streamer_poller *poller, int fd) {
+void streamer_poller_remove(struct streamer_poller *poller, int fd) {
     change(poller, fd, EVFILT_READ, EV_DELETE, NULL);
     change(poller, fd, EVFILT_WRITE, EV_DELETE, NULL);
 }
 
-int
-streamer_poller_wait(struct streamer_poller *poller, struct streamer_ready *ready, int most, int timeout) {
+int streamer_poller_wait(struct streamer_poller *poller, struct streamer_ready *ready, int most, int timeout) {
     struct kevent events[BATCH];
     struct timespec limit = {timeout / 1000, (long)(timeout % 1000) * 1000000};
     int count = kevent(poller->fd, NULL, 0, events, most < BATCH ? most : BATCH, timeout < 0 ? NULL : &limit);

@@ -11,25 +11,22 @@
 enum { BATCH = 256 };
 
 /* A poller's tag is a watch, or a socket of libcurl's: its number, made odd so that it cannot be an address. */
-static void *
-tag_socket(curl_socket_t fd) {
+static void *tag_socket(curl_socket_t fd) {
     return (void *)(((uintptr_t)(unsigned)fd << 1) | 1);
 }
 
-static bool
-is_socket(const void *tag) {
+static bool is_socket(const void *tag) {
     return ((uintptr_t)tag & 1) != 0;
 }
 
-static curl_socket_t
-tagged_socket(const void *tag) {
+static curl_socket_t tagged_socket(const void *tag) {
     return (curl_socket_t)((uintptr_t)tag >> 1);
 }
 
-/* ---- libcurl's callbacks: they note, and do nothing else ------------------------------------------------------------- */
+/* ---- libcurl's callbacks: they note, and do nothing else
+ * ------------------------------------------------------------- */
 
-static int
-on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     (void)easy, (void)unused;
     struct streamer_reactor *reactor = context;
     if (what == CURL_POLL_REMOVE) {
@@ -40,8 +37,7 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     return streamer_poller_set(reactor->poller, fd, events, tag_socket(fd)) ? 0 : -1;
 }
 
-static int
-on_timeout(CURLM *multi, long milliseconds, void *context) {
+static int on_timeout(CURLM *multi, long milliseconds, void *context) {
     (void)multi;
     struct streamer_reactor *reactor = context;
     if (milliseconds < 0) {
@@ -51,24 +47,22 @@ on_timeout(CURLM *multi, long milliseconds, void *context) {
     return streamer_timers_set(&reactor->timers, &reactor->curl_timer, streamer_now() + milliseconds) ? 0 : -1;
 }
 
-static void
-act(struct streamer_reactor *reactor, curl_socket_t fd, int selected) {
+static void act(struct streamer_reactor *reactor, curl_socket_t fd, int selected) {
     int running;
     curl_multi_socket_action(reactor->multi, fd, selected, &running);
 }
 
-static void
-fire_curl(struct streamer_timer *timer, int64_t now) {
+static void fire_curl(struct streamer_timer *timer, int64_t now) {
     (void)now;
     struct streamer_reactor *reactor =
         (struct streamer_reactor *)((char *)timer - offsetof(struct streamer_reactor, curl_timer));
     act(reactor, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------------------ */
 
-struct streamer_reactor *
-streamer_reactor_new(void) {
+struct streamer_reactor *streamer_reactor_new(void) {
     struct streamer_reactor *reactor = calloc(1, sizeof *reactor);
     if (reactor == NULL) return NULL;
     reactor->references = 1;
@@ -92,13 +86,11 @@ failed:;
     return NULL;
 }
 
-void
-streamer_reactor_retain(struct streamer_reactor *reactor) {
+void streamer_reactor_retain(struct streamer_reactor *reactor) {
     atomic_fetch_add(&reactor->references, 1);
 }
 
-void
-streamer_reactor_release(struct streamer_reactor *reactor) {
+void streamer_reactor_release(struct streamer_reactor *reactor) {
     if (atomic_fetch_sub(&reactor->references, 1) != 1) return;
     if (reactor->multi != NULL) {
         /* Cleaning up reports sockets that are long gone from the poller. */
@@ -113,8 +105,7 @@ streamer_reactor_release(struct streamer_reactor *reactor) {
     free(reactor);
 }
 
-void
-streamer_reactor_close(struct streamer_reactor *reactor) {
+void streamer_reactor_close(struct streamer_reactor *reactor) {
     pthread_mutex_lock(&reactor->lock);
     reactor->closed = true;
     pthread_mutex_unlock(&reactor->lock);
@@ -124,17 +115,19 @@ streamer_reactor_close(struct streamer_reactor *reactor) {
     }
 }
 
-/* ---- tasks ----------------------------------------------------------------------------------------------------------- */
+/* ---- tasks
+ * ----------------------------------------------------------------------------------------------------------- */
 
-bool
-streamer_reactor_post(struct streamer_reactor *reactor, struct streamer_task *task) {
+bool streamer_reactor_post(struct streamer_reactor *reactor, struct streamer_task *task) {
     pthread_mutex_lock(&reactor->lock);
     bool queue = !reactor->closed && !task->queued;
     if (queue) {
         task->queued = true;
         task->next = NULL;
-        if (reactor->last != NULL) reactor->last->next = task;
-        else reactor->first = task;
+        if (reactor->last != NULL)
+            reactor->last->next = task;
+        else
+            reactor->first = task;
         reactor->last = task;
     }
     bool wake = queue && !reactor->woken;
@@ -144,8 +137,7 @@ streamer_reactor_post(struct streamer_reactor *reactor, struct streamer_task *ta
     return queue;
 }
 
-static void
-run_tasks(struct streamer_reactor *reactor) {
+static void run_tasks(struct streamer_reactor *reactor) {
     pthread_mutex_lock(&reactor->lock);
     struct streamer_task *task = reactor->first;
     reactor->first = reactor->last = NULL;
@@ -160,18 +152,17 @@ run_tasks(struct streamer_reactor *reactor) {
     pthread_mutex_unlock(&reactor->lock);
 }
 
-static void
-drain_wake(struct streamer_reactor *reactor) {
+static void drain_wake(struct streamer_reactor *reactor) {
     streamer_wake_drain(&reactor->wake);
     pthread_mutex_lock(&reactor->lock);
     reactor->woken = false;
     pthread_mutex_unlock(&reactor->lock);
 }
 
-/* ---- turns ----------------------------------------------------------------------------------------------------------- */
+/* ---- turns
+ * ----------------------------------------------------------------------------------------------------------- */
 
-static void
-dispatch(struct streamer_reactor *reactor, const struct streamer_ready *ready) {
+static void dispatch(struct streamer_reactor *reactor, const struct streamer_ready *ready) {
     if (ready->tag == NULL) return; /* struck out by unwatch */
     if (ready->tag == &reactor->wake) {
         drain_wake(reactor);
@@ -186,8 +177,7 @@ dispatch(struct streamer_reactor *reactor, const struct streamer_ready *ready) {
     }
 }
 
-static void
-collect_completed(struct streamer_reactor *reactor) {
+static void collect_completed(struct streamer_reactor *reactor) {
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(reactor->multi, &left)) != NULL) {
@@ -198,8 +188,7 @@ collect_completed(struct streamer_reactor *reactor) {
     }
 }
 
-void
-streamer_reactor_turn(struct streamer_reactor *reactor, int timeout) {
+void streamer_reactor_turn(struct streamer_reactor *reactor, int timeout) {
     struct streamer_ready ready[BATCH];
     atomic_fetch_add_explicit(&reactor->stats.turns, 1, memory_order_relaxed);
     run_tasks(reactor);
@@ -216,41 +205,36 @@ streamer_reactor_turn(struct streamer_reactor *reactor, int timeout) {
     collect_completed(reactor);
 }
 
-int
-streamer_reactor_timeout(struct streamer_reactor *reactor) {
+int streamer_reactor_timeout(struct streamer_reactor *reactor) {
     int64_t due = streamer_timers_next(&reactor->timers);
     if (due < 0) return -1;
     int64_t left = due - streamer_now();
     return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
-int
-streamer_reactor_fd(const struct streamer_reactor *reactor) {
+int streamer_reactor_fd(const struct streamer_reactor *reactor) {
     return streamer_poller_fd(reactor->poller);
 }
 
-/* ---- in a turn ------------------------------------------------------------------------------------------------------- */
+/* ---- in a turn
+ * ------------------------------------------------------------------------------------------------------- */
 
-bool
-streamer_reactor_watch(struct streamer_reactor *reactor, int fd, int events, struct streamer_watch *watch) {
+bool streamer_reactor_watch(struct streamer_reactor *reactor, int fd, int events, struct streamer_watch *watch) {
     return streamer_poller_set(reactor->poller, fd, events, watch);
 }
 
-void
-streamer_reactor_unwatch(struct streamer_reactor *reactor, int fd, struct streamer_watch *watch) {
+void streamer_reactor_unwatch(struct streamer_reactor *reactor, int fd, struct streamer_watch *watch) {
     streamer_poller_remove(reactor->poller, fd);
     for (int i = 0; i < reactor->ready_count; i++) {
         if (reactor->ready[i].tag == watch) reactor->ready[i].tag = NULL;
     }
 }
 
-struct streamer_timers *
-streamer_reactor_timers(struct streamer_reactor *reactor) {
+struct streamer_timers *streamer_reactor_timers(struct streamer_reactor *reactor) {
     return &reactor->timers;
 }
 
-void
-streamer_reactor_link(struct streamer_reactor *reactor, struct streamer_transfer *transfer) {
+void streamer_reactor_link(struct streamer_reactor *reactor, struct streamer_transfer *transfer) {
     transfer->previous = NULL;
     transfer->next = reactor->transfers;
     if (transfer->next != NULL) transfer->next->previous = transfer;
@@ -259,23 +243,23 @@ streamer_reactor_link(struct streamer_reactor *reactor, struct streamer_transfer
     atomic_fetch_add_explicit(&reactor->stats.open, 1, memory_order_relaxed);
 }
 
-void
-streamer_reactor_unlink(struct streamer_reactor *reactor, struct streamer_transfer *transfer) {
-    if (transfer->previous != NULL) transfer->previous->next = transfer->next;
-    else reactor->transfers = transfer->next;
+void streamer_reactor_unlink(struct streamer_reactor *reactor, struct streamer_transfer *transfer) {
+    if (transfer->previous != NULL)
+        transfer->previous->next = transfer->next;
+    else
+        reactor->transfers = transfer->next;
     if (transfer->next != NULL) transfer->next->previous = transfer->previous;
     atomic_fetch_sub_explicit(&reactor->stats.open, 1, memory_order_relaxed);
 }
 
-/* ---- news for a driver of fibers ------------------------------------------------------------------------------------- */
+/* ---- news for a driver of fibers
+ * ------------------------------------------------------------------------------------- */
 
-void
-streamer_reactor_track_changes(struct streamer_reactor *reactor) {
+void streamer_reactor_track_changes(struct streamer_reactor *reactor) {
     reactor->tracks_changes = true;
 }
 
-void
-streamer_reactor_note_change(struct streamer_reactor *reactor, struct streamer_transfer *transfer) {
+void streamer_reactor_note_change(struct streamer_reactor *reactor, struct streamer_transfer *transfer) {
     if (!reactor->tracks_changes || transfer->changed) return;
     transfer->changed = true;
     streamer_transfer_retain(transfer);
@@ -283,8 +267,7 @@ streamer_reactor_note_change(struct streamer_reactor *reactor, struct streamer_t
     reactor->changed = transfer;
 }
 
-struct streamer_transfer *
-streamer_reactor_next_changed(struct streamer_reactor *reactor) {
+struct streamer_transfer *streamer_reactor_next_changed(struct streamer_reactor *reactor) {
     struct streamer_transfer *transfer = reactor->changed;
     if (transfer == NULL) return NULL;
     reactor->changed = transfer->changed_next;
@@ -292,8 +275,7 @@ streamer_reactor_next_changed(struct streamer_reactor *reactor) {
     return transfer;
 }
 
-struct streamer_reactor_stats
-streamer_reactor_stats(const struct streamer_reactor *reactor) {
+struct streamer_reactor_stats streamer_reactor_stats(const struct streamer_reactor *reactor) {
     return (struct streamer_reactor_stats){
         .turns = reactor->stats.turns,
         .transfers = reactor->stats.transfers,

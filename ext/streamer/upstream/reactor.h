@@ -1,9 +1,10 @@
-/* The reactor: one curl_multi, one poller for libcurl's sockets and the clients', one heap of timers, one queue of tasks.
+/* The reactor: one curl_multi, one poller for libcurl's sockets and the clients', one heap of timers, one queue of
+ * tasks.
  *
  * It has no thread and never waits unless told how long: whoever drives it calls streamer_reactor_turn. There are two
- * drivers: a native thread (relay/thread.c) and the leader among the fibers of a scheduler (binding/scheduler.c). At any time
- * at most one turn of a reactor may run; everything marked "in a turn" may be called by the code that a turn runs, and by
- * nobody else. Everything else may be called from any thread.
+ * drivers: a native thread (relay/thread.c) and the leader among the fibers of a scheduler (binding/scheduler.c). At
+ * any time at most one turn of a reactor may run; everything marked "in a turn" may be called by the code that a turn
+ * runs, and by nobody else. Everything else may be called from any thread.
  *
  * libcurl is entered from the top of a turn only, never from its own callbacks, and calls back nothing but
  * upstream/transfer.c and the two callbacks in reactor.c.
@@ -52,12 +53,12 @@ void streamer_reactor_release(struct streamer_reactor *reactor);
 /* Ends every open transfer as cancelled and refuses tasks from now on. By the driver, outside a turn, once. */
 void streamer_reactor_close(struct streamer_reactor *reactor);
 
-/* Queues a task and wakes whoever waits for the poller. True when this call queued it; false when it was queued already,
- * or when the reactor is closed and the task will not run. */
+/* Queues a task and wakes whoever waits for the poller. True when this call queued it; false when it was queued
+ * already, or when the reactor is closed and the task will not run. */
 bool streamer_reactor_post(struct streamer_reactor *reactor, struct streamer_task *task);
 
-/* Runs what is due: tasks, ready sockets, timers. Waits at most `timeout` ms for something to be ready (0: never; negative:
- * until the next timer), and never beyond the next timer. */
+/* Runs what is due: tasks, ready sockets, timers. Waits at most `timeout` ms for something to be ready (0: never;
+ * negative: until the next timer), and never beyond the next timer. */
 void streamer_reactor_turn(struct streamer_reactor *reactor, int timeout);
 
 /* Milliseconds until the next timer: 0 when something is due, -1 when there is none. By the driver, between turns. */
@@ -66,8 +67,8 @@ int streamer_reactor_timeout(struct streamer_reactor *reactor);
 /* Readable while there is something for a turn to do, timers apart. */
 int streamer_reactor_fd(const struct streamer_reactor *reactor);
 
-/* A transfer that has news since the last time it was returned here, with a reference for the caller; NULL when there are no
- * more. For a driver that wakes fibers, between turns. */
+/* A transfer that has news since the last time it was returned here, with a reference for the caller; NULL when there
+ * are no more. For a driver that wakes fibers, between turns. */
 struct streamer_transfer *streamer_reactor_next_changed(struct streamer_reactor *reactor);
 
 /* A driver that wants streamer_reactor_next_changed says so once, before the first turn. */

@@ -3,8 +3,7 @@
 #include <errno.h>
 #include <time.h>
 
-void
-streamer_signal_init(struct streamer_signal *signal) {
+void streamer_signal_init(struct streamer_signal *signal) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
 #ifndef __APPLE__ /* no pthread_condattr_setclock there; a set wall clock then moves a deadline */
@@ -16,21 +15,18 @@ streamer_signal_init(struct streamer_signal *signal) {
     signal->wake = (struct streamer_wake){-1, -1};
 }
 
-void
-streamer_signal_destroy(struct streamer_signal *signal) {
+void streamer_signal_destroy(struct streamer_signal *signal) {
     streamer_wake_close(&signal->wake);
     pthread_cond_destroy(&signal->changed);
     pthread_mutex_destroy(&signal->lock);
 }
 
-void
-streamer_signal_raise(struct streamer_signal *signal) {
+void streamer_signal_raise(struct streamer_signal *signal) {
     pthread_cond_broadcast(&signal->changed);
     if (signal->wake.write_fd >= 0) streamer_wake_raise(&signal->wake);
 }
 
-bool
-streamer_signal_wait(struct streamer_signal *signal, int64_t deadline) {
+bool streamer_signal_wait(struct streamer_signal *signal, int64_t deadline) {
     if (deadline < 0) {
         pthread_cond_wait(&signal->changed, &signal->lock);
         return true;

@@ -1,4 +1,5 @@
-/* Something another thread can wait for: a lock, a condition, and a descriptor for waiters that live in a fiber scheduler.
+/* Something another thread can wait for: a lock, a condition, and a descriptor for waiters that live in a fiber
+ * scheduler.
  *
  * The lock also guards the fields of whatever the signal is part of. It is held for a few
  * instructions or a copy of one read, never across a system call that may block.
@@ -23,6 +24,6 @@ void streamer_signal_destroy(struct streamer_signal *signal);
 /* Says that something changed. The lock is held by the caller. */
 void streamer_signal_raise(struct streamer_signal *signal);
 
-/* Waits for a change until `deadline` (streamer_now's clock; negative: for ever). The lock is held by the caller, and held again
- * on return. May return for no reason; false when the deadline passed. */
+/* Waits for a change until `deadline` (streamer_now's clock; negative: for ever). The lock is held by the caller, and
+ * held again on return. May return for no reason; false when the deadline passed. */
 bool streamer_signal_wait(struct streamer_signal *signal, int64_t deadline);

@@ -2,26 +2,22 @@
 
 #include <stdlib.h>
 
-void
-streamer_timers_init(struct streamer_timers *timers) {
+void streamer_timers_init(struct streamer_timers *timers) {
     *timers = (struct streamer_timers){NULL, 0, 0};
 }
 
-void
-streamer_timers_release(struct streamer_timers *timers) {
+void streamer_timers_release(struct streamer_timers *timers) {
     free(timers->heap);
     streamer_timers_init(timers);
 }
 
-static void
-place(struct streamer_timers *timers, struct streamer_timer *timer, size_t position) {
+static void place(struct streamer_timers *timers, struct streamer_timer *timer, size_t position) {
     timers->heap[position - 1] = timer;
     timer->position = position;
 }
 
 /* Moves the timer at its position up or down until the heap is in order again. */
-static void
-settle(struct streamer_timers *timers, struct streamer_timer *timer) {
+static void settle(struct streamer_timers *timers, struct streamer_timer *timer) {
     size_t position = timer->position;
     while (position > 1 && timers->heap[position / 2 - 1]->due > timer->due) {
         place(timers, timers->heap[position / 2 - 1], position);
@@ -38,8 +34,7 @@ settle(struct streamer_timers *timers, struct streamer_timer *timer) {
     place(timers, timer, position);
 }
 
-bool
-streamer_timers_set(struct streamer_timers *timers, struct streamer_timer *timer, int64_t due) {
+bool streamer_timers_set(struct streamer_timers *timers, struct streamer_timer *timer, int64_t due) {
     timer->due = due;
     if (timer->position == 0) {
         if (timers->count == timers->capacity) {
@@ -55,8 +50,7 @@ streamer_timers_set(struct streamer_timers *timers, struct streamer_timer *timer
     return true;
 }
 
-void
-streamer_timers_cancel(struct streamer_timers *timers, struct streamer_timer *timer) {
+void streamer_timers_cancel(struct streamer_timers *timers, struct streamer_timer *timer) {
     if (timer->position == 0) return;
     struct streamer_timer *last = timers->heap[--timers->count];
     if (last != timer) {
@@ -66,8 +60,7 @@ streamer_timers_cancel(struct streamer_timers *timers, struct streamer_timer *ti
     timer->position = 0;
 }
 
-void
-streamer_timers_fire(struct streamer_timers *timers, int64_t now) {
+void streamer_timers_fire(struct streamer_timers *timers, int64_t now) {
     /* A bound, because libcurl may set its timer to "now" each time it fires: the sockets must have their turn. */
     for (size_t most = timers->count; most > 0 && timers->count > 0 && timers->heap[0]->due <= now; most--) {
         struct streamer_timer *timer = timers->heap[0];
@@ -76,7 +69,6 @@ streamer_timers_fire(struct streamer_timers *timers, int64_t now) {
     }
 }
 
-int64_t
-streamer_timers_next(const struct streamer_timers *timers) {
+int64_t streamer_timers_next(const struct streamer_timers *timers) {
     return timers->count > 0 ? timers->heap[0]->due : -1;
 }

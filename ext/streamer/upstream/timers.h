@@ -1,5 +1,5 @@
-/* A heap of deadlines. One timer per transfer or client, moved lazily: traffic only notes the time, and a timer that fires
- * too early is set again. So a token costs no heap operation. */
+/* A heap of deadlines. One timer per transfer or client, moved lazily: traffic only notes the time, and a timer that
+ * fires too early is set again. So a token costs no heap operation. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct streamer_timer {
-    int64_t due;     /* streamer_now's clock */
-    size_t position; /* in the heap, from 1; 0 when not set */
+    int64_t due;                                             /* streamer_now's clock */
+    size_t position;                                         /* in the heap, from 1; 0 when not set */
     void (*fire)(struct streamer_timer *timer, int64_t now); /* called unset; may set it again */
 };
 

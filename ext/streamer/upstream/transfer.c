@@ -10,55 +10,49 @@
 /* What other threads want of the next turn. */
 enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8 };
 
-static void
-lock(struct streamer_transfer *transfer) {
+static void lock(struct streamer_transfer *transfer) {
     pthread_mutex_lock(&transfer->signal.lock);
 }
 
-static void
-unlock(struct streamer_transfer *transfer) {
+static void unlock(struct streamer_transfer *transfer) {
     pthread_mutex_unlock(&transfer->signal.lock);
 }
 
 /* The lock is held. */
-static void
-announce(struct streamer_transfer *transfer) {
+static void announce(struct streamer_transfer *transfer) {
     streamer_signal_raise(&transfer->signal);
     streamer_reactor_note_change(transfer->reactor, transfer);
 }
 
-static bool
-inbox_empty(struct streamer_transfer *transfer) {
+static bool inbox_empty(struct streamer_transfer *transfer) {
     lock(transfer);
     bool empty = transfer->inbox.length == 0;
     unlock(transfer);
     return empty;
 }
 
-/* ---- libcurl's callbacks --------------------------------------------------------------------------------------------- */
+/* ---- libcurl's callbacks
+ * --------------------------------------------------------------------------------------------- */
 
-/* Stops libcurl from within a callback, which returns this; streamer_transfer_completed then brings the transfer home. */
-static size_t
-stop(struct streamer_transfer *transfer, enum streamer_outcome failure) {
+/* Stops libcurl from within a callback, which returns this; streamer_transfer_completed then brings the transfer home.
+ */
+static size_t stop(struct streamer_transfer *transfer, enum streamer_outcome failure) {
     if (transfer->failure == STREAMER_OUTCOME_OPEN) transfer->failure = failure;
     return 0;
 }
 
-static void
-note_activity(struct streamer_transfer *transfer, size_t bytes) {
+static void note_activity(struct streamer_transfer *transfer, size_t bytes) {
     transfer->last_activity = streamer_now();
     atomic_fetch_add_explicit(&transfer->reactor->stats.bytes, bytes, memory_order_relaxed);
 }
 
-static size_t
-pause_receiving(struct streamer_transfer *transfer) {
+static size_t pause_receiving(struct streamer_transfer *transfer) {
     transfer->receive_paused = true;
     atomic_fetch_add_explicit(&transfer->reactor->stats.pauses, 1, memory_order_relaxed);
     return CURL_WRITEFUNC_PAUSE;
 }
 
-static size_t
-on_body(char *bytes, size_t unit, size_t count, void *context) {
+static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
     struct streamer_transfer *transfer = context;
     size_t length = unit * count;
 
@@ -66,9 +60,9 @@ on_body(char *bytes, size_t unit, size_t count, void *context) {
     if (transfer->sink != NULL) {
         if (!inbox_empty(transfer)) return pause_receiving(transfer); /* what came before is not taken yet */
         switch (transfer->sink->take(transfer->sink, bytes, length)) {
-        case STREAMER_SINK_TOOK: break;
-        case STREAMER_SINK_FULL: return pause_receiving(transfer);
-        case STREAMER_SINK_FAILED: return stop(transfer, STREAMER_OUTCOME_SINK_FAILED);
+            case STREAMER_SINK_TOOK: break;
+            case STREAMER_SINK_FULL: return pause_receiving(transfer);
+            case STREAMER_SINK_FAILED: return stop(transfer, STREAMER_OUTCOME_SINK_FAILED);
         }
         note_activity(transfer, length);
         return length;
@@ -88,8 +82,7 @@ on_body(char *bytes, size_t unit, size_t count, void *context) {
 }
 
 /* "HTTP/1.1 200 OK" -> 200; 0 for anything else. */
-static int
-parse_status(const char *line, size_t length) {
+static int parse_status(const char *line, size_t length) {
     const char *space = length > 5 && memcmp(line, "HTTP/", 5) == 0 ? memchr(line, ' ', length) : NULL;
     if (space == NULL || line + length - space < 4) return 0;
     int status = 0;
@@ -101,8 +94,7 @@ parse_status(const char *line, size_t length) {
 }
 
 /* libcurl brings every line of every head: 1xx heads before the answer's, and trailers behind its body. */
-static size_t
-on_header(char *line, size_t unit, size_t count, void *context) {
+static size_t on_header(char *line, size_t unit, size_t count, void *context) {
     struct streamer_transfer *transfer = context;
     size_t length = unit * count, text = length;
     transfer->head_bytes += length;
@@ -130,8 +122,7 @@ on_header(char *line, size_t unit, size_t count, void *context) {
     return length;
 }
 
-static size_t
-on_upload(char *into, size_t unit, size_t count, void *context) {
+static size_t on_upload(char *into, size_t unit, size_t count, void *context) {
     struct streamer_transfer *transfer = context;
     size_t room = unit * count;
     lock(transfer);
@@ -144,8 +135,14 @@ on_upload(char *into, size_t unit, size_t count, void *context) {
         transfer->outbox_offset = 0;
         announce(transfer);
     }
+    if (transfer->upload_left >= 0) transfer->upload_left -= (int64_t)length;
     bool wait = length == 0 && !transfer->upload_ended;
+    bool too_short = length == 0 && transfer->upload_ended && transfer->upload_left > 0;
     unlock(transfer);
+    if (too_short) { /* the upstream would wait for the rest */
+        stop(transfer, STREAMER_OUTCOME_UPLOAD_FAILED);
+        return CURL_READFUNC_ABORT;
+    }
     if (wait) {
         transfer->send_paused = true;
         return CURL_READFUNC_PAUSE;
@@ -154,8 +151,7 @@ on_upload(char *into, size_t unit, size_t count, void *context) {
     return length;
 }
 
-static curl_socket_t
-on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
     (void)context, (void)purpose;
     int type = address->socktype;
 #ifdef SOCK_CLOEXEC
@@ -166,15 +162,13 @@ on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *addres
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-static int
-on_close_socket(void *context, curl_socket_t fd) {
+static int on_close_socket(void *context, curl_socket_t fd) {
     (void)context; /* NULL: a pooled connection outlives the transfer that opened it */
     return streamer_fork_close(fd);
 }
 
 /* The connection stands, new or reused, and the request is about to be sent. */
-static int
-on_connected(void *context, char *peer, char *local, int peer_port, int local_port) {
+static int on_connected(void *context, char *peer, char *local, int peer_port, int local_port) {
     (void)peer, (void)local, (void)peer_port, (void)local_port;
     struct streamer_transfer *transfer = context;
     transfer->connected = true;
@@ -182,23 +176,23 @@ on_connected(void *context, char *peer, char *local, int peer_port, int local_po
     return CURL_PREREQFUNC_OK;
 }
 
-/* ---- timeouts -------------------------------------------------------------------------------------------------------- */
+/* ---- timeouts
+ * -------------------------------------------------------------------------------------------------------- */
 
-/* libcurl's own timeouts are not used: under socket_action its response timeout may never fire, its speed limit stops counting
- * while paused, and none of them knows an event. The earliest deadline is found anew when the timer fires. */
-static void
-on_timer(struct streamer_timer *timer, int64_t now) {
+/* libcurl's own timeouts are not used: under socket_action its response timeout may never fire, its speed limit stops
+ * counting while paused, and none of them knows an event. The earliest deadline is found anew when the timer fires. */
+static void on_timer(struct streamer_timer *timer, int64_t now) {
     struct streamer_transfer *transfer =
         (struct streamer_transfer *)((char *)timer - offsetof(struct streamer_transfer, timer));
     const struct streamer_timeouts *timeouts = &transfer->timeouts;
     int64_t next = INT64_MAX;
     enum streamer_outcome expired = STREAMER_OUTCOME_OPEN;
 
-#define DEADLINE(limit, from, outcome)                                                      \
-    do {                                                                                    \
-        int64_t deadline_ = (from) + (limit);                                               \
-        if (deadline_ <= now && expired == STREAMER_OUTCOME_OPEN) expired = (outcome);      \
-        if (deadline_ < next) next = deadline_;                                             \
+#define DEADLINE(limit, from, outcome)                                                 \
+    do {                                                                               \
+        int64_t deadline_ = (from) + (limit);                                          \
+        if (deadline_ <= now && expired == STREAMER_OUTCOME_OPEN) expired = (outcome); \
+        if (deadline_ < next) next = deadline_;                                        \
     } while (0)
 
     if (timeouts->total > 0) DEADLINE(timeouts->total, transfer->started, STREAMER_OUTCOME_TOTAL_TIMEOUT);
@@ -218,16 +212,17 @@ on_timer(struct streamer_timer *timer, int64_t now) {
     if (expired != STREAMER_OUTCOME_OPEN) {
         streamer_transfer_finish(transfer, expired, NULL);
     } else if (next != INT64_MAX || timeouts->idle > 0) {
-        /* The idle clock starts with the connection, of which no timer is told: look again when it could first run out. */
+        /* The idle clock starts with the connection, of which no timer is told: look again when it could first run out.
+         */
         if (timeouts->idle > 0 && now + timeouts->idle < next) next = now + timeouts->idle;
         streamer_timers_set(streamer_reactor_timers(transfer->reactor), timer, next);
     }
 }
 
-/* ---- turns ----------------------------------------------------------------------------------------------------------- */
+/* ---- turns
+ * ----------------------------------------------------------------------------------------------------------- */
 
-static void
-start(struct streamer_transfer *transfer) {
+static void start(struct streamer_transfer *transfer) {
     struct streamer_reactor *reactor = transfer->reactor;
     transfer->started = transfer->last_activity = streamer_now();
     streamer_transfer_retain(transfer); /* the reactor's, until the end */
@@ -240,14 +235,12 @@ start(struct streamer_transfer *transfer) {
     on_timer(&transfer->timer, transfer->started); /* nothing is due yet: it sets itself */
 }
 
-static bool
-ended(const struct streamer_transfer *transfer) {
+static bool ended(const struct streamer_transfer *transfer) {
     return transfer->easy == NULL;
 }
 
 /* Gives the sink what is in the inbox, all or nothing, and after the transfer's end and the last byte the end. */
-static void
-feed_sink(struct streamer_transfer *transfer) {
+static void feed_sink(struct streamer_transfer *transfer) {
     struct streamer_sink *sink = transfer->sink;
     struct streamer_buffer arrived;
     streamer_buffer_init(&arrived, STREAMER_INBOX_MAX);
@@ -272,22 +265,19 @@ feed_sink(struct streamer_transfer *transfer) {
     }
 }
 
-static void
-drop_inbox(struct streamer_transfer *transfer) {
+static void drop_inbox(struct streamer_transfer *transfer) {
     lock(transfer);
     streamer_buffer_clear(&transfer->inbox);
     unlock(transfer);
 }
 
-static void
-unpause(struct streamer_transfer *transfer) {
+static void unpause(struct streamer_transfer *transfer) {
     transfer->last_activity = streamer_now();
     int paused = (transfer->receive_paused ? CURLPAUSE_RECV : 0) | (transfer->send_paused ? CURLPAUSE_SEND : 0);
     curl_easy_pause(transfer->easy, paused); /* may bring the kept bytes at once, through on_body */
 }
 
-static void
-run(struct streamer_task *task) {
+static void run(struct streamer_task *task) {
     struct streamer_transfer *transfer =
         (struct streamer_transfer *)((char *)task - offsetof(struct streamer_transfer, task));
     int wanted = atomic_exchange(&transfer->wanted, 0);
@@ -305,22 +295,19 @@ run(struct streamer_task *task) {
     streamer_transfer_release(transfer); /* the queue's */
 }
 
-static void
-want(struct streamer_transfer *transfer, int what) {
+static void want(struct streamer_transfer *transfer, int what) {
     if (atomic_fetch_or(&transfer->wanted, what) != 0) return; /* queued already */
     streamer_transfer_retain(transfer);
     if (!streamer_reactor_post(transfer->reactor, &transfer->task)) streamer_transfer_release(transfer);
 }
 
-static int64_t
-info(struct streamer_transfer *transfer, CURLINFO which) {
+static int64_t info(struct streamer_transfer *transfer, CURLINFO which) {
     curl_off_t microseconds = 0;
     curl_easy_getinfo(transfer->easy, which, &microseconds);
     return microseconds;
 }
 
-static struct streamer_timings
-measure(struct streamer_transfer *transfer) {
+static struct streamer_timings measure(struct streamer_transfer *transfer) {
     struct streamer_timings timings = {
         .dns = info(transfer, CURLINFO_NAMELOOKUP_TIME_T),
         .connect = info(transfer, CURLINFO_CONNECT_TIME_T),
@@ -329,7 +316,8 @@ measure(struct streamer_transfer *transfer) {
         .total = info(transfer, CURLINFO_TOTAL_TIME_T),
         .bytes = info(transfer, CURLINFO_SIZE_DOWNLOAD_T),
     };
-    if (timings.total == 0) timings.total = (streamer_now() - transfer->started) * 1000; /* ended by us, not by libcurl */
+    if (timings.total == 0)
+        timings.total = (streamer_now() - transfer->started) * 1000; /* ended by us, not by libcurl */
     long version = 0, connects = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
     curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
@@ -342,10 +330,10 @@ measure(struct streamer_transfer *transfer) {
     return timings;
 }
 
-void
-streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_outcome outcome, const char *detail) {
+void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_outcome outcome, const char *detail) {
     struct streamer_reactor *reactor = transfer->reactor;
-    bool abandoned = transfer->sink != NULL && (outcome == STREAMER_OUTCOME_CANCELLED || outcome == STREAMER_OUTCOME_SINK_FAILED);
+    bool abandoned =
+        transfer->sink != NULL && (outcome == STREAMER_OUTCOME_CANCELLED || outcome == STREAMER_OUTCOME_SINK_FAILED);
     if (abandoned) drop_inbox(transfer);
     if (ended(transfer)) {
         if (abandoned) feed_sink(transfer); /* which was too full for the last bytes, and now gets the end */
@@ -372,46 +360,44 @@ streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_outco
     if (linked) streamer_transfer_release(transfer); /* the reactor's */
 }
 
-static enum streamer_outcome
-outcome_of(const struct streamer_transfer *transfer, CURLcode code) {
+static enum streamer_outcome outcome_of(const struct streamer_transfer *transfer, CURLcode code) {
     if (transfer->failure != STREAMER_OUTCOME_OPEN) return transfer->failure;
     switch (code) {
-    case CURLE_OK: return STREAMER_OUTCOME_COMPLETED;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return STREAMER_OUTCOME_RESOLVE_FAILED;
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_PROXY: return STREAMER_OUTCOME_CONNECT_FAILED;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS: return STREAMER_OUTCOME_TLS_FAILED;
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM: return STREAMER_OUTCOME_CLOSED;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:
+        case CURLE_OK: return STREAMER_OUTCOME_COMPLETED;
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY: return STREAMER_OUTCOME_RESOLVE_FAILED;
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_PROXY: return STREAMER_OUTCOME_CONNECT_FAILED;
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_SSL_CERTPROBLEM:
+        case CURLE_SSL_CIPHER:
+        case CURLE_SSL_ISSUER_ERROR:
+        case CURLE_SSL_INVALIDCERTSTATUS: return STREAMER_OUTCOME_TLS_FAILED;
+        case CURLE_GOT_NOTHING:
+        case CURLE_PARTIAL_FILE:
+        case CURLE_SEND_ERROR:
+        case CURLE_RECV_ERROR:
+        case CURLE_HTTP2:
+        case CURLE_HTTP2_STREAM: return STREAMER_OUTCOME_CLOSED;
+        case CURLE_WEIRD_SERVER_REPLY:
+        case CURLE_UNSUPPORTED_PROTOCOL:
 #if LIBCURL_VERSION_NUM >= 0x080600
-    case CURLE_TOO_LARGE:
+        case CURLE_TOO_LARGE:
 #endif
-    case CURLE_BAD_CONTENT_ENCODING: return STREAMER_OUTCOME_PROTOCOL_ERROR;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_BAD_FUNCTION_ARGUMENT: return STREAMER_OUTCOME_REQUEST_INVALID;
-    case CURLE_OPERATION_TIMEDOUT: return STREAMER_OUTCOME_CONNECT_TIMEOUT;
-    case CURLE_READ_ERROR:
-    case CURLE_ABORTED_BY_CALLBACK: return STREAMER_OUTCOME_UPLOAD_FAILED;
-    case CURLE_OUT_OF_MEMORY: return STREAMER_OUTCOME_NO_MEMORY;
-    default: return STREAMER_OUTCOME_CLOSED;
+        case CURLE_BAD_CONTENT_ENCODING: return STREAMER_OUTCOME_PROTOCOL_ERROR;
+        case CURLE_URL_MALFORMAT:
+        case CURLE_BAD_FUNCTION_ARGUMENT: return STREAMER_OUTCOME_REQUEST_INVALID;
+        case CURLE_OPERATION_TIMEDOUT: return STREAMER_OUTCOME_CONNECT_TIMEOUT;
+        case CURLE_READ_ERROR:
+        case CURLE_ABORTED_BY_CALLBACK: return STREAMER_OUTCOME_UPLOAD_FAILED;
+        case CURLE_OUT_OF_MEMORY: return STREAMER_OUTCOME_NO_MEMORY;
+        default: return STREAMER_OUTCOME_CLOSED;
     }
 }
 
-void
-streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code) {
+void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code) {
     enum streamer_outcome outcome = outcome_of(transfer, code);
     bool explain = outcome != STREAMER_OUTCOME_COMPLETED && transfer->failure == STREAMER_OUTCOME_OPEN;
     if (!explain) transfer->detail[0] = '\0';
@@ -419,14 +405,14 @@ streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code) {
                              explain && transfer->detail[0] == '\0' ? curl_easy_strerror(code) : transfer->detail);
 }
 
-/* ---- from any thread ------------------------------------------------------------------------------------------------- */
+/* ---- from any thread
+ * ------------------------------------------------------------------------------------------------- */
 
-static const char *
-set_options(struct streamer_transfer *transfer, const struct streamer_request *request) {
+static const char *set_options(struct streamer_transfer *transfer, const struct streamer_request *request) {
     CURL *easy = transfer->easy;
     CURLcode code = CURLE_OK;
-#define SET(option, value) \
-    do { \
+#define SET(option, value)                                                  \
+    do {                                                                    \
         if (code == CURLE_OK) code = curl_easy_setopt(easy, option, value); \
     } while (0)
 
@@ -473,8 +459,8 @@ set_options(struct streamer_transfer *transfer, const struct streamer_request *r
     return code == CURLE_OK ? NULL : curl_easy_strerror(code);
 }
 
-struct streamer_transfer *
-streamer_transfer_new(struct streamer_reactor *reactor, const struct streamer_request *request, const char **problem) {
+struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor,
+                                                const struct streamer_request *request, const char **problem) {
     *problem = NULL;
     struct streamer_transfer *transfer = calloc(1, sizeof *transfer);
     if (transfer == NULL) {
@@ -490,6 +476,7 @@ streamer_transfer_new(struct streamer_reactor *reactor, const struct streamer_re
     transfer->references = 1;
     transfer->generation = streamer_fork_generation();
     transfer->timeouts = request->timeouts;
+    transfer->upload_left = request->body_streamed ? request->body_length : -1;
     transfer->headers = request->headers;
     transfer->task.run = run;
     transfer->timer.fire = on_timer;
@@ -502,13 +489,11 @@ streamer_transfer_new(struct streamer_reactor *reactor, const struct streamer_re
     return transfer;
 }
 
-void
-streamer_transfer_retain(struct streamer_transfer *transfer) {
+void streamer_transfer_retain(struct streamer_transfer *transfer) {
     atomic_fetch_add(&transfer->references, 1);
 }
 
-void
-streamer_transfer_release(struct streamer_transfer *transfer) {
+void streamer_transfer_release(struct streamer_transfer *transfer) {
     if (atomic_fetch_sub(&transfer->references, 1) != 1) return;
     curl_easy_cleanup(transfer->easy); /* never started, or NULL */
     curl_slist_free_all(transfer->headers);
@@ -520,28 +505,23 @@ streamer_transfer_release(struct streamer_transfer *transfer) {
     free(transfer);
 }
 
-void
-streamer_transfer_start(struct streamer_transfer *transfer) {
+void streamer_transfer_start(struct streamer_transfer *transfer) {
     want(transfer, WANT_START);
 }
 
-void
-streamer_transfer_cancel(struct streamer_transfer *transfer) {
+void streamer_transfer_cancel(struct streamer_transfer *transfer) {
     want(transfer, WANT_CANCEL);
 }
 
-void
-streamer_transfer_resume(struct streamer_transfer *transfer) {
+void streamer_transfer_resume(struct streamer_transfer *transfer) {
     want(transfer, WANT_RECEIVE);
 }
 
-void
-streamer_transfer_note_event(struct streamer_transfer *transfer) {
+void streamer_transfer_note_event(struct streamer_transfer *transfer) {
     atomic_store_explicit(&transfer->event_seen, true, memory_order_relaxed);
 }
 
-void
-streamer_transfer_take(struct streamer_transfer *transfer, struct streamer_buffer *into) {
+void streamer_transfer_take(struct streamer_transfer *transfer, struct streamer_buffer *into) {
     bool was_full = transfer->inbox.length >= STREAMER_INBOX_HIGH;
     struct streamer_buffer inbox = transfer->inbox;
     transfer->inbox = *into;
@@ -549,8 +529,8 @@ streamer_transfer_take(struct streamer_transfer *transfer, struct streamer_buffe
     if (was_full) want(transfer, WANT_RECEIVE);
 }
 
-enum streamer_status
-streamer_transfer_upload(struct streamer_transfer *transfer, const char *bytes, size_t length, bool last) {
+enum streamer_status streamer_transfer_upload(struct streamer_transfer *transfer, const char *bytes, size_t length,
+                                              bool last) {
     enum streamer_status status = streamer_buffer_append(&transfer->outbox, bytes, length);
     if (status != STREAMER_OK) return status;
     transfer->upload_ended |= last;
@@ -558,16 +538,14 @@ streamer_transfer_upload(struct streamer_transfer *transfer, const char *bytes, 
     return STREAMER_OK;
 }
 
-size_t
-streamer_transfer_size(struct streamer_transfer *transfer) {
+size_t streamer_transfer_size(struct streamer_transfer *transfer) {
     lock(transfer);
     size_t size = sizeof *transfer + transfer->head.capacity + transfer->inbox.capacity + transfer->outbox.capacity;
     unlock(transfer);
     return size;
 }
 
-void
-streamer_transfer_attach(struct streamer_transfer *transfer, struct streamer_sink *sink) {
+void streamer_transfer_attach(struct streamer_transfer *transfer, struct streamer_sink *sink) {
     transfer->sink = sink;
     feed_sink(transfer);
 }

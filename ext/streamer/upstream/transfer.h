@@ -1,7 +1,8 @@
 /* transfer: one HTTP request and its answer, from start to end.
  *
- * Made on any thread, then given to its reactor by streamer_transfer_start. From then on libcurl's handle belongs to the
- * reactor's turns. What others may look at lies behind `signal.lock`; they are told of every change through the signal.
+ * Made on any thread, then given to its reactor by streamer_transfer_start. From then on libcurl's handle belongs to
+ * the reactor's turns. What others may look at lies behind `signal.lock`; they are told of every change through the
+ * signal.
  *
  * The answer's bytes go to the inbox, from which the consumer takes all that has arrived at once, or to a sink
  * that takes them where they are, in libcurl's buffer. Either way a full destination pauses the transfer, and its
@@ -88,6 +89,7 @@ struct streamer_transfer {
     struct streamer_buffer outbox;
     size_t outbox_offset;
     bool upload_ended;
+    int64_t upload_left; /* of the announced length; -1: none was announced */
     struct streamer_timings timings; /* final once outcome is not OPEN */
 
     /* From any thread. */
@@ -121,8 +123,8 @@ struct streamer_transfer {
 
 /* Prepares a request. The caller owns the one reference. NULL when out of memory, or when libcurl refuses an option:
  * then *problem is its reason, a constant; NULL for memory. Takes over request->headers in every case. */
-struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor, const struct streamer_request *request,
-                                                const char **problem);
+struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor,
+                                                const struct streamer_request *request, const char **problem);
 void streamer_transfer_retain(struct streamer_transfer *transfer);
 void streamer_transfer_release(struct streamer_transfer *transfer);
 
@@ -141,9 +143,10 @@ void streamer_transfer_note_event(struct streamer_transfer *transfer);
 /* Moves all bytes that have arrived into `into`, which must be empty. The lock is held by the caller. */
 void streamer_transfer_take(struct streamer_transfer *transfer, struct streamer_buffer *into);
 
-/* Queues bytes of a streamed body. The lock is held by the caller, who checked that outbox.length is below STREAMER_OUTBOX_HIGH.
- * `last` ends the body. Answers as streamer_buffer_append. */
-enum streamer_status streamer_transfer_upload(struct streamer_transfer *transfer, const char *bytes, size_t length, bool last);
+/* Queues bytes of a streamed body. The lock is held by the caller, who checked that outbox.length is below
+ * STREAMER_OUTBOX_HIGH. `last` ends the body. Answers as streamer_buffer_append. */
+enum streamer_status streamer_transfer_upload(struct streamer_transfer *transfer, const char *bytes, size_t length,
+                                              bool last);
 
 /* Bytes of heap held. */
 size_t streamer_transfer_size(struct streamer_transfer *transfer);

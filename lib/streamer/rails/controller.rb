@@ -19,9 +19,9 @@ module Streamer
   #   end
   #
   # The block runs after the action has returned and the head is on its way (in a controller that includes
-  # ActionController::Live: at once). It has the action's self, parameters, CurrentAttributes, I18n.locale and Time.zone; cookies,
-  # session and flash are already sent. Leave it with `next`, not `return`. Database connections go back to their pool when
-  # it begins and before every relay.
+  # ActionController::Live: at once). It has the action's self, parameters, CurrentAttributes, I18n.locale and Time.zone;
+  # cookies, session and flash are already sent. Leave it with `next`, not `return`. Database connections go back to their
+  # pool when it begins and before every relay.
   #
   # Errors: before stream_events an ordinary error page. In the block, one report to Rails.error (source "streamer"), and to
   # the browser, as the last event,
@@ -34,7 +34,7 @@ module Streamer
   # ClientDisconnected, its ensure clauses run, nothing is reported.
   module Controller
     class << self
-      # Seconds of silence after which a stream writes a comment, where the action does not say; nil for none.
+      # Seconds of silence after which a stream writes a comment, where the action does not say; nil or 0 for none.
       attr_accessor :heartbeat
     end
     self.heartbeat = 15
@@ -50,8 +50,9 @@ module Streamer
       Delivery.for(self).start(Action.new(self, block), status: status, headers: headers, heartbeat: heartbeat)
     end
 
-    # The whole answer is one relay, with the same options as Events#relay. `upstream` is a Response or a request that was not
-    # sent yet (it is sent when the browser has the head). The block gets a Result when the upstream has ended, however it ended.
+    # The whole answer is one relay: `value` and `event` as in Events#relay, the other options as in stream_events.
+    # `upstream` is a Response, or a Request, which is sent when the browser has the head. The block gets a Result when the
+    # relay has ended, however it ended.
     def relay_events(upstream, value: nil, event: nil, **options, &finished)
       stream_events(**options) do |events|
         Result.of(upstream, events, value: value, event: event, &finished)

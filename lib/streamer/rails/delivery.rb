@@ -26,13 +26,15 @@ module Streamer
       env = controller.request.env
       type =
         if defined?(::ActionController::Live) && controller.is_a?(::ActionController::Live) then Live
-        elsif ::Rack.release < "3" then Enumerable
+        elsif rack_2? then Enumerable
         elsif env["puma.socket"].is_a?(::BasicSocket) then Handover
         elsif env["puma.socket"] || env["protocol.http.request"] then Callable
         else Enumerable
         end
       type.new(controller)
     end
+
+    def self.rack_2? = ::Rack.release < "3"
 
     def initialize(controller)
       @controller = controller
@@ -52,7 +54,8 @@ module Streamer
 
     private
 
-    def own_headers = {}
+    # Rack 2's ETag reads a body to its end unless there is a validator.
+    def own_headers = Delivery.rack_2? ? { "Last-Modified" => Time.now.httpdate } : {}
 
     def answer_head
       @controller.response_body = ""
@@ -61,25 +64,30 @@ module Streamer
     def deliver(action)
       body = body_for(action)
       @controller.response_body = body
-      # Rails before 8.0 takes whatever an action answers with for an enumerable, and wraps it.
+      # Rails before 8.1 takes whatever an action answers with for an enumerable, and wraps it.
       @response.instance_variable_set(:@stream, body) unless @response.stream.equal?(body)
     end
 
-    # A body that is called with the server's stream; the block makes a sink of it. (No Struct: one answers `each`.)
-    class CallableBody
+    # What the server gets as the response's body; the block makes a sink of the stream. (No Struct: one answers `each`.)
+    class Body
       def initialize(action, &sink)
         @action = action
         @sink = sink
       end
 
-      def call(stream) = @action.run(@sink.call(stream))
+      private
+
+      def run(stream) = @action.run(@sink.call(stream))
+    end
+
+    # A body that is called with the server's stream.
+    class CallableBody < Body
+      def call(stream) = run(stream)
     end
 
     # A body that yields Strings.
-    class EnumerableBody < CallableBody
-      undef_method :call
-
-      def each(&block) = @action.run(@sink.call(Yielder.new(block)))
+    class EnumerableBody < Body
+      def each(&block) = run(Yielder.new(block))
     end
 
     # The stream of an EnumerableBody.
@@ -109,8 +117,8 @@ module Streamer
     class Callable < Delivery
       private
 
-      # Puma frames nothing here, so the end of the connection is the end of the stream. Falcon compresses what says no encoding,
-      # in spite of no-transform.
+      # Puma frames nothing here, so the end of the connection is the end of the stream. Falcon compresses what names no
+      # encoding, in spite of no-transform.
       def own_headers = @env["puma.socket"] ? { "Connection" => "close" } : { "Content-Encoding" => "identity" }
 
       def body_for(action)
@@ -120,9 +128,6 @@ module Streamer
 
     class Enumerable < Delivery
       private
-
-      # Rack 2's ETag reads a body to its end unless there is a validator.
-      def own_headers = ::Rack.release < "3" ? { "Last-Modified" => Time.now.httpdate } : {}
 
       def body_for(action)
         EnumerableBody.new(action) do |stream|
@@ -143,6 +148,6 @@ module Streamer
       end
     end
 
-    private_constant :CallableBody, :EnumerableBody, :Yielder, :Handover, :Callable, :Enumerable, :Live
+    private_constant :Body, :CallableBody, :EnumerableBody, :Yielder, :Handover, :Callable, :Enumerable, :Live
   end
 end

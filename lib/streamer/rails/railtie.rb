@@ -5,7 +5,7 @@ require "rails/railtie"
 module Streamer
   # In a Rails application:
   #
-  #   config.streamer.heartbeat = 15   # seconds of silence after which a stream writes a comment; nil for none
+  #   config.streamer.heartbeat = 15   # seconds of silence after which a stream writes a comment; nil or 0 for none
   class Railtie < ::Rails::Railtie
     config.streamer = ActiveSupport::OrderedOptions.new
 

@@ -23,7 +23,8 @@ module Streamer
         result.finish(error.is_a?(ClientDisconnected) ? :cancelled : :failed, error)
         raise
       ensure
-        yield result if block_given? && result.status
+        result.finish(:cancelled) unless result.status # the server stops the task of a browser that left
+        yield result if block_given?
       end
     end
 

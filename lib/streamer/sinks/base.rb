@@ -14,7 +14,7 @@ module Streamer
     #   close          ends the stream in good order; never raises, may be called twice
     #
     # A subclass has `deliver(bytes)` and `finish`. Whatever `deliver` raises means that nothing more can reach the browser.
-    # With `heartbeat` (seconds, nil for none) a comment is written after that much silence, also while the
+    # With `heartbeat` (seconds, nil or 0 for none) a comment is written after that much silence, also while the
     # owner of the sink is busy: it keeps proxies from closing the connection and finds out that the browser has left.
     class Base
       COMMENT = ":\n\n"

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "connections"
+
 module Streamer
   module Sinks
     # What the block of stream_events gets: events for one browser.
@@ -15,8 +17,8 @@ module Streamer
         @sink = sink
       end
 
-      # One event. `data`: a String as it is, anything else as JSON. `fields`: event, id, retry (milliseconds). ArgumentError for
-      # what SSE cannot carry (a line break in a field). Returns self.
+      # One event. `data`: a String as it is, nil for none, anything else as JSON. `fields`: event, id, retry (milliseconds).
+      # ArgumentError for what SSE cannot carry (a line break in a field). Returns self.
       def write(data, **fields)
         @sink.write(Encoder.encode(data, **fields))
         self

@@ -80,9 +80,9 @@ module Streamer
       @clock = nil
 
       class << self
-        # Begins after `interval` seconds (nil: never). The result answers `stop`.
+        # Begins after `interval` seconds (nil or 0: never). The result answers `stop`.
         def start(sink, interval)
-          return None unless interval
+          return None unless interval&.positive?
           return task(sink, interval) if defined?(::Async::Task) && ::Async::Task.current?
 
           clock.add(sink, interval)

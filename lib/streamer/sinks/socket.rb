@@ -5,7 +5,8 @@ require_relative "base"
 module Streamer
   module Sinks
     # A socket that the server handed over: Puma's, plain TCP or Unix. Framing, heartbeats and the notice that the browser
-    # has left are native (ClientSocket), and a relay without a block needs no Ruby at all while it runs.
+    # has left are native (ClientSocket), and a relay needs no Ruby at all while it runs. (One with a block does, and one of a
+    # response that belongs to a fiber scheduler.)
     class Socket < Base
       # How often a relay that runs through Ruby looks whether the browser is still there, in seconds.
       LOOK = 1.0
@@ -19,7 +20,8 @@ module Streamer
       end
 
       def relay(response, pipeline, &block)
-        return response.reading { @client.relay(response.transfer, pipeline) } unless block
+        transfer = response.transfer
+        return response.reading { @client.relay(transfer, pipeline) } if block.nil? && transfer.native?
 
         watch = Heartbeat.start(self, LOOK)
         begin

@@ -1,0 +1,211 @@
+# frozen_string_literal: true
+
+require "json"
+require_relative "support/contest"
+require_relative "support/frames"
+require_relative "support/servers"
+
+module Bench
+  # The relay: from an upstream to many browsers, through real servers. One core for the server, another for upstream
+  # and load generator, which checks that every token arrives once and in order.
+  class Relay
+    # server: a method of Servers. ruby: whether a busy Ruby thread can be in its way.
+    Contender = Struct.new(:name, :server, :path, :ruby)
+
+    RELAY = Contender.new("streamer, events.relay: Rails on Puma", :puma, "/rails/relay", true)
+    VALUES = Contender.new("streamer, a Ruby block per value: Rails on Puma", :puma, "/rails/values", true)
+    SSE = Contender.new("Streamer::SSE and a block per value: Rails Live on Puma", :puma, "/live/streamer_sse", true)
+    LIVE = Contender.new("Rails Live + Net::HTTP on Puma", :puma, "/live/net_http", true)
+    FALCON = Contender.new("streamer, events.relay: Rails on Falcon", :falcon, "/rails/relay", true)
+    BARE = Contender.new("streamer, each_frames: bare Rack on Falcon", :falcon, "/bare/relay", true)
+    ASYNC = Contender.new("Rails + async-http on Falcon", :falcon, "/rails/async_http", true)
+    BARE_ASYNC = Contender.new("bare Rack + async-http on Falcon", :falcon, "/bare/async_http", true)
+    GO = Contender.new("Go, net/http", :go, "/", false)
+    NGINX = Contender.new("nginx, pass-through: decodes nothing", :nginx, "/", false)
+    CONTENDERS = [RELAY, VALUES, SSE, LIVE, FALCON, BARE, ASYNC, BARE_ASYNC, GO, NGINX].freeze
+
+    Load = Struct.new(:streams, :tokens, :us, :limit, keyword_init: true) do
+      def to_s = "#{streams} × #{tokens} tokens, #{us.zero? ? "as fast as they go" : "#{1_000_000 / us} a second each"}"
+    end
+
+    FEW = Load.new(streams: 10, tokens: 100, us: 20_000, limit: 30)
+    LONGER = Load.new(streams: 10, tokens: 400, us: 20_000, limit: 30)
+    FLAT = Load.new(streams: 10, tokens: 2000, us: 0, limit: 30)
+    SHORT = Load.new(streams: 200, tokens: 100, us: 50_000, limit: 60)
+    MANY = Load.new(streams: 200, tokens: 400, us: 50_000, limit: 90)
+
+    def initialize(size)
+      @size = size
+    end
+
+    # Every way gives the browser the same values.
+    def check
+      Servers.open { |servers| check_all(servers) }
+    end
+
+    def run(report)
+      report.section("relay", "OpenAI chat to event frames with {content: text}. Delay: from the upstream's queue to the load generator. " \
+                              "The server has one core, upstream and load generator another. Puma has a thread for each stream, as its " \
+                              "streams need one.")
+      @report = report
+      Servers.open do |servers|
+        check_all(servers)
+        few(servers)
+        busy(servers)
+        many(servers)
+        flat(servers)
+      end
+    end
+
+    private
+
+    def contenders(servers)
+      @contenders ||= CONTENDERS.select { |contender| servers.public_send(contender.server) }
+    end
+
+    SAMPLE = 20
+
+    def check_all(servers)
+      contenders(servers).each do |contender|
+        texts = texts_of(servers.public_send(contender.server).get("#{contender.path}?n=#{SAMPLE}&us=1000"))
+        sequence = texts.map { |text| text[/\A@(\d+):\d+ \z/, 1]&.to_i }
+        next if sequence == [*0...SAMPLE]
+
+        raise Contest::Different, "relay: #{contender.name} gave #{texts.inspect}"
+      end
+    end
+
+    # nginx hands the upstream's events on as they are.
+    def texts_of(body)
+      raw = body.gsub(/^data: \[DONE\]\n\n/, "")
+      Frames.read([raw]).filter_map do |type, data|
+        case type
+        when "token" then data.fetch("content")
+        when "message" then data.dig("choices", 0, "delta", "content")
+        end
+      end
+    end
+
+    def few(servers)
+      found = measure(servers, FEW, contenders(servers))
+      table("#{FEW}.", found, LIVE)
+      [RELAY, SSE].each { |ours| target("#{ours.name}, median delay at 50 tokens/s", "<= 2", delay(found, ours, :p50), "ms") }
+    end
+
+    def busy(servers)
+      ruby = contenders(servers).select(&:ruby)
+      with_busy_thread(servers, ruby) do
+        found = measure(servers, FEW, ruby)
+        table("The same with one busy Ruby thread in the process.", found, LIVE, cpu: false)
+        target("#{RELAY.name}, one busy Ruby thread, p99", "<= 10", delay(found, RELAY, :p99), "ms")
+        target("#{RELAY.name}, one busy Ruby thread, p50", "<= 1", delay(found, RELAY, :p50), "ms")
+        target("#{VALUES.name}, one busy Ruby thread, p99", "<= 300", delay(found, VALUES, :p99), "ms")
+        longer(servers)
+      end
+    end
+
+    # Ruby must run once in a relay's life, between the upstream's head and the first token: 100 ms beside a busy thread. In
+    # streams of two seconds that is more than a hundredth of all tokens.
+    def longer(servers)
+      found = measure(servers, LONGER, [RELAY])
+      table("With one busy Ruby thread, longer streams: #{LONGER}. What waits is what comes while Ruby takes the upstream's head " \
+            "to the relay; afterwards nothing needs Ruby.", found, RELAY, cpu: false)
+      target("#{RELAY.name}, one busy Ruby thread, #{LONGER}, p99", "<= 10", delay(found, RELAY, :p99), "ms")
+    end
+
+    def many(servers)
+      short = measure(servers, SHORT, contenders(servers))
+      table("#{SHORT}.", short, NGINX)
+      return unless @size.long_relay
+
+      found = measure(servers, MANY, contenders(servers))
+      table("#{MANY}.", found, NGINX)
+      compare(found)
+      slope(short, found)
+    end
+
+    def flat(servers)
+      table("#{FLAT}.", measure(servers, FLAT, contenders(servers)), NGINX)
+    end
+
+    def compare(found)
+      { NGINX => 1.4, GO => 0.65, ASYNC => 0.35 }.each do |other, limit|
+        target("#{RELAY.name}, #{MANY}: CPU against #{other.name}", "<= #{limit}", quotient(cpu(found, RELAY), cpu(found, other)), "×")
+      end
+      %i[p50 p99].each do |point|
+        target("#{RELAY.name}, #{MANY}: #{point} against nginx", "<= 1.5", quotient(delay(found, RELAY, point), delay(found, NGINX, point)), "×")
+      end
+      target("#{BARE.name}, #{MANY}: CPU against #{BARE_ASYNC.name}", "<= 0.6", quotient(cpu(found, BARE), cpu(found, BARE_ASYNC)), "×")
+      target("#{BARE.name}, #{MANY}: p99 against #{BARE_ASYNC.name}", "<= 0.2", quotient(delay(found, BARE, :p99), delay(found, BARE_ASYNC, :p99)), "×")
+    end
+
+    # What a token more costs: the start of a stream and Rails' part of a request fall out.
+    def slope(short, long)
+      per_token = contenders_of(long).to_h do |contender|
+        tokens = MANY.tokens - SHORT.tokens
+        [contender, (cpu(long, contender) * MANY.tokens - cpu(short, contender) * SHORT.tokens) / tokens]
+      end
+      @report.note("CPU for each token more, between #{SHORT.tokens} and #{MANY.tokens} tokens a stream:")
+      @report.table(["", "us/token", "against nginx"],
+                    per_token.map { |contender, us| [contender.name, @report.number(us), @report.ratio(quotient(us, per_token[NGINX]))] })
+      target("#{RELAY.name}, CPU for each token more against nginx", "<= 1.15", quotient(per_token[RELAY], per_token[NGINX]), "×")
+    end
+
+    # { contender => [loadgen's Hash, ...] }, in rounds in which the contenders take turns.
+    def measure(servers, load, contenders)
+      found = Hash.new { |all, contender| all[contender] = [] }
+      @size.relay_rounds.times do |round|
+        contenders.each do |contender|
+          @report.progress("round #{round + 1} of #{@size.relay_rounds}: #{load}: #{contender.name}")
+          result = servers.load(servers.public_send(contender.server), contender.path, **load.to_h)
+          raise Contest::Different, "relay: #{contender.name} lost the order of tokens" if result[:out_of_order].positive?
+
+          found[contender] << result
+        end
+      end
+      found
+    end
+
+    def with_busy_thread(servers, contenders)
+      busy = contenders.map { |contender| servers.public_send(contender.server) }.uniq
+      busy.each { |server| server.get("/busy?threads=1") }
+      yield
+    ensure
+      busy&.each { |server| server.get("/busy?threads=0") }
+    end
+
+    def table(title, found, baseline, cpu: true)
+      @report.note("#{title} Ratios are against #{baseline.name}.")
+      columns = ["", "p50 ms", "ratio", "p99 ms", "ratio", "first token ms", *(["CPU us/token", "ratio"] if cpu), "missing"]
+      @report.table(columns, contenders_of(found).map { |contender| row(found, contender, baseline, cpu) })
+    end
+
+    def row(found, contender, baseline, cpu)
+      numbers = %i[p50 p99].flat_map { |point| [delay(found, contender, point), quotient(delay(found, contender, point), delay(found, baseline, point))] }
+      numbers << median(found, contender) { |result| result[:first_token_ms][:p50] }
+      numbers.push(cpu(found, contender), quotient(cpu(found, contender), cpu(found, baseline))) if cpu
+      [contender.name, *numbers.map { |number| @report.number(number) }, missing(found, contender)]
+    end
+
+    # Tokens, of all rounds.
+    def missing(found, contender) = found[contender].sum { |result| result[:expected] - result[:tokens] }.to_s
+
+    def contenders_of(found) = CONTENDERS & found.keys
+
+    # Milliseconds.
+    def delay(found, contender, point) = median(found, contender) { |result| result[:delay_us][point] / 1000.0 }
+
+    # Microseconds for a token.
+    def cpu(found, contender) = median(found, contender) { |result| result[:cpu_s] * 1e6 / [result[:tokens], 1].max }
+
+    def median(found, contender, &value)
+      Bench.median(found[contender].map(&value)) if found.key?(contender)
+    end
+
+    def quotient(ours, theirs) = ours && theirs&.positive? ? ours / theirs : nil
+
+    def target(what, wanted, found, unit)
+      @report.target(what, wanted, found, unit) if found
+    end
+  end
+end

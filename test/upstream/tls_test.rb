@@ -1,0 +1,102 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "support/contexts"
+
+# https: verified unless told otherwise.
+module TLSTests
+  def setup
+    @upstream = upstream(tls: true) { |exchange| exchange.openai(tokens: 2) }
+    @upstream.on("/stalled") { |exchange| exchange.head.chunk("data: a\n\n").stall }
+    @tls = { ca_file: Certificates.ca_file }
+  end
+
+  def test_a_private_authority_can_be_named
+    assert_equal 3, count(@upstream.url, tls: @tls)
+  end
+
+  def test_an_unknown_authority_is_refused
+    error = assert_raises(Streamer::TLSError) { count(@upstream.url) }
+    assert_equal "GET #{@upstream.url}/", error.request
+    assert_empty @upstream.requests
+  end
+
+  def test_a_certificate_for_another_name_is_refused
+    assert_raises(Streamer::TLSError) { count(@upstream.url.sub("localhost", "127.0.0.1"), tls: @tls) }
+    assert_empty @upstream.requests
+  end
+
+  def test_verification_can_be_switched_off_by_name
+    assert_equal 3, count(@upstream.url, tls: { verify: false })
+  end
+
+  def test_an_authority_file_that_is_missing_is_an_error
+    assert_raises(Streamer::TLSError, ArgumentError) { count(@upstream.url, tls: { ca_file: "/nonexistent/ca.pem" }) }
+  end
+
+  def test_an_unknown_option_is_refused
+    assert_raises(ArgumentError) { Streamer::Client.new(@upstream.url, tls: { verfy: false }) }
+  end
+
+  def test_a_verified_connection_is_not_shared_with_those_who_do_not_verify
+    count(@upstream.url, tls: { verify: false })
+    assert_raises(Streamer::TLSError) { count(@upstream.url) }
+  end
+
+  def test_a_server_that_speaks_no_tls
+    plain = TCPServer.new("127.0.0.1", 0)
+    thread = Thread.new { plain.accept.then { |socket| socket.write("HTTP/1.1 400 Bad Request\r\n\r\n") && socket.close } }
+    assert_raises(Streamer::TLSError) { count("https://127.0.0.1:#{plain.addr[1]}", tls: @tls) }
+  ensure
+    thread.join
+    plain.close
+  end
+
+  def test_a_server_that_never_shakes_hands
+    silent = TCPServer.new("127.0.0.1", 0)
+    took = seconds do
+      assert_raises(Streamer::ConnectTimeout) do
+        count("https://127.0.0.1:#{silent.addr[1]}", tls: @tls, timeouts: { connect: 0.2 })
+      end
+    end
+    assert_operator took, :<, 0.4
+  ensure
+    silent.close
+  end
+
+  def test_keep_alive_and_cancel
+    client = Streamer::Client.new(@upstream.url, tls: @tls)
+    3.times { client.get("/").each_event.count }
+    assert_equal 1, @upstream.connections
+    response = client.get("/stalled")
+    start = now
+    response.cancel
+    assert_operator @upstream.requests.last.wait_gone - start, :<, 0.1
+  end
+
+  def test_no_redirect_from_https_to_http
+    plain = upstream(&:echo)
+    @upstream.on("/start") { |exchange| exchange.redirect(plain.url("/end")) }
+    assert_raises(Streamer::RedirectError) { Streamer.get(@upstream.url("/start"), tls: @tls) }
+    assert_empty plain.requests
+  end
+
+  private
+
+  def count(url, **options) = Streamer::Client.new(url, **options).get("/").each_event.count
+end
+
+class TLSOnThreadsTest < Minitest::Test
+  include Contexts::Threads
+  include TLSTests
+end
+
+class TLSInASchedulerTest < Minitest::Test
+  include Contexts::Scheduled
+  include TLSTests
+end
+
+class TLSInAsyncTest < Minitest::Test
+  include Contexts::InAsync
+  include TLSTests
+end
