@@ -25,7 +25,8 @@ module Bench
     end
 
     def run(report)
-      report.section("decode", "A chat of #{report.number(@size.tokens)} tokens in reads of 16 KiB; the block gets type, data and id.")
+      report.section("decode", "A chat of #{report.number(@size.tokens)} tokens in reads of 16 KiB; the block gets type, data " \
+                               "and id.")
       report.contest(chat.run(@size.settings), OURS)
       core(report)
       long_lines(report)
@@ -68,17 +69,19 @@ module Bench
       rate = ->(name) { figures.find { |figure| figure.name.include?(name) }.rate }
       report.target("C decoder, chat in reads of 16 KiB", ">= 1000", rate["decode chat, LF"], "MB/s")
       ["64-byte lines", "300-byte lines"].each do |short|
-        report.target("C decoder, a line of 64 MiB in 1,460-byte reads against #{short}", "<= 2", rate[short] / rate["one line"], "×")
+        report.target("C decoder, a line of 64 MiB in 1,460-byte reads against #{short}", "<= 2",
+                      rate[short] / rate["one line"], "×")
       end
     end
 
     def long_lines(report)
-      report.note("One line in reads of 1,460 bytes against the same bytes in lines of #{SHORT}, MB/s. event_stream_parser looks " \
-                  "for the end from the line's start at every read, which is quadratic: the others get 1 MiB, not 64.")
+      report.note("One line in reads of 1,460 bytes against the same bytes in lines of #{SHORT}, MB/s. event_stream_parser " \
+                  "looks for the end from the line's start at every read, which is quadratic: the others get 1 MiB, not 64.")
       rows = [["#{OURS}, 64 MiB", LONG, :ours], ["event_stream_parser, 1 MiB", QUADRATIC, :event_stream_parser],
               ["ld-eventsource, 1 MiB", QUADRATIC, :ld_eventsource]]
       rates = rows.map do |name, size, way|
-        [name, *[long_line(size, way), short_lines(size, way)].map { |contest| contest.run(@size.settings_of_long).first.rate }]
+        contests = [long_line(size, way), short_lines(size, way)]
+        [name, *contests.map { |contest| contest.run(@size.settings_of_long).first.rate }]
       end
       report.table(["", "one line", "short lines", "slower by"],
                    rates.map { |name, one, short| [name, report.number(one), report.number(short), report.ratio(short / one)] })

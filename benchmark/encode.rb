@@ -20,8 +20,8 @@ module Bench
     end
 
     def run(report)
-      report.section("encode", "{content: text} as a frame named token, for each of #{report.number(@size.tokens)} texts. Streamer::Encoder " \
-                               "and Live::SSE call to_json, which in Rails is ActiveSupport's.")
+      report.section("encode", "{content: text} as a frame named token, for each of #{report.number(@size.tokens)} texts. " \
+                               "Streamer::Encoder and Live::SSE call to_json, which in Rails is ActiveSupport's.")
       report.contest(objects.run(@size.settings), OURS)
       report.note("The same with the JSON made before, which leaves the framing:")
       report.contest(texts.run(@size.settings), OURS)
@@ -31,30 +31,33 @@ module Bench
 
     def objects
       values = Chat.new(@size.tokens).values
-      expected = values.map { |text| ["token", { "content" => text }] }
-      contest(values, expected)
-        .add(OURS) { |input, sink| input.each { |text| sink.write(Streamer::Encoder.encode({ content: text }, event: "token")) } }
-        .add("JSON.generate and interpolation") { |input, sink| input.each { |text| sink.write(frame(JSON.generate(content: text))) } }
-        .add("Oj.dump and interpolation") { |input, sink| input.each { |text| sink.write(frame(Oj.dump({ "content" => text }, mode: :strict))) } }
-        .add("ActionController::Live::SSE") { |input, sink| live(input.map { |text| { content: text } }, sink) }
+      contest(values, values.map { |text| ["token", { "content" => text }] })
+        .add(OURS, &each { |text| Streamer::Encoder.encode({ content: text }, event: "token") })
+        .add("JSON.generate and interpolation", &each { |text| frame(JSON.generate(content: text)) })
+        .add("Oj.dump and interpolation", &each { |text| frame(Oj.dump({ "content" => text }, mode: :strict)) })
+        .add("ActionController::Live::SSE", &live { |text| { content: text } })
     end
 
     def texts
       documents = Chat.new(@size.tokens).values.map { |text| JSON.generate(content: text) }
-      expected = documents.map { |document| ["token", JSON.parse(document)] }
-      contest(documents, expected)
-        .add(OURS) { |input, sink| input.each { |text| sink.write(Streamer::Encoder.encode(text, event: "token")) } }
-        .add("interpolation, which trusts the text") { |input, sink| input.each { |text| sink.write(frame(text)) } }
-        .add("ActionController::Live::SSE") { |input, sink| live(input, sink) }
+      contest(documents, documents.map { |document| ["token", JSON.parse(document)] })
+        .add(OURS, &each { |text| Streamer::Encoder.encode(text, event: "token") })
+        .add("interpolation, which trusts the text", &each { |text| frame(text) })
+        .add("ActionController::Live::SSE", &live(&:itself))
     end
 
     def contest(input, expected)
-      Contest.new("encode", events: input.size, bytes: input.sum(&:bytesize), expected: expected, normalize: Frames.method(:read)) { input }
+      Contest.new("encode", events: input.size, bytes: input.sum(&:bytesize), expected: expected,
+                            normalize: Frames.method(:read)) { input }
     end
 
-    def live(objects, sink)
-      sse = Peers.live_sse(sink)
-      objects.each { |object| sse.write(object) }
+    def each = ->(input, sink) { input.each { |text| sink.write(yield(text)) } }
+
+    def live
+      lambda do |input, sink|
+        sse = Peers.live_sse(sink)
+        input.each { |text| sse.write(yield(text)) }
+      end
     end
 
     def frame(json) = "event: token\ndata: #{json}\n\n"

@@ -26,7 +26,8 @@ module Bench
       chat = Chat.new(@size.tokens)
       documents = chat.documents
       extractor = Streamer::Extractor.new(Chat::PATH)
-      Contest.new("extract", events: documents.size, bytes: documents.sum(&:bytesize), expected: [nil, *chat.values, nil]) { documents }
+      expected = [nil, *chat.values, nil]
+      Contest.new("extract", events: documents.size, bytes: documents.sum(&:bytesize), expected: expected) { documents }
              .add(OURS) { |input, sink| input.each { |document| sink.add(extractor.call(document)) } }
              .add("Oj::Doc#fetch") { |input, sink| input.each { |document| sink.add(Peers.oj_doc(document)) } }
              .add("Oj.load + dig") { |input, sink| input.each { |document| sink.add(Peers.oj(document)) } }

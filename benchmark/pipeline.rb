@@ -20,7 +20,8 @@ module Bench
     def run(report)
       chat = Chat.new(@size.tokens)
       contest = contest(chat)
-      report.section("pipeline", "A chat of #{report.number(@size.tokens)} tokens in reads of 16 KiB, to frames named token with {content: text}.")
+      report.section("pipeline", "A chat of #{report.number(@size.tokens)} tokens in reads of 16 KiB, to frames named token " \
+                                 "with {content: text}.")
       results = contest.run(@size.settings)
       report.contest(results, OURS)
 
@@ -50,9 +51,7 @@ module Bench
              .add(USUAL) { |reads, sink| live(:event_stream_parser, :json, reads, sink) }
              .add("event_stream_parser + Oj + Live::SSE") { |reads, sink| live(:event_stream_parser, :oj, reads, sink) }
              .add("ld-eventsource + yajl-ruby + Live::SSE") { |reads, sink| live(:ld_eventsource, :yajl, reads, sink) }
-             .add("event_stream_parser + Oj::Doc + interpolation") do |reads, sink|
-               contents(:event_stream_parser, :oj_doc, reads) { |text| sink.write("event: token\ndata: #{JSON.generate(content: text)}\n\n") }
-             end
+             .add("event_stream_parser + Oj::Doc + interpolation", &method(:by_hand))
     end
 
     def ours(reads, sink)
@@ -63,6 +62,12 @@ module Bench
     def live(decoder, extractor, reads, sink)
       sse = Peers.live_sse(sink)
       contents(decoder, extractor, reads) { |text| sse.write({ content: text }) }
+    end
+
+    def by_hand(reads, sink)
+      contents(:event_stream_parser, :oj_doc, reads) do |text|
+        sink.write("event: token\ndata: #{JSON.generate(content: text)}\n\n")
+      end
     end
 
     def contents(decoder, extractor, reads)

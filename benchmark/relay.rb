@@ -44,9 +44,11 @@ module Bench
     end
 
     def run(report)
-      report.section("relay", "OpenAI chat to event frames with {content: text}. Delay: from the upstream's queue to the load generator. " \
-                              "The server has one core, upstream and load generator another. Puma has a thread for each stream, as its " \
-                              "streams need one.")
+      report.section("relay", <<~NOTE.tr("\n", " ").strip)
+        An OpenAI chat to event frames with {content: text}. The delay of a token is from the upstream's queue to the load
+        generator. The server has one core, upstream and load generator another. Puma has a thread for each stream, because
+        a controller's block needs one. Memory is what a process and its children grew by in the first round, by stream.
+      NOTE
       @report = report
       Servers.open do |servers|
         check_all(servers)
@@ -88,7 +90,7 @@ module Bench
 
     def few(servers)
       found = measure(servers, FEW, contenders(servers))
-      table("#{FEW}.", found, LIVE)
+      table("#{FEW}.", found, LIVE, :cpu)
       [RELAY, SSE].each { |ours| target("#{ours.name}, median delay at 50 tokens/s", "<= 2", delay(found, ours, :p50), "ms") }
     end
 
@@ -96,7 +98,7 @@ module Bench
       ruby = contenders(servers).select(&:ruby)
       with_busy_thread(servers, ruby) do
         found = measure(servers, FEW, ruby)
-        table("The same with one busy Ruby thread in the process.", found, LIVE, cpu: false)
+        table("The same with one busy Ruby thread in the process.", found, LIVE)
         target("#{RELAY.name}, one busy Ruby thread, p99", "<= 10", delay(found, RELAY, :p99), "ms")
         target("#{RELAY.name}, one busy Ruby thread, p50", "<= 1", delay(found, RELAY, :p50), "ms")
         target("#{VALUES.name}, one busy Ruby thread, p99", "<= 300", delay(found, VALUES, :p99), "ms")
@@ -108,35 +110,39 @@ module Bench
     # streams of two seconds that is more than a hundredth of all tokens.
     def longer(servers)
       found = measure(servers, LONGER, [RELAY])
-      table("With one busy Ruby thread, longer streams: #{LONGER}. What waits is what comes while Ruby takes the upstream's head " \
-            "to the relay; afterwards nothing needs Ruby.", found, RELAY, cpu: false)
+      table("With one busy Ruby thread, longer streams: #{LONGER}. What waits is what comes while Ruby takes the " \
+            "upstream's head to the relay; afterwards nothing needs Ruby.", found, RELAY)
       target("#{RELAY.name}, one busy Ruby thread, #{LONGER}, p99", "<= 10", delay(found, RELAY, :p99), "ms")
     end
 
     def many(servers)
       short = measure(servers, SHORT, contenders(servers))
-      table("#{SHORT}.", short, NGINX)
+      table("#{SHORT}.", short, NGINX, :cpu, :memory)
       return unless @size.long_relay
 
       found = measure(servers, MANY, contenders(servers))
-      table("#{MANY}.", found, NGINX)
+      table("#{MANY}.", found, NGINX, :cpu)
       compare(found)
       slope(short, found)
     end
 
     def flat(servers)
-      table("#{FLAT}.", measure(servers, FLAT, contenders(servers)), NGINX)
+      table("#{FLAT}.", measure(servers, FLAT, contenders(servers)), NGINX, :cpu)
     end
 
     def compare(found)
       { NGINX => 1.4, GO => 0.65, ASYNC => 0.35 }.each do |other, limit|
-        target("#{RELAY.name}, #{MANY}: CPU against #{other.name}", "<= #{limit}", quotient(cpu(found, RELAY), cpu(found, other)), "×")
+        at_most(limit, found, RELAY, other, "CPU") { |way| cpu(found, way) }
       end
-      %i[p50 p99].each do |point|
-        target("#{RELAY.name}, #{MANY}: #{point} against nginx", "<= 1.5", quotient(delay(found, RELAY, point), delay(found, NGINX, point)), "×")
-      end
-      target("#{BARE.name}, #{MANY}: CPU against #{BARE_ASYNC.name}", "<= 0.6", quotient(cpu(found, BARE), cpu(found, BARE_ASYNC)), "×")
-      target("#{BARE.name}, #{MANY}: p99 against #{BARE_ASYNC.name}", "<= 0.2", quotient(delay(found, BARE, :p99), delay(found, BARE_ASYNC, :p99)), "×")
+      %i[p50 p99].each { |point| at_most(1.5, found, RELAY, NGINX, point) { |way| delay(found, way, point) } }
+      at_most(0.6, found, BARE, BARE_ASYNC, "CPU") { |way| cpu(found, way) }
+      at_most(0.2, found, BARE, BARE_ASYNC, "p99") { |way| delay(found, way, :p99) }
+    end
+
+    def at_most(limit, found, ours, other, what)
+      return unless found.key?(other)
+
+      target("#{ours.name}, #{MANY}: #{what} against #{other.name}", "<= #{limit}", quotient(yield(ours), yield(other)), "×")
     end
 
     # What a token more costs: the start of a stream and Rails' part of a request fall out.
@@ -146,9 +152,11 @@ module Bench
         [contender, (cpu(long, contender) * MANY.tokens - cpu(short, contender) * SHORT.tokens) / tokens]
       end
       @report.note("CPU for each token more, between #{SHORT.tokens} and #{MANY.tokens} tokens a stream:")
+      rows = per_token.map { |contender, us| [contender, us, quotient(us, per_token[NGINX])] }
       @report.table(["", "us/token", "against nginx"],
-                    per_token.map { |contender, us| [contender.name, @report.number(us), @report.ratio(quotient(us, per_token[NGINX]))] })
-      target("#{RELAY.name}, CPU for each token more against nginx", "<= 1.15", quotient(per_token[RELAY], per_token[NGINX]), "×")
+                    rows.map { |contender, us, ratio| [contender.name, @report.number(us), @report.ratio(ratio)] })
+      ratio = quotient(per_token[RELAY], per_token[NGINX])
+      target("#{RELAY.name}, CPU for each token more against nginx", "<= 1.15", ratio, "×")
     end
 
     # { contender => [loadgen's Hash, ...] }, in rounds in which the contenders take turns.
@@ -174,21 +182,31 @@ module Bench
       busy&.each { |server| server.get("/busy?threads=0") }
     end
 
-    def table(title, found, baseline, cpu: true)
+    # more: :cpu and :memory as well.
+    def table(title, found, baseline, *more)
       @report.note("#{title} Ratios are against #{baseline.name}.")
-      columns = ["", "p50 ms", "ratio", "p99 ms", "ratio", "first token ms", *(["CPU us/token", "ratio"] if cpu), "missing"]
-      @report.table(columns, contenders_of(found).map { |contender| row(found, contender, baseline, cpu) })
+      columns = ["", "p50 ms", "ratio", "p99 ms", "ratio", "first token ms"]
+      columns.push("CPU us/token", "ratio") if more.include?(:cpu)
+      columns << "KB/stream" if more.include?(:memory)
+      columns << "cut streams"
+      @report.table(columns, contenders_of(found).map { |contender| row(found, contender, baseline, more) })
     end
 
-    def row(found, contender, baseline, cpu)
-      numbers = %i[p50 p99].flat_map { |point| [delay(found, contender, point), quotient(delay(found, contender, point), delay(found, baseline, point))] }
+    def row(found, contender, baseline, more)
+      numbers = %i[p50 p99].flat_map { |point| with_ratio(contender, baseline) { |way| delay(found, way, point) } }
       numbers << median(found, contender) { |result| result[:first_token_ms][:p50] }
-      numbers.push(cpu(found, contender), quotient(cpu(found, contender), cpu(found, baseline))) if cpu
-      [contender.name, *numbers.map { |number| @report.number(number) }, missing(found, contender)]
+      numbers.concat(with_ratio(contender, baseline) { |way| cpu(found, way) }) if more.include?(:cpu)
+      numbers << found[contender].first[:kb_per_stream] if more.include?(:memory)
+      [contender.name, *numbers.map { |number| @report.number(number) }, cut(found, contender)]
     end
 
-    # Tokens, of all rounds.
-    def missing(found, contender) = found[contender].sum { |result| result[:expected] - result[:tokens] }.to_s
+    def with_ratio(contender, baseline)
+      number = yield contender
+      [number, quotient(number, yield(baseline))]
+    end
+
+    # Streams of all rounds without all their tokens or without an end.
+    def cut(found, contender) = found[contender].sum { |result| result[:incomplete] }.to_s
 
     def contenders_of(found) = CONTENDERS & found.keys
 

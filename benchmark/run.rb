@@ -19,12 +19,15 @@ module Bench
   STAGES = { "decode" => Decode, "extract" => Extract, "encode" => Encode, "pipeline" => Pipeline, "relay" => Relay }.freeze
 
   # How much is measured. settings_of_long: of the 64 MiB line.
-  Size = Struct.new(:tokens, :settings, :settings_of_long, :core_seconds, :relay_rounds, :long_relay, keyword_init: true)
+  Size = Struct.new(:tokens, :settings, :settings_of_long, :core_seconds, :relay_rounds, :long_relay,
+                    keyword_init: true)
 
   FULL = Size.new(tokens: 20_000, settings: Contest::Settings.new(rounds: 7, turn: 0.2),
-                  settings_of_long: Contest::Settings.new(rounds: 5, turn: 0), core_seconds: 0.5, relay_rounds: 3, long_relay: true)
+                  settings_of_long: Contest::Settings.new(rounds: 5, turn: 0), core_seconds: 0.5,
+                  relay_rounds: 3, long_relay: true)
   QUICK = Size.new(tokens: 5000, settings: Contest::Settings.new(rounds: 3, turn: 0.05),
-                   settings_of_long: Contest::Settings.new(rounds: 1, turn: 0), core_seconds: 0.1, relay_rounds: 1, long_relay: false)
+                   settings_of_long: Contest::Settings.new(rounds: 1, turn: 0), core_seconds: 0.1,
+                   relay_rounds: 1, long_relay: false)
   SMOKE = Size.new(tokens: 500)
 
   class << self

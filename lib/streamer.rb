@@ -15,6 +15,10 @@ require "streamer/request"
 require "streamer/response"
 require "streamer/client"
 require "streamer/client_socket"
+require "streamer/plan"
+require "streamer/relay"
+require "streamer/result"
+require "streamer/streams"
 require "streamer/merge"
 
 module Streamer
@@ -28,7 +32,23 @@ module Streamer
     autoload :Live, "streamer/sinks/live"
   end
 
+  @drain = 25
+
   class << self
+    # Seconds that relays have to finish in when the process is told to end.
+    attr_accessor :drain
+
+    # Counters of this process's native thread (open relays, relays, frames, upstreams, requests, reused connections, bytes, pauses,
+    # turns) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.
+    def stats = Relay.counters.merge(streams: Streams.open)
+
+    # Tells the application of an error that has nobody to go to.
+    def report(error) # :nodoc:
+      return ActiveSupport.error_reporter.report(error, handled: false, source: "streamer") if defined?(ActiveSupport.error_reporter)
+
+      warn "streamer: #{error.full_message(highlight: false)}"
+    end
+
     # One-shot requests: get(url, **options) and post(url, **options) return a Response at its head; options as in Request.
     def get(url, **options) = request("GET", url, **options)
 

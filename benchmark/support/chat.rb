@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "json"
+
 module Bench
   # An OpenAI chat completion as it comes over the wire: a role, `tokens` events with a piece of text each, a finish reason,
   # [DONE]. The same for every contender, cut as a socket would.
@@ -9,15 +11,15 @@ module Bench
     DONE = "[DONE]"
 
     # Text as models write it: words, and now and then what JSON must escape or UTF-8 spreads over several bytes.
-    WORDS = [" the", " stream", " of", " tokens", " is", " on", " its", " way", ",", " and", ".", "\n\n", " \"quoted\"", " caf\u00e9",
-             " \u65e5\u672c\u8a9e", " \u{1f600}", " C:\\dir", " a", " rather", " uncharacteristically"].freeze
+    WORDS = [" the", " stream", " of", " tokens", " is", " on", " its", " way", ",", " and", ".", "\n\n", " \"quoted\"",
+             " caf\u00e9", " \u65e5\u672c\u8a9e", " \u{1f600}", " C:\\dir", " a", " rather", " uncharacteristically"].freeze
 
     attr_reader :values, :bytes
 
     def initialize(tokens)
       @values = Array.new(tokens) { |index| WORDS[index * 7 % WORDS.size] }
-      @bytes = [event('{"role":"assistant","content":null}'), *@values.map { |text| event("{\"content\":#{JSON.generate(text)}}") },
-                event("{}", "\"stop\""), "data: #{DONE}\n\n"].join.b
+      deltas = @values.map { |text| event("{\"content\":#{JSON.generate(text)}}") }
+      @bytes = [event('{"role":"assistant","content":null}'), *deltas, event("{}", '"stop"'), "data: #{DONE}\n\n"].join.b
     end
 
     # Events with a JSON document as their data.

@@ -13,7 +13,8 @@ module Bench
       def rows
         [["date", Date.today.iso8601], ["revision", revision], ["processor", "#{processor}, #{Etc.nprocessors} cores"],
          ["kernel", Etc.uname.values_at(:sysname, :release).join(" ")], ["load at the start", load],
-         ["ruby", RUBY_DESCRIPTION], ["libcurl", library("libcurl")], ["yajl", library("yajl")], ["compiler", first_line("cc", "--version")],
+         ["ruby", RUBY_DESCRIPTION], ["libcurl", library("libcurl")], ["yajl", library("yajl")],
+         ["compiler", first_line("cc", "--version")],
          ["nginx", first_line("nginx", "-v")], ["go", first_line("go", "version")], ["gems", gems]]
       end
 

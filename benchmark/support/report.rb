@@ -52,8 +52,8 @@ module Bench
     # wanted: ">= 25" or "<= 2"; found: a number in the same unit.
     def target(what, wanted, found, unit = "")
       operator, limit = wanted.split
-      @targets << Target.new(section: @title, what: what, wanted: "#{wanted} #{unit}".strip, found: "#{number(found)} #{unit}".strip,
-                             reached: found.public_send(operator, Float(limit)))
+      @targets << Target.new(section: @title, what: what, wanted: "#{wanted} #{unit}".strip,
+                             found: "#{number(found)} #{unit}".strip, reached: found.public_send(operator, Float(limit)))
     end
 
     # After everything: the targets once more, together and in their sections.

@@ -8,8 +8,8 @@ module Bench
     PREAMBLE = <<~TEXT
       # Results
 
-      Written by `bin/bench`, which measures everything on this page anew; `bin/bench STAGE` replaces the stage's section. Every table
-      is one run: its rows were measured in turns, and their output was compared first. Compare ratios, not
+      Written by `bin/bench`, which measures everything on this page anew; `bin/bench STAGE` replaces that stage's section.
+      Every table is one run: its rows were measured in turns, and their output was compared first. Compare ratios, not
       numbers from two machines.
     TEXT
 

@@ -13,7 +13,9 @@ module Bench
       # Path of benchmark/tools/NAME.c's program.
       def c(name)
         source = File.join(SOURCES, "#{name}.c")
-        build(name, [source, File.join(SOURCES, "tool.h")]) { |out| ["cc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", out, source] }
+        build(name, [source, File.join(SOURCES, "tool.h")]) do |out|
+          ["cc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", out, source]
+        end
       end
 
       # Path of the Go relay, nil where there is no Go.

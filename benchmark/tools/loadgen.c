@@ -2,9 +2,9 @@
  *
  *   loadgen PORT PATH STREAMS TOKENS LIMIT [PID]
  *
- * PATH leads to upstream.c's tokens, "@SEQUENCE:TIME ", however they are framed. Each must be the next of its stream, and a
- * stream is complete when all TOKENS came and HTTP said that it ended (last chunk, or close where no chunks
- * were announced). After LIMIT seconds the rest counts as incomplete. Prints one line of JSON:
+ * PATH leads to upstream.c's tokens, "@SEQUENCE:TIME ", however they are framed. Each must be the next of its stream,
+ * and a stream is complete when all TOKENS came and HTTP said that it ended (last chunk, or close where no chunks were
+ * announced). After LIMIT seconds the rest counts as incomplete. Prints one line of JSON:
  *
  *   streams, expected, tokens, incomplete, out_of_order, seconds
  *   delay_us        {p50, p90, p99, max}   from the token's TIME to its receipt here
@@ -139,37 +139,33 @@ static int hex(char character) {
 /* Takes the next bytes of the connection, at least one; returns how many. */
 static size_t read_framing(struct stream *stream, const char *bytes, size_t length, uint64_t received_at) {
     switch (stream->framing) {
-    case HEAD:
-        return read_head(stream, bytes, length);
-    case CHUNK_SIZE:
-        if (hex(*bytes) >= 0) {
-            stream->chunk_left = stream->chunk_left * 16 + (size_t)hex(*bytes);
+        case HEAD: return read_head(stream, bytes, length);
+        case CHUNK_SIZE:
+            if (hex(*bytes) >= 0) {
+                stream->chunk_left = stream->chunk_left * 16 + (size_t)hex(*bytes);
+                return 1;
+            }
+            stream->framing = CHUNK_EXTENSION;
+            return 0;
+        case CHUNK_EXTENSION:
+            if (*bytes == '\n') stream->framing = stream->chunk_left > 0 ? CHUNK_DATA : LAST_LINE;
             return 1;
+        case CHUNK_DATA: {
+            size_t taken = length < stream->chunk_left ? length : stream->chunk_left;
+            read_payload(stream, bytes, taken, received_at);
+            stream->chunk_left -= taken;
+            if (stream->chunk_left == 0) stream->framing = CHUNK_END;
+            return taken;
         }
-        stream->framing = CHUNK_EXTENSION;
-        return 0;
-    case CHUNK_EXTENSION:
-        if (*bytes == '\n') stream->framing = stream->chunk_left > 0 ? CHUNK_DATA : LAST_LINE;
-        return 1;
-    case CHUNK_DATA: {
-        size_t taken = length < stream->chunk_left ? length : stream->chunk_left;
-        read_payload(stream, bytes, taken, received_at);
-        stream->chunk_left -= taken;
-        if (stream->chunk_left == 0) stream->framing = CHUNK_END;
-        return taken;
-    }
-    case CHUNK_END:
-        if (*bytes == '\n') stream->framing = CHUNK_SIZE;
-        return 1;
-    case LAST_LINE: /* trailers end with an empty line */
-        if (*bytes == '\n' && stream->line_length == 0) stream->framing = ENDED;
-        stream->line_length = *bytes == '\n' ? 0 : stream->line_length + (*bytes != '\r');
-        return 1;
-    case UNTIL_CLOSE:
-        read_payload(stream, bytes, length, received_at);
-        return length;
-    case ENDED:
-        return length;
+        case CHUNK_END:
+            if (*bytes == '\n') stream->framing = CHUNK_SIZE;
+            return 1;
+        case LAST_LINE: /* trailers end with an empty line */
+            if (*bytes == '\n' && stream->line_length == 0) stream->framing = ENDED;
+            stream->line_length = *bytes == '\n' ? 0 : stream->line_length + (*bytes != '\r');
+            return 1;
+        case UNTIL_CLOSE: read_payload(stream, bytes, length, received_at); return length;
+        case ENDED: return length;
     }
     return length;
 }
@@ -190,8 +186,7 @@ static void receive(struct stream *stream) {
         return;
     }
     uint64_t received_at = now_ns();
-    for (size_t at = 0; at < (size_t)count;)
-        at += read_framing(stream, bytes + at, (size_t)count - at, received_at);
+    for (size_t at = 0; at < (size_t)count;) at += read_framing(stream, bytes + at, (size_t)count - at, received_at);
     if (stream->framing == ENDED) close_stream(stream);
 }
 
@@ -266,10 +261,10 @@ int main(int argc, char **argv) {
     load.tokens = atol(argv[4]);
     double limit = atof(argv[5]);
     char request[2048];
-    size_t request_length =
-        (size_t)snprintf(request, sizeof request,
-                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n",
-                         argv[2], port);
+    size_t request_length = (size_t)snprintf(
+        request, sizeof request,
+        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n", argv[2],
+        port);
     load.streams = calloc((size_t)load.count, sizeof *load.streams);
     load.delays = calloc((size_t)(load.count * load.tokens), sizeof *load.delays);
     need(load.streams != NULL && load.delays != NULL && request_length < sizeof request, "memory");

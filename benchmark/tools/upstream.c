@@ -137,7 +137,8 @@ static void fill(struct connection *connection) {
     if (connection->sent == connection->total) put_end(connection);
 }
 
-/* Sends what is queued, and in a stream without an interval goes on until the socket is full. False: the peer is gone. */
+/* Sends what is queued, and in a stream without an interval goes on until the socket is full. False: the peer is gone.
+ */
 static bool pump(struct connection *connection) {
     for (;;) {
         while (connection->out_start < connection->out_end) {

@@ -13,9 +13,6 @@ module Streamer
 
     # write(frames) sends a String; waits while the browser is more than 256 KiB behind. Raises ClientDisconnected.
     #
-    # relay(transfer, pipeline) moves a transfer's bytes through a pipeline to the browser without the GVL, and returns at the
-    # answer's end; raises as Response#each_frames, and ClientDisconnected.
-    #
     # connected? is false from the moment the browser's leaving was noticed.
 
     # Sends what waits and the last chunk, then closes. Waits for a slow browser at most the write timeout.
@@ -23,6 +20,9 @@ module Streamer
 
     # The same without the last chunk, so that the browser can tell that the stream was cut.
     def abort = close_client(false)
+
+    # As close, without waiting.
+    def finish = finish_client(true)
 
     private
 

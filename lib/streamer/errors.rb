@@ -11,6 +11,13 @@ module Streamer
   #
   # Wrong arguments are ArgumentErrors.
   class Error < StandardError
+    # The name an error has for a browser: "idle_timeout", or "internal" for what is not one of ours.
+    def self.name_of(error)
+      return "internal" unless error.is_a?(Error)
+
+      error.class.name.split("::").last.gsub(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/, "_").downcase
+    end
+
     attr_reader :request, :delivered
 
     # The frames that a pipeline had made of the same read before the failure: a String, often empty.
@@ -70,11 +77,11 @@ module Streamer
     # The first Response::MAX_ERROR_BODY bytes of the answer's body.
     attr_reader :body
 
-    def initialize(message = nil, status: nil, headers: nil, body: "")
-      super(message)
+    def initialize(status, headers, body)
       @status = status
       @headers = headers
       @body = body
+      super(["the upstream answered #{status}", reason].compact.join(": "))
     end
 
     # The body parsed, or nil when it is not JSON.
@@ -82,6 +89,18 @@ module Streamer
       JSON.parse(body)
     rescue JSON::ParserError
       nil
+    end
+
+    private
+
+    # What APIs put where a person is to read it: {"error":{"message":"…"}}, {"error":"…"} or {"message":"…"}.
+    def reason
+      document = json
+      return unless document.is_a?(Hash)
+
+      error = document["error"]
+      text = error.is_a?(Hash) ? error["message"] : error || document["message"]
+      text[0, 200] if text.is_a?(String)
     end
   end
 
@@ -104,6 +123,10 @@ module Streamer
   # An object was made in the parent process and used after a fork.
   class ForkError < Error; end
 
-  # The browser closed the stream, or took nothing for the write timeout.
-  class ClientDisconnected < Error; end
+  # The browser closed the stream, or took nothing for the write timeout (slow?).
+  class ClientDisconnected < Error
+    def self.slow = new("the browser took nothing for the write timeout").tap { |error| error.instance_variable_set(:@slow, true) }
+
+    def slow? = @slow == true
+  end
 end

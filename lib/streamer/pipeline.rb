@@ -11,29 +11,55 @@ module Streamer
     # value: a path; an Array of paths; a Hash of name => path; or nil, and events pass through as they are. The name of a
     #   path's value in the frame's object is its last segment that is no index.
     # event: the frames' event name; nil for none.
+    # id: what the frames' ids begin with; a number counted from 1 follows. nil for none.
     # done: the data of an event that marks the end and is not JSON; nil for none.
     # text: true for frames of the value's characters instead of a JSON object; goes with one path.
+    # raw: true for the upstream's own bytes, event by event; `value` then only says what `collect` collects.
+    # keep: a Hash of name => path; the last value of each is there in #kept. Every event is then read to its end.
+    # collect: bytes of the first value's characters to gather in #text; nil for none.
     # max_line, max_event: bytes, as in Decoder.
-    def initialize(value: nil, event: nil, done: "[DONE]", text: false, max_line: nil, max_event: nil)
-      paths = value.is_a?(Hash) ? value.transform_keys(&:to_s) : Array(value).to_h { |path| [name_of(path.to_s), path] }
+    def initialize(value: nil, event: nil, id: nil, done: "[DONE]", text: false, raw: false, keep: {}, collect: nil,
+                   max_line: nil, max_event: nil)
+      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [name_of(path.to_s), path] }
       raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
       raise ArgumentError, "text: true goes with exactly one path" if text && paths.size != 1
 
-      setup(paths.values.map { |path| utf8(path) }, paths.keys.map { |name| utf8(name) }, event && utf8(event),
-            done && utf8(done), text, max_line, max_event)
+      @kept_names = keep.keys
+      setup(strings(paths.values), strings(paths.keys), strings(keep.values), [event, id, done].map { |field| field && utf8(field) },
+            [text, raw], [collect, max_line, max_event])
     end
 
     # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLong, EventTooLarge or
     # ExtractError; the error's #frames are those made of the same bytes before it. After an error every
     # further call raises the same.
     #
-    # done? is true once the end marker has come. events and frames count.
+    # done? is true once the end marker has come. events and frames count. text_from(n) is what was collected, from the n-th byte.
+
+    # All that was collected.
+    def text = text_from(0)
+
+    # The last value of each kept path that had one: a Hash of name => value.
+    def kept
+      self.class.parse_kept(@kept_names) { |index| kept_value(index) }
+    end
+
+    # The names of the kept paths, for whoever takes the pipeline over.
+    attr_reader :kept_names # :nodoc:
+
+    def self.parse_kept(names) # :nodoc:
+      names.each_with_index.filter_map do |name, index|
+        json = yield(index)
+        [name, JSON.parse(json, max_nesting: false)] if json
+      end.to_h
+    end
 
     private
 
     def name_of(path)
       path.split(".").reverse_each.find { |segment| !segment.match?(/\A\d+\z/) } || path
     end
+
+    def strings(values) = values.map { |value| utf8(value) }
 
     def utf8(string) = string.to_s.encode(Encoding::UTF_8)
   end

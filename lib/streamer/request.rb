@@ -44,6 +44,7 @@ module Streamer
       raise ArgumentError, "unknown tls option #{unknown.first.inspect}; known are verify and ca_file" if unknown.any?
 
       @redirects = redirects
+      @followed = 0
     end
 
     def url = @uri.to_s
@@ -51,10 +52,13 @@ module Streamer
     # Sends it and returns the Response once its head is here, redirects followed. From any thread or fiber; inside a fiber
     # scheduler only the fiber waits. Raises Streamer::Error.
     def call
+      started = now
       response = exchange
-      return response unless response.redirect? && @redirects.positive?
+      following = redirect_of(response.status, response.headers, now - started)
+      return response unless following
 
-      follow(response)
+      response.cancel
+      following.call
     end
 
     # For logs and errors: no query, no credentials.
@@ -62,30 +66,73 @@ module Streamer
 
     def inspect = "#<Streamer::Request #{self}>"
 
-    # Another request like this one elsewhere, as a redirect wants it (Fetch Standard, HTTP-redirect fetch).
-    def redirected(status, location)
-      raise too_many if @redirects.zero?
+    # Sends it and returns the Transfer, whose answer is awaited elsewhere. Not for a body that is read from an IO.
+    def start # :nodoc:
+      transfer.start
+    end
+
+    # Whether the body is read from an IO while it is sent.
+    def streams_body? = @body.respond_to?(:read)
+
+    # The request that an answer redirects to (Fetch Standard, HTTP-redirect fetch); nil when it does not, or is not to be
+    # followed. elapsed: seconds of the total timeout that are over.
+    def redirect_of(status, headers, elapsed) # :nodoc:
+      return unless Response::REDIRECTS.include?(status) && @redirects.positive?
+      raise RedirectError, "redirected more often than #{@redirects} times (redirects:)" if @followed == @redirects
+
+      redirected(status, destination(headers["location"]), elapsed)
+    rescue RedirectError => error
+      raise error.concerning(to_s)
+    end
+
+    protected
+
+    attr_writer :followed
+
+    private
+
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
+    def destination(location)
+      raise RedirectError, "redirected without a Location" if location.nil?
 
       target = @uri.merge(location)
-      raise RedirectError, "redirected from https to #{target.scheme}" if @uri.scheme == "https" && target.scheme != "https"
+      raise RedirectError, "redirected to something that is neither http nor https" unless target.is_a?(URI::HTTP) && target.host
+      raise RedirectError, "redirected from https to http" if @uri.scheme == "https" && target.scheme != "https"
 
-      same = [target.scheme, target.host, target.port] == [@uri.scheme, @uri.host, @uri.port]
-      as_get = (status == 303 && !%w[GET HEAD].include?(method)) || ([301, 302].include?(status) && method == "POST")
-      headers = same ? @headers : @headers.slice(*SHAREABLE_HEADERS)
-      headers = headers.except("content-type") if as_get
-      Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body,
-                                                   timeouts: @timeouts, tls: @tls, redirects: @redirects - 1)
+      target
     rescue URI::Error
       raise RedirectError, "redirected to something that is no URL"
     end
 
-    private
+    def redirected(status, target, elapsed)
+      same_origin = [target.scheme, target.host, target.port] == [@uri.scheme, @uri.host, @uri.port]
+      as_get = (status == 303 && !%w[GET HEAD].include?(method)) || ([301, 302].include?(status) && method == "POST")
+      headers = same_origin ? @headers : @headers.slice(*SHAREABLE_HEADERS)
+      headers = headers.except("content-type") if as_get
+      Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body, tls: @tls,
+                                                   timeouts: remaining_timeouts(elapsed), redirects: @redirects)
+             .tap { |request| request.followed = @followed + 1 }
+    end
+
+    def remaining_timeouts(elapsed)
+      total = @timeouts[:total]
+      total.to_f.positive? ? @timeouts.merge(total: [total - elapsed, 0.001].max) : @timeouts
+    end
+
+    def transfer
+      Transfer.new(method, url, header_lines, transfer_body, @tls[:verify], @tls[:ca_file],
+                   @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
+    end
+
+    # As libcurl wants them: an empty value has a semicolon, and a name alone leaves libcurl's own header out.
+    def header_lines
+      @headers.map { |name, value| value.empty? ? "#{name};" : "#{name}: #{value}" } + ["Expect:"]
+    end
 
     def exchange
-      transfer = Transfer.new(method, url, @headers.map { |name, value| value.empty? ? "#{name};" : "#{name}: #{value}" } + ["Expect:"],
-                              transfer_body, @tls[:verify], @tls[:ca_file], @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
-      transfer.start
-      upload(transfer) if @body.respond_to?(:read)
+      transfer = self.transfer.start
+      upload(transfer) if streams_body?
       status = transfer.wait_head
       Response.new(self, transfer, status)
     rescue Error => error
@@ -94,21 +141,9 @@ module Streamer
       transfer&.cancel if status.nil?
     end
 
-    def follow(response)
-      location = response.headers["location"]
-      response.cancel
-      raise RedirectError, "redirected without a Location" if location.nil?
-
-      redirected(response.status, location).call
-    rescue RedirectError => error
-      raise error.concerning(to_s)
-    end
-
-    def too_many = RedirectError.new("redirected more often than allowed (redirects:)")
-
     # What Transfer takes: a String, nil, or the length of a streamed body, -1 where it is not known.
     def transfer_body
-      return length_of(@body) || -1 if @body.respond_to?(:read)
+      return length_of(@body) || -1 if streams_body?
       return "" if @body.nil? && %w[POST PUT PATCH].include?(method) # with a Content-Length of 0, which some servers insist on
 
       @body
@@ -132,7 +167,7 @@ module Streamer
     end
 
     def rewound_body
-      return @body unless @body.respond_to?(:read)
+      return @body unless streams_body?
       return @body.tap(&:rewind) if @body.respond_to?(:rewind)
 
       raise RedirectError, "redirected, and the body cannot be sent again: #{@body.class} does not rewind"

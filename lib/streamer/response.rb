@@ -10,6 +10,8 @@ module Streamer
     MAX_ERROR_BODY = 64 * 1024
     MAX_BODY = 64 * 1024 * 1024
 
+    REDIRECTS = [301, 302, 303, 307, 308].freeze
+
     # The Request that this answers, redirects followed.
     attr_reader :request
 
@@ -33,7 +35,7 @@ module Streamer
 
     def success? = status.between?(200, 299)
 
-    def redirect? = [301, 302, 303, 307, 308].include?(status)
+    def redirect? = REDIRECTS.include?(status)
 
     # Whether the body is an event stream by its media type.
     def event_stream? = headers["content-type"].to_s.match?(%r{\Atext/event-stream\b}i)
@@ -117,8 +119,7 @@ module Streamer
     def ensure_success!
       return self if success?
 
-      raise ResponseError.new("the upstream answered #{status}#{reason}", status: status, headers: headers, body: error_body)
-                         .concerning(request.to_s)
+      raise ResponseError.new(status, headers, error_body).concerning(request.to_s)
     end
 
     # Ends it now; the connection is given up if the body was not complete. From any thread or fiber, any number of times.
@@ -157,21 +158,18 @@ module Streamer
       end
     end
 
+    # The answer's status is the news; that its body broke off is not.
     def error_body
       body = String.new(encoding: Encoding::BINARY)
-      each_chunk do |bytes|
-        body << bytes.byteslice(0, MAX_ERROR_BODY - body.bytesize)
-        break if body.bytesize >= MAX_ERROR_BODY
+      begin
+        each_chunk do |bytes|
+          body << bytes.byteslice(0, MAX_ERROR_BODY - body.bytesize)
+          break if body.bytesize >= MAX_ERROR_BODY
+        end
+      rescue ConnectionError, TimeoutError
+        nil
       end
-      @error_body = body
-    rescue Error
-      body # the answer's status is the news; that its body broke off is not
-    ensure
       body.force_encoding(encoding).scrub!
-    end
-
-    def reason
-      " (#{headers["content-type"]})" if headers["content-type"]
     end
 
     def encoding

@@ -27,7 +27,10 @@
 
 enum { THREADS = 4, TOKENS = 40, WAIT_MS = 20000 };
 
-static atomic_int passed, failed;
+static const char TERMINAL[] = "event: done\ndata: {}\n\n";
+
+static atomic_int passed, failed, news_of_ends;
+static struct streamer_board board;
 static int port;
 
 #define CHECK(condition, ...)                               \
@@ -80,6 +83,10 @@ static bool answer(int fd, const char *request) {
     }
     free(event);
     free(chunk);
+    if (strstr(request, "GET /marked") != NULL) {
+        alive = alive && send_all(fd, "e\r\ndata: [DONE]\n\n\r\n", 19);
+        usleep(2000); /* the relay has ended by the marker; this is drained */
+    }
     return alive && send_all(fd, "0\r\n\r\n", 5);
 }
 
@@ -124,8 +131,7 @@ static int listen_on_loopback(void) {
     return listener;
 }
 
-/* ---- browsers
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- browsers ---- */
 
 enum manner { STAYS, LEAVES_EARLY, LEAVES_AT_ONCE, READS_SLOWLY, MANNERS };
 
@@ -167,8 +173,7 @@ leave:
     return NULL;
 }
 
-/* ---- one relay
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- one relay ---- */
 
 static bool wait_for(struct streamer_client *client, bool (*ready)(void *), void *argument) {
     int64_t deadline = streamer_now() + WAIT_MS;
@@ -191,14 +196,20 @@ static bool client_closed(void *client) {
 static struct streamer_pipeline *make_pipeline(void) {
     const char *paths[] = {"choices.0.delta.content"};
     size_t lengths[] = {strlen(paths[0])};
-    struct streamer_pipeline_options options = {
-        .paths = paths, .path_lengths = lengths, .count = 1, .event = "token", .event_length = 5};
+    struct streamer_pipeline_options options = {.paths = paths,
+                                                .path_lengths = lengths,
+                                                .count = 1,
+                                                .event = "token",
+                                                .event_length = 5,
+                                                .collect = 4096,
+                                                .done = "[DONE]",
+                                                .done_length = 6};
     struct streamer_pipeline *pipeline;
     if (streamer_pipeline_new(&pipeline, &options) != STREAMER_OK) abort();
     return pipeline;
 }
 
-static void relay_once(const char *kind, int padding, enum manner manner, bool cancel) {
+static void relay_once(const char *kind, int padding, enum manner manner, bool cancel, unsigned *seed) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
     struct browser browser = {.fd = ends[1], .manner = manner, .in_order = true};
@@ -214,29 +225,34 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     const char *problem;
     struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
     struct streamer_pipeline *pipeline = make_pipeline();
+    bool flushes = rand_r(seed) % 3 == 0, terminal = rand_r(seed) % 2 == 0;
+    struct streamer_relay_options options = {
+        .board = &board,
+        .wanted_news = STREAMER_NEWS_FIRST | STREAMER_NEWS_TEXT,
+        .flush_after = flushes ? 5 : 0,
+        .flush_at = 2000,
+        .terminal = terminal ? TERMINAL : NULL,
+        .terminal_length = strlen(TERMINAL),
+    };
+    struct streamer_relay *relay = streamer_relay_new(transfer, client, pipeline, &options);
     streamer_transfer_start(transfer);
-    struct streamer_relay relay;
-    streamer_relay_start(&relay, transfer, client, pipeline);
+    streamer_relay_start(relay);
     if (cancel) streamer_transfer_cancel(transfer);
 
-    bool ended = wait_for(client, relay_ended, &relay);
-    CHECK(ended, "%s/%d to a browser of manner %d did not end", kind, padding, manner);
-    if (!ended) abort(); /* the relay is on this stack */
-    enum streamer_outcome outcome = transfer->outcome;
-    streamer_client_close(client, outcome == STREAMER_OUTCOME_COMPLETED);
+    CHECK(wait_for(client, relay_ended, relay), "%s/%d to a browser of manner %d did not end", kind, padding, manner);
+    if (!relay->completed || !terminal) streamer_client_close(client, relay->completed);
     CHECK(wait_for(client, client_closed, client), "the client of %s was not closed", kind);
     pthread_join(thread, NULL);
 
     CHECK(browser.in_order, "tokens of %s/%d out of order", kind, padding);
-    bool whole = strcmp(kind, "tokens") == 0 && !cancel;
+    bool whole = (strcmp(kind, "tokens") == 0 || strcmp(kind, "marked") == 0) && !cancel;
     if (whole && (manner == STAYS || manner == READS_SLOWLY)) {
-        CHECK(outcome == STREAMER_OUTCOME_COMPLETED, "%s/%d: %s", kind, padding, streamer_outcome_name(outcome));
+        CHECK(relay->completed, "%s/%d: %s", kind, padding, streamer_outcome_name(transfer->outcome));
         CHECK(browser.next == TOKENS && browser.ended_well, "%d of %d tokens", browser.next, TOKENS);
     } else if (strcmp(kind, "cut") == 0 && manner == STAYS && !cancel) {
-        CHECK(outcome == STREAMER_OUTCOME_CLOSED && browser.next == TOKENS / 2 && !browser.ended_well,
-              "cut: %s after %d", streamer_outcome_name(outcome), browser.next);
+        CHECK(!relay->completed && browser.next == TOKENS / 2 && !browser.ended_well, "cut: after %d", browser.next);
     }
-    streamer_pipeline_free(pipeline);
+    streamer_relay_release(relay);
     streamer_transfer_release(transfer);
     streamer_client_release(client);
 }
@@ -246,14 +262,41 @@ static int rounds = 150;
 static void *relay_many(void *argument) {
     unsigned seed = (unsigned)(uintptr_t)argument;
     for (int i = 0; i < rounds; i++) {
-        static const char *const kinds[] = {"tokens", "tokens", "tokens", "cut", "silent"};
+        static const char *const kinds[] = {"tokens", "tokens", "marked", "cut", "silent"};
         const char *kind = kinds[rand_r(&seed) % 5];
         bool silent = strcmp(kind, "silent") == 0;
         enum manner manner = silent ? LEAVES_AT_ONCE : (enum manner)(rand_r(&seed) % MANNERS);
         int padding = rand_r(&seed) % 4 == 0 ? 60000 : 20;
-        relay_once(kind, padding, manner, rand_r(&seed) % 10 == 0);
+        relay_once(kind, padding, manner, rand_r(&seed) % 10 == 0, &seed);
     }
     return NULL;
+}
+
+/* What Ruby's thread does. */
+static bool board_has_news(void) {
+    pthread_mutex_lock(&board.signal.lock);
+    int64_t deadline = streamer_now() + 100;
+    bool in_time = true;
+    while (board.first == NULL && !board.interrupted && in_time)
+        in_time = streamer_signal_wait(&board.signal, deadline);
+    bool interrupted = board.interrupted;
+    pthread_mutex_unlock(&board.signal.lock);
+    return !interrupted;
+}
+
+static void take_all(void) {
+    struct streamer_relay *relay;
+    int news;
+    while ((relay = streamer_board_take(&board, &news)) != NULL) {
+        if (news & STREAMER_NEWS_ENDED) atomic_fetch_add(&news_of_ends, 1);
+        streamer_relay_release(relay);
+    }
+}
+
+static void *read_board(void *unused) {
+    while (board_has_news()) take_all();
+    take_all();
+    return unused;
 }
 
 static int open_descriptors(void) {
@@ -272,9 +315,15 @@ int main(int count, char **arguments) {
     if (streamer_thread_reactor() == NULL) abort();
     int before = open_descriptors();
 
-    pthread_t threads[THREADS];
+    streamer_board_init(&board);
+    pthread_t threads[THREADS], reader;
+    pthread_create(&reader, NULL, read_board, NULL);
     for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, relay_many, (void *)(i + 1));
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+
+    streamer_board_interrupt(&board);
+    pthread_join(reader, NULL);
+    CHECK(news_of_ends == rounds * THREADS, "%d ends were told of", news_of_ends);
 
     struct streamer_reactor_stats stats = streamer_reactor_stats(streamer_thread_reactor());
     CHECK(stats.open == 0, "%llu transfers are still open", (unsigned long long)stats.open);

@@ -36,7 +36,10 @@ module Contexts
     end
 
     # Runs the block in a thread, or in a fiber where there is a scheduler. #value waits for its value or its exception.
-    def beside(&block) = Beside.new(&block)
+    def beside(&block) = Beside.new(Fiber.current_scheduler ? Fiber.method(:schedule) : Thread.method(:new), &block)
+
+    # Runs the block in a thread without a scheduler. (Ruby 3.1's Thread#join may sleep for ever in a fiber; #value does not.)
+    def in_thread(&block) = Beside.new(Thread.method(:new), &block)
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
@@ -50,9 +53,9 @@ module Contexts
   end
 
   class Beside
-    def initialize(&block)
+    def initialize(start, &block)
       @outcome = Thread::Queue.new
-      Fiber.current_scheduler ? Fiber.schedule { run(block) } : Thread.new { run(block) }
+      start.call { run(block) }
     end
 
     def value

@@ -211,15 +211,18 @@ class Upstream
     pid = fork do
       life_writer.close
       url_writer.puts(new(**options, &script).url)
-      life_reader.read
+      without_scheduler { life_reader.read }
     ensure
       exit!(0)
     end
     [url_writer, life_reader].each(&:close)
-    Child.new(pid, Thread.new { url_reader.gets.chomp }.value, life_writer) # async's io_read does not work on Ruby 3.1
+    Child.new(pid, without_scheduler { url_reader.gets.chomp }, life_writer)
   ensure
     url_reader&.close
   end
+
+  # A blocking fiber: no scheduler's hooks, neither a child's copy of the parent's nor those of an async that is too new for Ruby 3.1.
+  def self.without_scheduler(&block) = Fiber.new(blocking: true, &block).resume
 
   Child = Struct.new(:pid, :base, :life) do
     def url(path = "") = "#{base}#{path}"
@@ -284,7 +287,7 @@ class Upstream
 
   def stop
     @server.close
-    [@acceptor, *@lock.synchronize { @threads.dup }].each { |thread| thread.kill.join }
+    Upstream.without_scheduler { [@acceptor, *@lock.synchronize { @threads.dup }].each { |thread| thread.kill.join } }
   end
 
   private

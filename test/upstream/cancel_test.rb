@@ -49,7 +49,7 @@ module CancelTests
     response = @client.get("/stalled")
     reader = beside { response.each_event { |event| event } }
     sleep 0.05
-    leaves_at_once { Thread.new { response.cancel }.join }
+    leaves_at_once { in_thread { response.cancel }.value }
     assert_raises(Streamer::CancelledError) { reader.value }
   end
 
@@ -243,14 +243,13 @@ class CancelInAsyncTest < Minitest::Test
   end
 
   def test_a_reactor_that_ends_takes_its_streams_along
-    thread = Thread.new do
+    in_thread do
       Sync do |task|
-        task.async { @client.get("/stalled").each_event { |event| event } }
+        reader = task.async { @client.get("/stalled").each_event { |event| event } }
         sleep 0.05
-        task.stop
+        reader.stop
       end
-    end
-    assert thread.join(2), "the reactor did not end"
+    end.value
     assert @upstream.requests.last.wait_gone
   end
 end

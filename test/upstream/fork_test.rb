@@ -70,7 +70,7 @@ module ForkTests
       exit!(0)
     end
     writer.close
-    result = Thread.new { reader.read }.value
+    result = in_thread { reader.read }.value
     Process.wait(pid)
     result
   ensure

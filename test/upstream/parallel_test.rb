@@ -59,15 +59,16 @@ module ParallelTests
   def test_values_come_in_time_while_a_thread_computes
     server = Upstream.in_process { |exchange| exchange.stream(Ticks.new(40, 0.02)) }
     client = Streamer::Client.new(server.url)
-    busy = Thread.new { loop { 1 + 1 } }
+    computing = true
+    busy = in_thread { 1 + 1 while computing }
     delays = Array.new(10) { beside { client.get("/").each_value("sent").map { |sent| now - sent } } }.flat_map(&:value).sort
-    busy.kill.join
     puts format("%s: 10 streams beside a busy thread: p50 %.0f ms, p99 %.0f ms", self.class, *percentiles(delays).map { |seconds| seconds * 1000 })
     assert_equal 400, delays.size
     assert_operator delays[(delays.size * 0.99).floor], :<, 2
   ensure
-    busy&.kill
-    server&.stop
+    computing = false
+    busy.value
+    server.stop
   end
 
   # Frames that say when they were sent.
@@ -102,7 +103,7 @@ class ParallelOnThreadsTest < Minitest::Test
   def test_a_response_may_be_read_by_another_thread_than_its_maker
     server = upstream { |exchange| exchange.openai(tokens: 2) }
     response = Streamer::Client.new(server.url).get("/")
-    assert_equal 3, Thread.new { response.each_event.count }.value
+    assert_equal 3, in_thread { response.each_event.count }.value
   end
 end
 
@@ -118,6 +119,6 @@ class ParallelInAsyncTest < Minitest::Test
   def test_a_response_made_in_a_fiber_may_be_read_by_a_thread
     server = upstream { |exchange| exchange.openai(tokens: 2, every: 0.02) }
     response = Streamer::Client.new(server.url).get("/")
-    assert_equal 3, Thread.new { response.each_event.count }.value
+    assert_equal 3, in_thread { response.each_event.count }.value
   end
 end

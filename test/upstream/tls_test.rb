@@ -45,10 +45,10 @@ module TLSTests
 
   def test_a_server_that_speaks_no_tls
     plain = TCPServer.new("127.0.0.1", 0)
-    thread = Thread.new { plain.accept.then { |socket| socket.write("HTTP/1.1 400 Bad Request\r\n\r\n") && socket.close } }
+    answer = in_thread { plain.accept.then { |socket| socket.write("HTTP/1.1 400 Bad Request\r\n\r\n") && socket.close } }
     assert_raises(Streamer::TLSError) { count("https://127.0.0.1:#{plain.addr[1]}", tls: @tls) }
   ensure
-    thread.join
+    answer.value
     plain.close
   end
 

@@ -21,8 +21,7 @@ static const char *class_of_status(enum streamer_status status) {
     }
 }
 
-VALUE
-streamer_error_for_status(enum streamer_status status) {
+VALUE streamer_error_for_status(enum streamer_status status) {
     if (status == STREAMER_NO_MEMORY) rb_memerror();
     VALUE class = status == STREAMER_PATH_INVALID || status == STREAMER_FIELD_INVALID
                       ? rb_eArgError

@@ -1,8 +1,9 @@
-/* What the transfer's class lends the client socket's. */
+/* What the classes of the two ends of a relay lend the relay's. */
 #pragma once
 
 #include <ruby.h>
 
+#include "../relay/client.h"
 #include "../upstream/transfer.h"
 
 /* The transfer behind a Streamer::Transfer, of this process. */
@@ -13,3 +14,6 @@ bool streamer_transfer_is_native(VALUE object);
 
 /* Raises how it failed; returns when it is complete, or still open. */
 void streamer_raise_failure(struct streamer_transfer *transfer);
+
+/* The client behind a Streamer::ClientSocket, of this process. */
+struct streamer_client *streamer_get_client(VALUE object);

@@ -79,8 +79,7 @@ static VALUE ruby_number(const struct streamer_value *value) {
     return rb_str_to_inum(text, 10, 0);
 }
 
-VALUE
-streamer_ruby_value(const struct streamer_value *value) {
+VALUE streamer_ruby_value(const struct streamer_value *value) {
     switch (value->kind) {
         case STREAMER_KIND_STRING: return ruby_text(value);
         case STREAMER_KIND_NUMBER: return ruby_number(value);

@@ -26,59 +26,94 @@ static VALUE allocate(VALUE class) {
 
 struct streamer_pipeline *streamer_get_pipeline(VALUE object) {
     struct streamer_pipeline *pipeline = rb_check_typeddata(object, &pipeline_type);
-    if (pipeline == NULL) rb_raise(rb_eArgError, "this pipeline was not initialized");
+    if (pipeline == NULL) rb_raise(rb_eArgError, "this pipeline was not initialized, or a relay has it");
     return pipeline;
 }
 
-/* setup(paths, names, event, done, text, max_line, max_event): Arrays of Strings, Strings or nil, a flag, limits in
- * bytes or nil */
-static VALUE initialize(VALUE self, VALUE paths, VALUE names, VALUE event, VALUE done, VALUE text, VALUE max_line,
-                        VALUE max_event) {
+struct streamer_pipeline *streamer_take_pipeline(VALUE object) {
+    struct streamer_pipeline *pipeline = streamer_get_pipeline(object);
+    RTYPEDDATA_DATA(object) = NULL;
+    return pipeline;
+}
+
+struct path_list {
+    const char *texts[STREAMER_MAX_PATHS];
+    size_t lengths[STREAMER_MAX_PATHS];
+    size_t count;
+};
+
+/* Points into the Strings of an Array. */
+static struct path_list list_of(VALUE strings) {
+    struct path_list list = {.count = (size_t)RARRAY_LEN(strings)};
+    if (list.count > STREAMER_MAX_PATHS) streamer_raise_status(STREAMER_PATH_INVALID);
+    for (size_t i = 0; i < list.count; i++) {
+        VALUE string = rb_ary_entry(strings, (long)i);
+        Check_Type(string, T_STRING);
+        list.texts[i] = RSTRING_PTR(string);
+        list.lengths[i] = (size_t)RSTRING_LEN(string);
+    }
+    return list;
+}
+
+static const char *optional(VALUE string, size_t *length) {
+    if (NIL_P(string)) return NULL;
+    const char *text = StringValuePtr(string);
+    *length = (size_t)RSTRING_LEN(string);
+    return text;
+}
+
+/* setup(paths, names, kept, fields, modes, limits): Arrays of Strings; fields are event, id, done, Strings or nil; modes text and
+ * raw; limits collect, max_line, max_event, bytes or nil. */
+static VALUE initialize(VALUE self, VALUE paths, VALUE names, VALUE kept, VALUE fields, VALUE modes, VALUE limits) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this pipeline is initialized already");
-    const char *path_texts[STREAMER_MAX_PATHS], *name_texts[STREAMER_MAX_PATHS];
-    size_t path_lengths[STREAMER_MAX_PATHS], name_lengths[STREAMER_MAX_PATHS];
-    long count = RARRAY_LEN(paths);
-    if (count > STREAMER_MAX_PATHS || RARRAY_LEN(names) != count) streamer_raise_status(STREAMER_PATH_INVALID);
-    for (long i = 0; i < count; i++) {
-        VALUE path = rb_ary_entry(paths, i), name = rb_ary_entry(names, i);
-        Check_Type(path, T_STRING);
-        Check_Type(name, T_STRING);
-        path_texts[i] = RSTRING_PTR(path);
-        path_lengths[i] = (size_t)RSTRING_LEN(path);
-        name_texts[i] = RSTRING_PTR(name);
-        name_lengths[i] = (size_t)RSTRING_LEN(name);
-    }
+    struct path_list path_list = list_of(paths), name_list = list_of(names), kept_list = list_of(kept);
+    if (name_list.count != path_list.count) rb_raise(rb_eArgError, "as many names as paths are wanted");
+    VALUE event = rb_ary_entry(fields, 0), id = rb_ary_entry(fields, 1), done = rb_ary_entry(fields, 2);
     struct streamer_pipeline_options options = {
-        .paths = path_texts,
-        .path_lengths = path_lengths,
-        .names = name_texts,
-        .name_lengths = name_lengths,
-        .count = (size_t)count,
-        .text = RTEST(text),
-        .max_line = streamer_limit(max_line, "max_line"),
-        .max_event = streamer_limit(max_event, "max_event"),
+        .paths = path_list.texts,
+        .path_lengths = path_list.lengths,
+        .names = name_list.texts,
+        .name_lengths = name_list.lengths,
+        .count = path_list.count,
+        .kept = kept_list.texts,
+        .kept_lengths = kept_list.lengths,
+        .kept_count = kept_list.count,
+        .text = RTEST(rb_ary_entry(modes, 0)),
+        .raw = RTEST(rb_ary_entry(modes, 1)),
+        .collect = streamer_limit(rb_ary_entry(limits, 0), "collect"),
+        .max_line = streamer_limit(rb_ary_entry(limits, 1), "max_line"),
+        .max_event = streamer_limit(rb_ary_entry(limits, 2), "max_event"),
     };
-    if (!NIL_P(event)) {
-        options.event = StringValuePtr(event);
-        options.event_length = (size_t)RSTRING_LEN(event);
-    }
-    if (!NIL_P(done)) {
-        options.done = StringValuePtr(done);
-        options.done_length = (size_t)RSTRING_LEN(done);
-    }
+    options.event = optional(event, &options.event_length);
+    options.id = optional(id, &options.id_length);
+    options.done = optional(done, &options.done_length);
     struct streamer_pipeline *pipeline;
     enum streamer_status status = streamer_pipeline_new(&pipeline, &options);
     if (status != STREAMER_OK) streamer_raise_status(status);
     RTYPEDDATA_DATA(self) = pipeline;
     RB_GC_GUARD(paths);
     RB_GC_GUARD(names);
-    RB_GC_GUARD(event);
-    RB_GC_GUARD(done);
+    RB_GC_GUARD(kept);
+    RB_GC_GUARD(fields);
     return self;
 }
 
-VALUE
-streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
+/* The text collected so far, from a byte of it on. */
+static VALUE text_from(VALUE self, VALUE from) {
+    size_t length, skip = NUM2SIZET(from);
+    bool cut;
+    const char *bytes = streamer_pipeline_text(streamer_get_pipeline(self), &length, &cut);
+    return skip >= length ? rb_utf8_str_new("", 0) : rb_utf8_str_new(bytes + skip, (long)(length - skip));
+}
+
+/* The last value of the n-th kept path as JSON; nil for none. */
+static VALUE kept_value(VALUE self, VALUE n) {
+    size_t length;
+    const char *json = streamer_pipeline_kept(streamer_get_pipeline(self), NUM2SIZET(n), &length);
+    return json == NULL ? Qnil : rb_utf8_str_new(json, (long)length);
+}
+
+VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
     struct streamer_pipeline *pipeline = streamer_get_pipeline(object);
     const char *cursor = bytes, *end = bytes + length;
     size_t needed = 0;
@@ -123,7 +158,9 @@ static VALUE frame_count(VALUE self) {
 void streamer_init_pipeline(void) {
     VALUE class = rb_define_class_under(streamer_module, "Pipeline", rb_cObject);
     rb_define_alloc_func(class, allocate);
-    rb_define_private_method(class, "setup", initialize, 7);
+    rb_define_private_method(class, "setup", initialize, 6);
+    rb_define_method(class, "text_from", text_from, 1);
+    rb_define_method(class, "kept_value", kept_value, 1);
     rb_define_method(class, "feed", feed, 1);
     rb_define_method(class, "done?", is_done, 0);
     rb_define_method(class, "events", events, 0);

@@ -52,8 +52,7 @@ static struct driver *get_driver(VALUE object) {
     return driver;
 }
 
-VALUE
-streamer_scheduler_driver(void) {
+VALUE streamer_scheduler_driver(void) {
     VALUE thread = rb_thread_current();
     VALUE object = rb_ivar_get(thread, id_driver);
     if (object != Qnil && get_driver(object)->generation == streamer_fork_generation()) return object;

@@ -11,6 +11,9 @@
 struct streamer_extractor *streamer_get_extractor(VALUE object);
 struct streamer_pipeline *streamer_get_pipeline(VALUE object);
 
+/* The pipeline is the caller's from now on, and the Ruby object empty. */
+struct streamer_pipeline *streamer_take_pipeline(VALUE object);
+
 /* What the paths of one event gave, as the caller of Extractor#call sees it. */
 VALUE streamer_ruby_value(const struct streamer_value *value);
 

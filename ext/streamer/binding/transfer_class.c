@@ -62,8 +62,7 @@ struct streamer_transfer *streamer_get_transfer(VALUE object) {
     return get(object)->transfer;
 }
 
-/* ---- making one
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- making one ---- */
 
 static struct curl_slist *header_list(VALUE headers) {
     struct curl_slist *list = NULL;
@@ -133,8 +132,7 @@ static VALUE start(VALUE self) {
     return self;
 }
 
-/* ---- waiting
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 bool streamer_transfer_is_native(VALUE object) {
     return rb_ivar_get(object, id_driver) == Qnil;
@@ -269,8 +267,7 @@ static VALUE upload(VALUE self, VALUE bytes, VALUE last) {
     return over ? Qfalse : Qtrue;
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static VALUE cancel(VALUE self) {
     streamer_transfer_cancel(get(self)->transfer);

@@ -23,7 +23,15 @@ static void lock(struct streamer_client *client) {
     pthread_mutex_lock(&client->signal.lock);
 }
 
+/* Of all clients, as far as each has told at its last unlock. */
+static atomic_size_t all_waiting;
+
 static void unlock(struct streamer_client *client) {
+    size_t waiting = streamer_client_waiting(client);
+    if (waiting != client->counted) {
+        atomic_fetch_add(&all_waiting, waiting - client->counted); /* unsigned, so it takes away as well */
+        client->counted = waiting;
+    }
     pthread_mutex_unlock(&client->signal.lock);
 }
 
@@ -40,6 +48,11 @@ static void lose(struct streamer_client *client) {
 
 size_t streamer_client_waiting(const struct streamer_client *client) {
     return client->waiting.length - client->sent;
+}
+
+bool streamer_client_full(const struct streamer_client *client) {
+    size_t waiting = streamer_client_waiting(client);
+    return waiting >= STREAMER_CLIENT_HIGH || (waiting > 0 && atomic_load(&all_waiting) >= STREAMER_CLIENTS_HIGH);
 }
 
 /* The lock is held. Moves what waits to the front once that is less than what was sent, so that each byte moves at most
@@ -128,8 +141,7 @@ void streamer_client_drop(struct streamer_client *client) {
     post(client);
 }
 
-/* ---- in a turn
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- in a turn ---- */
 
 /* The lock is held. Sends what waits; true when all of it is gone. */
 static bool flush(struct streamer_client *client) {
@@ -156,8 +168,7 @@ static bool flush(struct streamer_client *client) {
 static int64_t next_due(const struct streamer_client *client) {
     int64_t due = INT64_MAX;
     if (client->heartbeat > 0 && !client->ending) due = client->last_write + client->heartbeat;
-    if (client->write_timeout > 0 && streamer_client_waiting(client) > 0 &&
-        client->last_progress + client->write_timeout < due) {
+    if (streamer_client_waiting(client) > 0 && client->last_progress + client->write_timeout < due) {
         due = client->last_progress + client->write_timeout;
     }
     return due;
@@ -232,6 +243,7 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     lock(client);
     bool waits = streamer_client_waiting(client) > 0;
     if (waits && now - client->last_progress >= client->write_timeout) {
+        client->slow = true;
         lose(client);
     } else if (!waits && !client->ending && client->heartbeat > 0 && now - client->last_write >= client->heartbeat) {
         send_frames(client, ":\n\n", 3);
@@ -242,8 +254,7 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     update(client);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 struct streamer_client *streamer_client_new(struct streamer_reactor *reactor, int fd, bool chunked, int64_t heartbeat,
                                             int64_t write_timeout) {
@@ -275,6 +286,7 @@ void streamer_client_retain(struct streamer_client *client) {
 void streamer_client_release(struct streamer_client *client) {
     if (atomic_fetch_sub(&client->references, 1) != 1) return;
     if (client->fd >= 0) streamer_fork_close(client->fd);
+    atomic_fetch_sub(&all_waiting, client->counted);
     streamer_buffer_release(&client->waiting);
     streamer_signal_destroy(&client->signal);
     streamer_reactor_release(client->reactor);

@@ -22,8 +22,8 @@
 #define STREAMER_CLIENT_HIGH ((size_t)256 << 10)
 #define STREAMER_CLIENT_LOW ((size_t)64 << 10)
 
-/* One write takes at most this much. */
-#define STREAMER_CLIENT_PIECE ((size_t)64 << 10)
+/* The same for all clients of the process together. */
+#define STREAMER_CLIENTS_HIGH ((size_t)256 << 20)
 
 struct streamer_client {
     struct streamer_signal signal;
@@ -31,9 +31,11 @@ struct streamer_client {
     /* Guarded by signal.lock. */
     int fd; /* ours; -1 once closed */
     bool gone;
+    bool slow;   /* gone because it took nothing for the write timeout */
     bool ending; /* no more frames: close when all is sent */
     struct streamer_buffer waiting;
-    size_t sent; /* of waiting */
+    size_t sent;    /* of waiting */
+    size_t counted; /* in the sum over all clients */
     int64_t last_write, last_progress;
     uint64_t bytes;
 
@@ -61,12 +63,17 @@ struct streamer_client *streamer_client_new(struct streamer_reactor *reactor, in
 void streamer_client_retain(struct streamer_client *client);
 void streamer_client_release(struct streamer_client *client);
 
-/* Sends or queues at most STREAMER_CLIENT_PIECE bytes. From any thread; never blocks. False when the browser has left.
- * The caller sees to it that less than STREAMER_CLIENT_HIGH is waiting. */
+/* Sends or queues whole frames, never between the bytes of others. From any thread; never blocks. False when the
+ * browser has left. The caller sees to it that the client is not full, and that no write is larger than two events at
+ * their ceiling. */
 bool streamer_client_write(struct streamer_client *client, const char *bytes, size_t length);
 
 /* Bytes not yet taken by the socket. The lock is held by the caller. */
 size_t streamer_client_waiting(const struct streamer_client *client);
+
+/* Whether a writer has to wait: this client is at its high-water mark, or all clients together are at
+ * STREAMER_CLIENTS_HIGH and something waits here. The lock is held by the caller. */
+bool streamer_client_full(const struct streamer_client *client);
 
 /* No more frames: what waits is sent, with `complete` the last chunk too, so that the browser can tell an end from a
  * cut; then the socket is closed. From any thread, any number of times; the signal is raised when fd is -1. */

@@ -23,8 +23,7 @@ static curl_socket_t tagged_socket(const void *tag) {
     return (curl_socket_t)((uintptr_t)tag >> 1);
 }
 
-/* ---- libcurl's callbacks: they note, and do nothing else
- * ------------------------------------------------------------- */
+/* ---- libcurl's callbacks: they note, and do nothing else ---- */
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     (void)easy, (void)unused;
@@ -59,8 +58,7 @@ static void fire_curl(struct streamer_timer *timer, int64_t now) {
     act(reactor, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 struct streamer_reactor *streamer_reactor_new(void) {
     struct streamer_reactor *reactor = calloc(1, sizeof *reactor);
@@ -115,8 +113,7 @@ void streamer_reactor_close(struct streamer_reactor *reactor) {
     }
 }
 
-/* ---- tasks
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 bool streamer_reactor_post(struct streamer_reactor *reactor, struct streamer_task *task) {
     pthread_mutex_lock(&reactor->lock);
@@ -159,8 +156,7 @@ static void drain_wake(struct streamer_reactor *reactor) {
     pthread_mutex_unlock(&reactor->lock);
 }
 
-/* ---- turns
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- turns ---- */
 
 static void dispatch(struct streamer_reactor *reactor, const struct streamer_ready *ready) {
     if (ready->tag == NULL) return; /* struck out by unwatch */
@@ -216,8 +212,7 @@ int streamer_reactor_fd(const struct streamer_reactor *reactor) {
     return streamer_poller_fd(reactor->poller);
 }
 
-/* ---- in a turn
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- in a turn ---- */
 
 bool streamer_reactor_watch(struct streamer_reactor *reactor, int fd, int events, struct streamer_watch *watch) {
     return streamer_poller_set(reactor->poller, fd, events, watch);
@@ -252,8 +247,7 @@ void streamer_reactor_unlink(struct streamer_reactor *reactor, struct streamer_t
     atomic_fetch_sub_explicit(&reactor->stats.open, 1, memory_order_relaxed);
 }
 
-/* ---- news for a driver of fibers
- * ------------------------------------------------------------------------------------- */
+/* ---- news for a driver of fibers ---- */
 
 void streamer_reactor_track_changes(struct streamer_reactor *reactor) {
     reactor->tracks_changes = true;

@@ -31,8 +31,7 @@ static bool inbox_empty(struct streamer_transfer *transfer) {
     return empty;
 }
 
-/* ---- libcurl's callbacks
- * --------------------------------------------------------------------------------------------- */
+/* ---- libcurl's callbacks ---- */
 
 /* Stops libcurl from within a callback, which returns this; streamer_transfer_completed then brings the transfer home.
  */
@@ -52,15 +51,30 @@ static size_t pause_receiving(struct streamer_transfer *transfer) {
     return CURL_WRITEFUNC_PAUSE;
 }
 
+/* The sink has enough: it gets its end, and what still comes is thrown away. */
+static void drain(struct streamer_transfer *transfer) {
+    struct streamer_sink *sink = transfer->sink;
+    transfer->sink = NULL;
+    transfer->draining = true;
+    streamer_timers_set(&transfer->reactor->timers, &transfer->timer, streamer_now() + STREAMER_DRAIN_TIME);
+    sink->end(sink);
+}
+
 static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
     struct streamer_transfer *transfer = context;
     size_t length = unit * count;
 
     if (length == 0) return 0;
+    if (transfer->draining) {
+        transfer->drained += length;
+        return transfer->drained > STREAMER_DRAIN ? stop(transfer, STREAMER_OUTCOME_COMPLETED) : length;
+    }
     if (transfer->sink != NULL) {
         if (!inbox_empty(transfer)) return pause_receiving(transfer); /* what came before is not taken yet */
-        switch (transfer->sink->take(transfer->sink, bytes, length)) {
+        struct streamer_sink *sink = transfer->sink;
+        switch (sink->take(sink, bytes, length)) {
             case STREAMER_SINK_TOOK: break;
+            case STREAMER_SINK_ENOUGH: drain(transfer); break;
             case STREAMER_SINK_FULL: return pause_receiving(transfer);
             case STREAMER_SINK_FAILED: return stop(transfer, STREAMER_OUTCOME_SINK_FAILED);
         }
@@ -176,8 +190,7 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
     return CURL_PREREQFUNC_OK;
 }
 
-/* ---- timeouts
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- timeouts ---- */
 
 /* libcurl's own timeouts are not used: under socket_action its response timeout may never fire, its speed limit stops
  * counting while paused, and none of them knows an event. The earliest deadline is found anew when the timer fires. */
@@ -185,6 +198,10 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     struct streamer_transfer *transfer =
         (struct streamer_transfer *)((char *)timer - offsetof(struct streamer_transfer, timer));
     const struct streamer_timeouts *timeouts = &transfer->timeouts;
+    if (transfer->draining) {
+        streamer_transfer_finish(transfer, STREAMER_OUTCOME_COMPLETED, NULL);
+        return;
+    }
     int64_t next = INT64_MAX;
     enum streamer_outcome expired = STREAMER_OUTCOME_OPEN;
 
@@ -219,8 +236,7 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     }
 }
 
-/* ---- turns
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- turns ---- */
 
 static void start(struct streamer_transfer *transfer) {
     struct streamer_reactor *reactor = transfer->reactor;
@@ -257,7 +273,9 @@ static void feed_sink(struct streamer_transfer *transfer) {
         return;
     }
     streamer_buffer_release(&arrived);
-    if (ended(transfer)) {
+    if (answer == STREAMER_SINK_ENOUGH) {
+        drain(transfer);
+    } else if (ended(transfer)) {
         transfer->sink = NULL;
         sink->end(sink);
     } else if (answer == STREAMER_SINK_FAILED) {
@@ -405,8 +423,7 @@ void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode co
                              explain && transfer->detail[0] == '\0' ? curl_easy_strerror(code) : transfer->detail);
 }
 
-/* ---- from any thread
- * ------------------------------------------------------------------------------------------------- */
+/* ---- from any thread ---- */
 
 static const char *set_options(struct streamer_transfer *transfer, const struct streamer_request *request) {
     CURL *easy = transfer->easy;

@@ -32,6 +32,11 @@
 #define STREAMER_PIECE ((size_t)64 << 10)
 #define STREAMER_OUTBOX_MAX (STREAMER_OUTBOX_HIGH + STREAMER_PIECE)
 
+/* What may come behind the bytes that a sink wanted, so that the connection is free for the next request; in bytes and
+ * ms. */
+#define STREAMER_DRAIN ((size_t)64 << 10)
+#define STREAMER_DRAIN_TIME 1000
+
 /* All headers of one answer, 1xx answers and trailers included. */
 #define STREAMER_MAX_HEAD ((size_t)256 << 10)
 
@@ -59,13 +64,16 @@ struct streamer_request {
 /* What a sink says about a read. */
 enum streamer_sink_answer {
     STREAMER_SINK_TOOK,
-    STREAMER_SINK_FULL,  /* nothing was taken; the same bytes come again after streamer_transfer_resume */
-    STREAMER_SINK_FAILED /* the transfer ends as SINK_FAILED */
+    STREAMER_SINK_FULL,   /* nothing was taken; the same bytes come again after streamer_transfer_resume */
+    STREAMER_SINK_ENOUGH, /* taken, and no more is wanted: the rest is drained, within STREAMER_DRAIN, and thrown away
+                           */
+    STREAMER_SINK_FAILED  /* the transfer ends as SINK_FAILED */
 };
 
 struct streamer_sink {
     enum streamer_sink_answer (*take)(struct streamer_sink *sink, const char *bytes, size_t length); /* in a turn */
-    void (*end)(struct streamer_sink *sink); /* in a turn, once, after the last byte and the transfer's end */
+    void (*end)(
+        struct streamer_sink *sink); /* in a turn, once: after ENOUGH, or after the last byte and the transfer's end */
 };
 
 /* Microseconds from the start; 0 for what did not happen. */
@@ -89,7 +97,7 @@ struct streamer_transfer {
     struct streamer_buffer outbox;
     size_t outbox_offset;
     bool upload_ended;
-    int64_t upload_left; /* of the announced length; -1: none was announced */
+    int64_t upload_left;             /* of the announced length; -1: none was announced */
     struct streamer_timings timings; /* final once outcome is not OPEN */
 
     /* From any thread. */
@@ -112,6 +120,8 @@ struct streamer_transfer {
     bool added;
     bool connected;
     bool receive_paused, send_paused;
+    bool draining;
+    size_t drained;
     enum streamer_outcome failure; /* why a callback of ours stopped libcurl */
     int64_t started, last_activity;
     size_t head_bytes;

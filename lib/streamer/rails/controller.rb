@@ -2,7 +2,7 @@
 
 require_relative "action"
 require_relative "delivery"
-require_relative "result"
+require_relative "relaying"
 
 module Streamer
   # For a Rails controller (Base, API), per action; its other actions stay what they are.
@@ -50,13 +50,30 @@ module Streamer
       Delivery.for(self).start(Action.new(self, block), status: status, headers: headers, heartbeat: heartbeat)
     end
 
-    # The whole answer is one relay: `value` and `event` as in Events#relay, the other options as in stream_events.
-    # `upstream` is a Response, or a Request, which is sent when the browser has the head. The block gets a Result when the
-    # relay has ended, however it ended.
-    def relay_events(upstream, value: nil, event: nil, **options, &finished)
-      stream_events(**options) do |events|
-        Result.of(upstream, events, value: value, event: event, &finished)
-      end
+    # The whole answer is one relay, and on Puma no thread waits for it: when the head is sent, the browser's socket is the native
+    # thread's, and tokens pass whatever Ruby is doing. On Falcon, with TLS in Puma itself and under ActionController::Live the same
+    # runs in the request's fiber or thread.
+    #
+    #   relay_events client.post_request("/v1/chat/completions", json: { ... }),
+    #                value: "choices.0.delta.content", event: "token" do |result|
+    #     answer.update!(content: result.text, status: result.status)
+    #   end
+    #
+    # upstream: a Request, which is sent when the browser has the head; or a Response, which keeps the thread. value, event, done,
+    # frame, ids, keep, flush: as in Plan. collect: bytes of text to gather for the result.
+    # terminal: the last event after a complete answer, { event:, data: }; nil for none. A browser closes its EventSource there.
+    # retry: milliseconds, told at the start. key: for Streamer::Relay.stop; random unless given.
+    # on_disconnect: :cancel ends the upstream when the browser leaves, :continue lets it finish.
+    # on_text: called with what has come, at most each `every` seconds, never holding up a token.
+    #
+    # The block gets a Result, exactly once, however it ended: on one thread for all relays of the process, inside the Rails
+    # executor. Keep it short.
+    def relay_events(upstream, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
+      raise AbstractController::DoubleRenderError if performed?
+
+      options[:retry_time] = options.delete(:retry)
+      relaying = Relaying.new(self, upstream, finished, **options)
+      Delivery.for(self).start(relaying, status: status, headers: headers, heartbeat: heartbeat)
     end
   end
 end

@@ -6,12 +6,18 @@ module Streamer
   # In a Rails application:
   #
   #   config.streamer.heartbeat = 15   # seconds of silence after which a stream writes a comment; nil or 0 for none
+  #   config.streamer.drain = 25       # seconds that relays have to finish in when the process is told to end
   class Railtie < ::Rails::Railtie
     config.streamer = ActiveSupport::OrderedOptions.new
 
-    initializer "streamer.heartbeat" do |app|
+    initializer "streamer.configuration" do |app|
       options = app.config.streamer
       Controller.heartbeat = options.heartbeat if options.key?(:heartbeat)
+      Streamer.drain = options.drain if options.key?(:drain)
+    end
+
+    initializer "streamer.executor" do |app|
+      Streams.executor = app.executor
     end
   end
 end

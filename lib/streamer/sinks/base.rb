@@ -7,9 +7,11 @@ module Streamer
     # What every sink can do. A sink takes bytes, whole frames at a time, towards one browser.
     #
     #   write(bytes)   nil, or ClientDisconnected. Any thread or fiber may call it: frames never interleave
-    #   relay(response, pipeline) { |frames| }
-    #                  writes what the pipeline makes of the response until the response ends; the block sees each String of
-    #                  frames after it was written. When the browser leaves, the response is cancelled
+    #   relay(upstream, plan)
+    #                  writes the frames of a Response, or of a Request's, until it ends. When the browser leaves, it is cancelled
+    #   relay_here(response, plan) { |pipeline| }
+    #                  the same, always in this thread or fiber; the block is called after each read that gave frames
+    #   bytes          how many were written
     #   connected?     false after close and once a write has failed; a browser that left unnoticed counts as connected
     #   close          ends the stream in good order; never raises, may be called twice
     #
@@ -24,10 +26,13 @@ module Streamer
         @open = true
         @finished = false
         @relayed = []
+        @bytes = 0
         @interval = heartbeat
         @written_at = now
         @heartbeat = Heartbeat.start(self, heartbeat)
       end
+
+      attr_reader :bytes
 
       def write(bytes)
         @lock.synchronize { put(bytes) }
@@ -37,17 +42,25 @@ module Streamer
         raise
       end
 
-      def relay(response, pipeline)
-        cancel_when_left(response) do
+      def relay(upstream, plan)
+        relay_here(upstream.is_a?(Request) ? upstream.call : upstream, plan)
+      end
+
+      def relay_here(response, plan, outlives_browser: false)
+        pipeline = plan.pipeline
+        cancel_when_left(response, outlives_browser) do
           response.each_frames(pipeline) do |frames|
-            write(frames)
-            yield frames if block_given?
+            pass_on(frames, outlives_browser)
+            yield pipeline if block_given?
           end
         end
       rescue Error => error
-        write(error.frames) unless error.frames.empty?
+        write(error.frames) unless error.frames.empty? || !connected?
         raise
       end
+
+      # Yields the ClientSocket and gives it away when the block returns true; false for a sink that has none.
+      def detach = false
 
       def connected? = @open
 
@@ -87,6 +100,7 @@ module Streamer
         raise ClientDisconnected, "the browser has left" unless connected?
 
         deliver(bytes)
+        @bytes += bytes.bytesize
         @written_at = now
       rescue ClientDisconnected
         raise
@@ -94,8 +108,16 @@ module Streamer
         raise ClientDisconnected, "the browser has left" # the server's own error stays as its cause
       end
 
+      def pass_on(frames, outlives_browser)
+        write(frames) if connected? || !outlives_browser
+      rescue ClientDisconnected
+        raise unless outlives_browser
+      end
+
       # Cancelled from the heartbeat's thread or task, the response ends with CancelledError where it is read.
-      def cancel_when_left(response)
+      def cancel_when_left(response, outlives_browser)
+        return yield if outlives_browser
+
         @relayed << response
         yield
       rescue CancelledError

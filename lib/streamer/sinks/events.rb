@@ -30,17 +30,16 @@ module Streamer
         self
       end
 
-      # Writes another event stream to the browser until it ends; nil. With `value`, each event that has this part
-      # (a JSON path) becomes {"name":part} under the type `event`; without, events pass as they are. `done` is the
-      # data of an upstream event that is an end marker and not for the browser. With a block, it gets each String of
-      # frames after it was written; without, nothing of the relay runs in Ruby where the sink is a socket.
+      # Writes another event stream to the browser until it ends; nil. upstream: a Response, or a Request, which is sent now.
+      # With `value`, each event that has this part (a JSON path) becomes {"name":part} under the type `event`; without, events pass as
+      # they are. The other options as in relay_events: done, frame, ids, flush.
       #
-      # `response` must be one of success (ResponseError). Its errors pass on after everything that had arrived was written.
-      # Database connections of this thread or fiber go back to their pool first.
-      def relay(response, value: nil, event: nil, done: "[DONE]", &block)
-        response.ensure_success!
+      # Nothing of it runs in Ruby where the sink is a socket. Raises ResponseError for an answer that is no success; an error passes on
+      # after everything that had arrived was written. Database connections of this thread or fiber go back to their pool first.
+      def relay(upstream, **plan)
+        plan = Plan.new(**plan)
         Connections.release
-        @sink.relay(response, Pipeline.new(value: value, event: event, done: done), &block)
+        @sink.relay(upstream, plan)
         nil
       end
 

@@ -5,8 +5,8 @@ require_relative "base"
 module Streamer
   module Sinks
     # A socket that the server handed over: Puma's, plain TCP or Unix. Framing, heartbeats and the notice that the browser
-    # has left are native (ClientSocket), and a relay needs no Ruby at all while it runs. (One with a block does, and one of a
-    # response that belongs to a fiber scheduler.)
+    # has left are native (ClientSocket), and a relay needs no Ruby at all while it runs; but that of a response that belongs to a
+    # fiber scheduler does.
     class Socket < Base
       # How often a relay that runs through Ruby looks whether the browser is still there, in seconds.
       LOOK = 1.0
@@ -19,16 +19,27 @@ module Streamer
         io.close
       end
 
-      def relay(response, pipeline, &block)
-        transfer = response.transfer
-        return response.reading { @client.relay(transfer, pipeline) } if block.nil? && transfer.native?
+      def relay(upstream, plan)
+        return relay_request(upstream, plan) if upstream.is_a?(Request) && !upstream.streams_body? && !Fiber.current_scheduler
 
+        response = upstream.is_a?(Request) ? upstream.call : upstream
+        response.ensure_success!
+        return relay_here(response, plan) unless response.transfer.native?
+
+        response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
+      end
+
+      def relay_here(response, plan, **options)
         watch = Heartbeat.start(self, LOOK)
         begin
           super
         ensure
           watch.stop
         end
+      end
+
+      def detach
+        yield(@client).tap { |taken| @heartbeat.stop if taken }
       end
 
       def connected? = super && @client.connected?
@@ -41,6 +52,13 @@ module Streamer
       end
 
       private
+
+      # The native thread has the relay before the upstream's head is here, so no token waits for Ruby.
+      def relay_request(request, plan)
+        relay = Relay.new(@client, request.start, plan).start.wait
+        following = relay.redirect_of(request)
+        following ? relay_request(following, plan) : relay.verify(request)
+      end
 
       def deliver(bytes) = @client.write(bytes)
 

@@ -1,0 +1,302 @@
+#include "../relay/relay.h"
+
+#include "../relay/thread.h"
+#include "../upstream/clock.h"
+#include "../upstream/fork.h"
+#include "binding.h"
+#include "errors.h"
+#include "exchange.h"
+#include "stages.h"
+#include "waiting.h"
+
+static void free_relay(void *pointer) {
+    struct streamer_relay *relay = pointer;
+    if (relay == NULL || relay->client->generation != streamer_fork_generation()) return;
+    streamer_relay_release(relay);
+}
+
+static size_t relay_size(const void *pointer) {
+    const struct streamer_relay *relay = pointer;
+    return relay == NULL ? 0 : sizeof *relay + relay->body.capacity + relay->fresh.capacity;
+}
+
+static const rb_data_type_t relay_type = {
+    .wrap_struct_name = "streamer/relay",
+    .function = {.dfree = free_relay, .dsize = relay_size},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
+
+static VALUE allocate(VALUE class) {
+    return TypedData_Wrap_Struct(class, &relay_type, NULL);
+}
+
+static struct streamer_relay *get(VALUE self) {
+    struct streamer_relay *relay = rb_check_typeddata(self, &relay_type);
+    if (relay == NULL) rb_raise(rb_eArgError, "this relay was not initialized");
+    streamer_check_generation(relay->client->generation, "this relay");
+    return relay;
+}
+
+static void lock(struct streamer_relay *relay) {
+    pthread_mutex_lock(&relay->client->signal.lock);
+}
+
+static void unlock(struct streamer_relay *relay) {
+    pthread_mutex_unlock(&relay->client->signal.lock);
+}
+
+/* ---- the board ---- */
+
+/* This process's; the parent's is left as it is, for its lock may be held by a thread that is not here. */
+static struct streamer_board *board(void) {
+    static struct streamer_board *board;
+    static unsigned generation;
+    if (board == NULL || generation != streamer_fork_generation()) {
+        board = ALLOC(struct streamer_board);
+        streamer_board_init(board);
+        generation = streamer_fork_generation();
+    }
+    return board;
+}
+
+static bool has_news(void *argument) {
+    struct streamer_board *board = argument;
+    return board->first != NULL || board->interrupted;
+}
+
+/* Relay.take_news(seconds or nil): waits for news, at most so long: [id, Array of :first, :text, :ended]; nil when the
+ * time is over, or Relay.interrupt was called. */
+static VALUE take_news(VALUE class, VALUE seconds) {
+    (void)class;
+    struct streamer_board *waited = board();
+    int64_t deadline = NIL_P(seconds) ? -1 : streamer_now() + (int64_t)(NUM2DBL(seconds) * 1000);
+    streamer_wait(&waited->signal, has_news, waited, deadline);
+    pthread_mutex_lock(&waited->signal.lock);
+    waited->interrupted = false;
+    pthread_mutex_unlock(&waited->signal.lock);
+    int news;
+    struct streamer_relay *relay = streamer_board_take(waited, &news);
+    if (relay == NULL) return Qnil;
+    uint64_t id = relay->id;
+    streamer_relay_release(relay);
+
+    VALUE names = rb_ary_new();
+    if (news & STREAMER_NEWS_FIRST) rb_ary_push(names, ID2SYM(rb_intern("first")));
+    if (news & STREAMER_NEWS_TEXT) rb_ary_push(names, ID2SYM(rb_intern("text")));
+    if (news & STREAMER_NEWS_ENDED) rb_ary_push(names, ID2SYM(rb_intern("ended")));
+    return rb_assoc_new(ULL2NUM(id), names);
+}
+
+static VALUE interrupt(VALUE class) {
+    (void)class;
+    streamer_board_interrupt(board());
+    return Qnil;
+}
+
+/* ---- one relay ---- */
+
+/* setup(client_socket, transfer, pipeline, news, flush, outlives_browser, terminal): news nil or [first, text]; flush
+ * nil or [milliseconds, bytes]; terminal frames or nil. The pipeline becomes the relay's. */
+static VALUE initialize(VALUE self, VALUE client, VALUE transfer, VALUE pipeline, VALUE news, VALUE flush,
+                        VALUE outlives, VALUE terminal) {
+    if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this relay is initialized already");
+    if (!streamer_transfer_is_native(transfer)) {
+        rb_raise(streamer_error,
+                 "this response belongs to a fiber scheduler; its bytes cannot be relayed by the native thread");
+    }
+    struct streamer_relay_options options = {.outlives_browser = RTEST(outlives)};
+    if (!NIL_P(news)) {
+        options.board = board();
+        options.wanted_news = (RTEST(rb_ary_entry(news, 0)) ? STREAMER_NEWS_FIRST : 0) |
+                              (RTEST(rb_ary_entry(news, 1)) ? STREAMER_NEWS_TEXT : 0);
+    }
+    if (!NIL_P(flush)) {
+        options.flush_after = NUM2LL(rb_ary_entry(flush, 0));
+        options.flush_at = NUM2SIZET(rb_ary_entry(flush, 1));
+    }
+    if (!NIL_P(terminal)) {
+        options.terminal = StringValuePtr(terminal);
+        options.terminal_length = (size_t)RSTRING_LEN(terminal);
+    }
+    struct streamer_client *ours = streamer_get_client(client);
+    struct streamer_transfer *theirs = streamer_get_transfer(transfer);
+    struct streamer_relay *relay = streamer_relay_new(theirs, ours, streamer_get_pipeline(pipeline), &options);
+    if (relay == NULL) rb_memerror();
+    streamer_take_pipeline(pipeline);
+    RTYPEDDATA_DATA(self) = relay;
+    RB_GC_GUARD(terminal);
+    return self;
+}
+
+static VALUE start(VALUE self) {
+    streamer_relay_start(get(self));
+    return self;
+}
+
+static bool has_ended(void *argument) {
+    return ((struct streamer_relay *)argument)->ended;
+}
+
+static VALUE wait_interruptibly(VALUE argument) {
+    struct streamer_relay *relay = (struct streamer_relay *)argument;
+    streamer_wait(&relay->client->signal, has_ended, relay, -1);
+    return Qnil;
+}
+
+/* When the waiting was interrupted, nobody wants the rest. */
+static VALUE cancel_unless_ended(VALUE argument) {
+    struct streamer_relay *relay = (struct streamer_relay *)argument;
+    lock(relay);
+    bool ended = relay->ended;
+    unlock(relay);
+    if (!ended) streamer_transfer_cancel(relay->transfer);
+    return Qnil;
+}
+
+/* Waits for the end. An exception that interrupts it cancels the upstream. */
+static VALUE wait_for_end(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    rb_ensure(wait_interruptibly, (VALUE)relay, cancel_unless_ended, (VALUE)relay);
+    RB_GC_GUARD(self);
+    return self;
+}
+
+/* Ends it. From any thread, any number of times. */
+static VALUE stop(VALUE self) {
+    streamer_transfer_cancel(get(self)->transfer);
+    return Qnil;
+}
+
+/* Raises what the pipeline or the upstream failed with; returns when neither did. Once it has ended. */
+static VALUE raise_failure(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    if (relay->status != STREAMER_OK) streamer_raise_status(relay->status);
+    if (!relay->completed) streamer_raise_failure(relay->transfer);
+    return Qnil;
+}
+
+static VALUE is_ended(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    lock(relay);
+    bool ended = relay->ended;
+    unlock(relay);
+    return ended ? Qtrue : Qfalse;
+}
+
+static VALUE is_completed(VALUE self) {
+    return get(self)->completed ? Qtrue : Qfalse;
+}
+
+/* Whether the browser left, and whether it did because it took nothing for the write timeout. */
+static VALUE browser(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    lock(relay);
+    bool gone = relay->client->gone, slow = relay->client->slow;
+    unlock(relay);
+    return ID2SYM(rb_intern(slow ? "slow" : gone ? "gone" : "there"));
+}
+
+static VALUE id(VALUE self) {
+    return ULL2NUM(get(self)->id);
+}
+
+/* The start of the body of an answer that is no success. */
+static VALUE body(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    return rb_str_new(relay->body.bytes, (long)relay->body.length);
+}
+
+/* The text that came since the last call. */
+static VALUE take_text(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    VALUE text = rb_str_buf_new(0);
+    struct streamer_buffer fresh;
+    streamer_buffer_init(&fresh, STREAMER_RELAY_FRESH);
+    lock(relay);
+    struct streamer_buffer taken = relay->fresh;
+    relay->fresh = fresh;
+    unlock(relay);
+    rb_str_cat(text, taken.bytes == NULL ? "" : taken.bytes, (long)taken.length);
+    streamer_buffer_release(&taken);
+    return rb_enc_associate(text, rb_utf8_encoding());
+}
+
+/* All the text, up to the ceiling, once it has ended. */
+static VALUE text(VALUE self) {
+    size_t length;
+    bool cut;
+    const char *bytes = streamer_pipeline_text(get(self)->pipeline, &length, &cut);
+    return rb_utf8_str_new(bytes, (long)length);
+}
+
+/* The last value of the n-th kept path as JSON, nil for none, once it has ended. */
+static VALUE kept_value(VALUE self, VALUE n) {
+    size_t length;
+    const char *json = streamer_pipeline_kept(get(self)->pipeline, NUM2SIZET(n), &length);
+    return json == NULL ? Qnil : rb_utf8_str_new(json, (long)length);
+}
+
+static VALUE seconds_since(int64_t start, int64_t moment) {
+    return moment == 0 ? Qnil : rb_float_new((double)(moment - start) / 1000);
+}
+
+/* Seconds from the start to the first event and to the end; frames written; bytes sent to the browser. */
+static VALUE measures(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    VALUE hash = rb_hash_new();
+    lock(relay);
+    int64_t started = relay->started, first = relay->first_event, over = relay->over;
+    uint64_t bytes = relay->client->bytes;
+    bool ended = relay->ended;
+    unlock(relay);
+    rb_hash_aset(hash, ID2SYM(rb_intern("first_event")), seconds_since(started, first));
+    rb_hash_aset(hash, ID2SYM(rb_intern("duration")), seconds_since(started, over));
+    rb_hash_aset(hash, ID2SYM(rb_intern("bytes")), ULL2NUM(bytes));
+    rb_hash_aset(hash, ID2SYM(rb_intern("frames")), ended ? ULL2NUM(streamer_pipeline_frames(relay->pipeline)) : Qnil);
+    return hash;
+}
+
+/* Streamer.stats without the Ruby side's: of the native thread; each figure true by itself. */
+static VALUE counters(VALUE class) {
+    (void)class;
+    struct streamer_relay_stats relays = streamer_relay_stats();
+    VALUE hash = rb_hash_new();
+#define SET(name, value) rb_hash_aset(hash, ID2SYM(rb_intern(name)), ULL2NUM(value))
+    SET("open", relays.open);
+    SET("relays", relays.relays);
+    SET("frames", relays.frames);
+    struct streamer_reactor *reactor = streamer_thread_reactor();
+    if (reactor != NULL) {
+        struct streamer_reactor_stats stats = streamer_reactor_stats(reactor);
+        SET("upstreams", stats.open);
+        SET("requests", stats.transfers);
+        SET("reused", stats.reused);
+        SET("bytes", stats.bytes);
+        SET("pauses", stats.pauses);
+        SET("turns", stats.turns);
+    }
+#undef SET
+    return hash;
+}
+
+void streamer_init_relay(void) {
+    VALUE class = rb_define_class_under(streamer_module, "Relay", rb_cObject);
+    rb_define_alloc_func(class, allocate);
+    rb_define_singleton_method(class, "take_news", take_news, 1);
+    rb_define_singleton_method(class, "interrupt", interrupt, 0);
+    rb_define_singleton_method(class, "counters", counters, 0);
+    rb_define_private_method(class, "setup", initialize, 7);
+    rb_define_method(class, "start", start, 0);
+    rb_define_method(class, "wait", wait_for_end, 0);
+    rb_define_method(class, "stop", stop, 0);
+    rb_define_method(class, "raise_failure", raise_failure, 0);
+    rb_define_method(class, "ended?", is_ended, 0);
+    rb_define_method(class, "completed?", is_completed, 0);
+    rb_define_method(class, "browser", browser, 0);
+    rb_define_method(class, "id", id, 0);
+    rb_define_method(class, "body", body, 0);
+    rb_define_method(class, "take_text", take_text, 0);
+    rb_define_method(class, "text", text, 0);
+    rb_define_method(class, "kept_value", kept_value, 1);
+    rb_define_method(class, "measures", measures, 0);
+}

@@ -1,0 +1,58 @@
+# frozen_string_literal: true
+
+module Streamer
+  # relay: an upstream's answer through a pipeline to a browser, in the native thread; no Ruby runs while it goes on.
+  class Relay
+    # Ends the stream that relay_events started under this key, in this process: its browser gets no further token, its upstream is
+    # cancelled, its result has the status :cancelled and the reason :stopped. From any thread. False when there is none.
+    def self.stop(key) = Streams.stop(key)
+
+    # client: a ClientSocket. transfer: started, and not of a fiber scheduler. plan: a Plan.
+    # news: nil, or which of [first event, text] are put on the board. terminal: frames that follow a complete answer, after which the
+    # client is closed; nil leaves that to the caller.
+    def initialize(client, transfer, plan, news: nil, outlives_browser: false, terminal: nil) # :nodoc:
+      @transfer = transfer
+      pipeline = plan.pipeline
+      @kept_names = pipeline.kept_names
+      setup(client, transfer, pipeline, news, plan.flush, outlives_browser, terminal)
+    end
+
+    # start, wait (until it has ended; an exception that interrupts it cancels the upstream), stop (from any thread).
+    #
+    # id: Integer, unique in the process. take_text: what came since the last call.
+    #
+    # Once it has ended: ended?, completed?, browser (:there, :gone, :slow), body (of an answer that is no success), text, measures.
+
+    # The last value of each kept path that had one.
+    def kept
+      Pipeline.parse_kept(@kept_names) { |index| kept_value(index) }
+    end
+
+    # The request that the answer redirects to, if it does.
+    def redirect_of(request)
+      request.redirect_of(@transfer.wait_head, headers, measures[:duration]) unless completed? || browser != :there
+    rescue ConnectionError, TimeoutError, CancelledError
+      nil # there was no answer; verify says so
+    end
+
+    # Raises how it failed; self when the answer was complete.
+    def verify(request)
+      return self if completed?
+
+      raise ClientDisconnected.slow if browser == :slow
+      raise ClientDisconnected, "the browser has closed the stream" if browser == :gone
+
+      status = @transfer.wait_head
+      raise ResponseError.new(status, headers, body.force_encoding(Encoding::UTF_8).scrub) unless status.between?(200, 299)
+
+      raise_failure
+      self
+    rescue Error => error
+      raise error.concerning(request.to_s, delivered: measures[:frames])
+    end
+
+    private
+
+    def headers = Headers.parse(@transfer.head)
+  end
+end

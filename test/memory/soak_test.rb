@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "support/contexts"
+
+# Many requests, a tenth of them cancelled at random moments: memory, descriptors and threads end where they began.
+# STREAMER_SOAK is the number of requests.
+module SoakTests
+  REQUESTS = Integer(ENV.fetch("STREAMER_SOAK", "1000"))
+  AT_ONCE = 10
+
+  def test_nothing_is_left_behind
+    skip "reads /proc" unless File.directory?("/proc/self/fd")
+    server = Upstream.in_process { |exchange| exchange.openai(tokens: 20, every: exchange.request.path == "/slow" ? 0.002 : 0) }
+    client = Streamer::Client.new(server.url)
+    random = Random.new(Minitest.seed)
+    requests(client, random, 200) # everything that is made once
+    before = state
+    requests(client, random, REQUESTS)
+    after = state
+    assert_operator after[:descriptors], :<=, before[:descriptors] + AT_ONCE, "descriptors: #{before} #{after}"
+    assert_operator after[:threads], :<=, before[:threads] + AT_ONCE, "threads: #{before} #{after}" # Ruby keeps some for reuse
+    assert_operator after[:kilobytes] - before[:kilobytes], :<, 8192, "memory: #{before} #{after}"
+  ensure
+    server&.stop
+  end
+
+  private
+
+  def requests(client, random, count)
+    (count / AT_ONCE).times do
+      Array.new(AT_ONCE) { random.rand(10).zero? ? beside { cancelled(client, random.rand(0.02)) } : beside { complete(client) } }.each(&:value)
+    end
+  end
+
+  def complete(client)
+    assert_equal 21, client.get("/").each_event.count
+  end
+
+  def cancelled(client, seconds)
+    response = client.get("/slow")
+    reader = beside { response.each_event { |event| event } }
+    sleep seconds
+    response.cancel
+    assert_raises(Streamer::CancelledError) { reader.value }
+  end
+
+  def state
+    3.times { GC.start }
+    sleep 0.1
+    status = Upstream.without_scheduler { File.read("/proc/self/status") }
+    { descriptors: Dir.children("/proc/self/fd").size, threads: status[/^Threads:\s+(\d+)/, 1].to_i, kilobytes: status[/^VmRSS:\s+(\d+)/, 1].to_i }
+  end
+end
+
+class SoakOnThreadsTest < Minitest::Test
+  include Contexts::Threads
+  include SoakTests
+end
+
+class SoakInASchedulerTest < Minitest::Test
+  include Contexts::Scheduled
+  include SoakTests
+end
+
+class SoakInAsyncTest < Minitest::Test
+  include Contexts::InAsync
+  include SoakTests
+end
