@@ -70,18 +70,18 @@ module Streamer
   class IdleTimeout < TimeoutError; end
   class TotalTimeout < TimeoutError; end
 
-  # The upstream answered, and not with a 2xx status.
+  # The upstream answered, and not as expected: with a status other than 2xx, or with something that is no event stream.
   class ResponseError < Error
     attr_reader :status, :headers
 
     # The first Response::MAX_ERROR_BODY bytes of the answer's body.
     attr_reader :body
 
-    def initialize(status, headers, body)
+    def initialize(status, headers, body, expectation = "")
       @status = status
       @headers = headers
       @body = body
-      super(["the upstream answered #{status}", reason].compact.join(": "))
+      super(["the upstream answered #{status}#{expectation}", reason].compact.join(": "))
     end
 
     # The body parsed, or nil when it is not JSON.

@@ -19,6 +19,8 @@ module Streamer
       values.join(", ") unless values.empty?
     end
 
+    def values_at(*names) = names.map { |name| self[name] }
+
     # Each value of a field on its own, as Set-Cookie needs it.
     def all(name)
       name = name.downcase

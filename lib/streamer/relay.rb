@@ -42,8 +42,8 @@ module Streamer
       raise ClientDisconnected.slow if browser == :slow
       raise ClientDisconnected, "the browser has closed the stream" if browser == :gone
 
-      status = @transfer.wait_head
-      raise ResponseError.new(status, headers, body.force_encoding(Encoding::UTF_8).scrub) unless status.between?(200, 299)
+      refusal = Response.refusal(@transfer.wait_head, headers) { body.force_encoding(Encoding::UTF_8).scrub }
+      raise refusal if refusal
 
       raise_failure
       self

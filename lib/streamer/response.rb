@@ -40,12 +40,12 @@ module Streamer
     # Whether the body is an event stream by its media type.
     def event_stream? = headers["content-type"].to_s.match?(%r{\Atext/event-stream\b}i)
 
-    # Yields each Event of an event stream. Raises ResponseError for a status other than 2xx.
+    # Yields each Event of an event stream. Raises ResponseError for an answer that is none (see ensure_stream!).
     # max_line, max_event: bytes, as in Decoder.
     def each_event(**limits)
       return to_enum(__method__, **limits) unless block_given?
 
-      ensure_success!
+      ensure_stream!
       decoder = Decoder.new(**limits)
       each_read do |bytes|
         decoder.feed(bytes) do |event|
@@ -62,7 +62,7 @@ module Streamer
       return to_enum(__method__, *paths, **limits) unless block_given?
 
       extractor = Extractor.new(*paths)
-      ensure_success!
+      ensure_stream!
       decoder = Decoder.new(**limits)
       each_read do |bytes|
         events = decoder.feed_values(bytes, extractor) do |value|
@@ -77,7 +77,7 @@ module Streamer
     def each_frames(pipeline)
       return to_enum(__method__, pipeline) unless block_given?
 
-      ensure_success!
+      ensure_stream!
       reading do
         while (frames = @transfer.read_frames(pipeline))
           yield frames unless frames.empty?
@@ -120,6 +120,26 @@ module Streamer
       return self if success?
 
       raise ResponseError.new(status, headers, error_body).concerning(request.to_s)
+    end
+
+    # Raises ResponseError, with the start of the body, unless this is an event stream that can be read as it comes: a 2xx status, the
+    # media type text/event-stream or none, and no content encoding. Returns self.
+    def ensure_stream!
+      error = Response.refusal(status, headers) { error_body }
+      raise error.concerning(request.to_s) if error
+
+      self
+    end
+
+    # Why an answer cannot be read as an event stream, an error, or nil. Yields for the start of its body.
+    def self.refusal(status, headers) # :nodoc:
+      type, encoding = headers.values_at("content-type", "content-encoding")
+      expectation =
+        if !status.between?(200, 299) then ""
+        elsif type && !type.match?(%r{\Atext/event-stream\b}i) then " with #{type}, and not with an event stream"
+        elsif encoding && !encoding.match?(/\Aidentity\b/i) then " with the content encoding #{encoding}, which was not asked for"
+        end
+      ResponseError.new(status, headers, yield, expectation) if expectation
     end
 
     # Ends it now; the connection is given up if the body was not complete. From any thread or fiber, any number of times.

@@ -8,7 +8,9 @@ require_relative "demo_server"
 # The four pages of the demo, in Chromium, through EventSource, on a real server.
 module DemoTests
   # Of the answer page's default question.
-  ANSWER = File.read(File.join(DemoServer::ROOT, "demo/upstream/answers/1-tokens.txt"), encoding: "UTF-8").split("\n\n", 2).last.strip
+  RECORDING = File.join(DemoServer::ROOT, "demo/upstream/answers/1-tokens.txt")
+  ANSWER = File.read(RECORDING, encoding: "UTF-8").split("\n\n", 2).last.strip
+  PARAGRAPHS = "[...document.querySelectorAll('#answer p')].map((paragraph) => paragraph.textContent)"
 
   def setup
     @demo = DemoServer.shared(self.class::SERVER)
@@ -27,7 +29,7 @@ module DemoTests
       # An empty text comes first or last from some, and before the pause in which a model thinks.
       tokens = page.streams.first.events.select { |event| event.type == "token" && JSON.parse(event.data).values != [""] }
 
-      assert_equal ANSWER, page.evaluate("[...document.querySelectorAll('#answer p')].map((p) => p.textContent).join('\\n\\n')")
+      assert_equal ANSWER, page.evaluate(PARAGRAPHS).join("\n\n")
       assert_equal [["done"]], page.streams.map { |stream| stream.events.map(&:type).uniq - ["token"] }
       assert_progressive tokens, per_second: 200
     end
@@ -154,7 +156,8 @@ class DemoOnPumaTest < Minitest::Test
 
   # The page's own doing, whatever the server.
   def test_a_page_that_is_done_does_not_ask_again
-    pages = [start("/answer/new", pace: 200), start("/operation/new", pace: 20), start("/comparison/new", air: 0.2, rail: 0.2, sea: 0.2)]
+    pages = [start("/answer/new", pace: 200), start("/operation/new", pace: 20),
+             start("/comparison/new", air: 0.2, rail: 0.2, sea: 0.2)]
     pages.each { |page| finish(page) }
     sleep LONGER_THAN_A_RECONNECT
 

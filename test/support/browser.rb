@@ -3,10 +3,11 @@
 require "ferrum"
 require "json"
 
-# Headless Chromium, one per test run, and what its pages see of event streams. It resolves no name: whatever it asks is on loopback.
+# Headless Chromium, one per test run, and what its pages see of event streams. It resolves no name: whatever it asks is on
+# loopback.
 #
 #   page = Browser.open(url)                                # a tab with cookies, cache and connections of its own
-#   page.read([["/events", %w[step done]]])                 # [[Received(type, data, id), ...]], as the page's JavaScript gets them
+#   page.read([["/events", %w[step done]]])                 # [[Received(type, data, id), ...]], as its JavaScript gets them
 #   page.streams.last.events                                # the same as the browser's network stack saw them, with their moments
 #   page.wait("the answer") { page.text("#state") == "Finished" }
 #   page.errors                                             # what the console complains of
@@ -32,8 +33,9 @@ module Browser
   end
   private_class_method :chromium
 
-  # One request of an EventSource. `events` are Messages, `at` in seconds of the browser's clock. `outcome` is nil while the response
-  # lasts, then "finished" or the browser's word for what happened instead ("net::ERR_ABORTED" where the page closed it).
+  # One request of an EventSource. `events` are Messages, `at` in seconds of the browser's clock. `outcome` is nil while the
+  # response lasts, then "finished" or the browser's word for what happened instead ("net::ERR_ABORTED" where the page
+  # closed it).
   Stream = Struct.new(:url, :headers, :events, :outcome) do
     def path = url[%r{//[^/]+([^?]*)}, 1]
     def values = events.map { |event| Received.new(event.type, event.data, event.id) }

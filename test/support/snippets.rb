@@ -54,6 +54,7 @@ module Snippets
     def run(block, setup, expected)
       controllers.clear
       reported.clear
+      Answer.delete_all
       Run.new(block, expected).call(setup)
     end
 
@@ -116,6 +117,7 @@ module Snippets
 
   # One block's run.
   class Run
+    SETTINGS = File.expand_path("../../lib/streamer/rails/railtie.rb", __dir__)
     CHECK = /\A(\s*)(\S.*?)\s+# => (.+)\z/
 
     def initialize(block, expected)
@@ -167,7 +169,8 @@ module Snippets
     def async = Sync { script }
 
     # A whole controller, of which each action is asked for. params={...}: the query; headers={...}: the request's; error=NAME: the error
-    # event that it ends with; status=422: no stream but this answer. The `stream` block that follows is what the browser gets.
+    # event that it ends with; status=422: no stream but this answer; saved=STATUS: what the last Answer then has (a callback may come later).
+    # The `stream` block that follows is what the browser gets. Nothing may have been reported to Rails.error, unless `error` says so.
     def controller
       evaluate(@block)
       ask_all(Snippets.controllers.last)
@@ -189,9 +192,10 @@ module Snippets
     def config
       options = Streamer::Railtie.config.streamer
       before = options.dup
+      options.clear
       evaluate(@block)
-      known = Streamer::Railtie.initializers.map { |initializer| initializer.name.to_s }
-      options.each_key { |name| @checks += 1 if known.include?("streamer.#{name}") || raise(Wrong, "no such setting: #{name}") }
+      known = File.read(SETTINGS).scan(/config\.streamer\.(\w+) =/).flatten
+      options.each_key { |name| agree(known & [name.to_s], [name.to_s], "a setting") }
     ensure
       options.replace(before)
     end
@@ -294,6 +298,13 @@ module Snippets
 
       @checks += 1
       compare(text) if @expected
+      wait_for_answer(@block.options["saved"]) if @block.options.key?("saved")
+      raise Wrong, Snippets.reported.map(&:full_message).join("\n") unless Snippets.reported.empty? || found
+    end
+
+    def wait_for_answer(status)
+      sleep 0.01 until Answer.last&.status == status
+      @checks += 1
     end
   end
 end

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../upstream/clock.h"
 
@@ -110,16 +111,26 @@ static void note_progress(struct streamer_relay *relay, uint64_t frames_before) 
     if (news & relay->options.wanted_news) tell(relay, news & relay->options.wanted_news);
 }
 
-static bool is_success(struct streamer_transfer *transfer) {
+static bool field_begins(struct streamer_transfer *transfer, const char *name, const char *with, bool otherwise) {
+    const char *value;
+    size_t length;
+    if (!streamer_transfer_header(transfer, name, &value, &length)) return otherwise;
+    return length >= strlen(with) && strncasecmp(value, with, strlen(with)) == 0;
+}
+
+/* A success, an event stream, and in no encoding that we would pass on as garbage; the same rule as
+ * Response#ensure_stream!. */
+static bool is_stream(struct streamer_transfer *transfer) {
     pthread_mutex_lock(&transfer->signal.lock);
-    bool success = transfer->status >= 200 && transfer->status <= 299;
+    bool success = transfer->head_ready && transfer->status >= 200 && transfer->status <= 299;
     pthread_mutex_unlock(&transfer->signal.lock);
-    return success;
+    return success && field_begins(transfer, "content-type", "text/event-stream", true) &&
+           field_begins(transfer, "content-encoding", "identity", true);
 }
 
 static enum streamer_sink_answer take(struct streamer_sink *sink, const char *bytes, size_t length) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
-    if (!is_success(relay->transfer)) return keep_body(relay, bytes, length);
+    if (!is_stream(relay->transfer)) return keep_body(relay, bytes, length);
     lock(relay);
     bool gone = relay->client->gone;
     bool full = !gone && streamer_client_full(relay->client);
@@ -149,7 +160,7 @@ static enum streamer_sink_answer take(struct streamer_sink *sink, const char *by
 }
 
 static bool answer_complete(struct streamer_relay *relay) {
-    if (!is_success(relay->transfer) || relay->status != STREAMER_OK) return false;
+    if (!is_stream(relay->transfer) || relay->status != STREAMER_OK) return false;
     if (streamer_pipeline_done(relay->pipeline)) return true;
     pthread_mutex_lock(&relay->transfer->signal.lock);
     bool complete = relay->transfer->outcome == STREAMER_OUTCOME_COMPLETED;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "clock.h"
 #include "fork.h"
@@ -417,6 +418,8 @@ static enum streamer_outcome outcome_of(const struct streamer_transfer *transfer
 
 void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code) {
     enum streamer_outcome outcome = outcome_of(transfer, code);
+    /* A close within the head is an empty HTTP/1.0 answer to libcurl. */
+    if (outcome == STREAMER_OUTCOME_COMPLETED && !transfer->head_ready) outcome = STREAMER_OUTCOME_CLOSED;
     bool explain = outcome != STREAMER_OUTCOME_COMPLETED && transfer->failure == STREAMER_OUTCOME_OPEN;
     if (!explain) transfer->detail[0] = '\0';
     streamer_transfer_finish(transfer, outcome,
@@ -532,6 +535,24 @@ void streamer_transfer_cancel(struct streamer_transfer *transfer) {
 
 void streamer_transfer_resume(struct streamer_transfer *transfer) {
     want(transfer, WANT_RECEIVE);
+}
+
+bool streamer_transfer_header(struct streamer_transfer *transfer, const char *name, const char **value,
+                              size_t *length) {
+    size_t name_length = strlen(name);
+    const char *line = transfer->head.bytes, *end = line + transfer->head.length;
+    while (line < end) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        if ((size_t)(stop - line) > name_length && line[name_length] == ':' &&
+            strncasecmp(line, name, name_length) == 0) {
+            *value = line + name_length + 1;
+            while (*value < stop && **value == ' ') (*value)++;
+            *length = (size_t)(stop - *value);
+            return true;
+        }
+        line = stop + 1;
+    }
+    return false;
 }
 
 void streamer_transfer_note_event(struct streamer_transfer *transfer) {

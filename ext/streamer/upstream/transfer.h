@@ -150,6 +150,10 @@ void streamer_transfer_resume(struct streamer_transfer *transfer);
 /* An event was seen: the first_event timeout is met. */
 void streamer_transfer_note_event(struct streamer_transfer *transfer);
 
+/* The first field of that name in the answer's head, which must be ready: it does not change any more. False when there
+ * is none. */
+bool streamer_transfer_header(struct streamer_transfer *transfer, const char *name, const char **value, size_t *length);
+
 /* Moves all bytes that have arrived into `into`, which must be empty. The lock is held by the caller. */
 void streamer_transfer_take(struct streamer_transfer *transfer, struct streamer_buffer *into);
 
