@@ -58,14 +58,14 @@ module Bench
 
     # keep: write it to results.md.
     def measure(stages, command, keep:)
-      environment = Environment.rows
+      environment = [*Environment.rows, ["load before", Environment.load]]
       environment.each { |name, value| puts format("%-18s %s", name, value) }
       report = Report.new
       stages.each { |stage| stage.run(report) }
       report.finish
       return unless keep
 
-      Results.new.write(command, environment, report)
+      Results.new.write(command, [*environment, ["load after", Environment.load]], report)
       puts "", "written: benchmark/results.md"
     end
   end

@@ -108,7 +108,8 @@ static void check_comment(const char *text, size_t length) {
     streamer_buffer_init(&out, SIZE_MAX / 2);
     MUST(streamer_encode_comment(&out, text, length) == STREAMER_OK, "any text can be a comment");
     const char *cursor = out.bytes;
-    MUST(streamer_decoder_next(decoder, &cursor, out.bytes + out.length, &event) == STREAMER_MORE, "a comment is no event");
+    MUST(streamer_decoder_next(decoder, &cursor, out.bytes + out.length, &event) == STREAMER_MORE,
+         "a comment is no event");
     size_t id_length;
     streamer_decoder_last_event_id(decoder, &id_length);
     MUST(id_length == 0 && streamer_decoder_retry(decoder) == -1, "a comment sets nothing");
@@ -130,7 +131,8 @@ static void check_json_string(const char *text, size_t length) {
     MUST(streamer_encode_json_string(&document, text, length) == STREAMER_OK, "any text can be a JSON string");
     MUST(memchr(document.bytes, '\n', document.length) == NULL, "a JSON string is one line");
     if (streamer_buffer_append(&document, "]", 1) != STREAMER_OK) abort();
-    MUST(streamer_extractor_read(extractor, document.bytes, document.length, &value) == STREAMER_OK, "a JSON string is JSON");
+    MUST(streamer_extractor_read(extractor, document.bytes, document.length, &value) == STREAMER_OK,
+         "a JSON string is JSON");
     MUST(streamer_value_text(&value, &back) == STREAMER_OK && same(text, length, &back), "a JSON string comes back");
 
     streamer_extractor_free(extractor);

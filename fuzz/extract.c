@@ -1,5 +1,5 @@
-/* extract, against libyajl's own verdict on the same text: what is found lies in the text, is JSON itself and comes back the same; what is
- * refused is refused by libyajl as well; and after a refusal the extractor is as good as new.
+/* extract, against libyajl's own verdict on the same text: what is found lies in the text, is JSON itself and comes
+ * back the same; what is refused is refused by libyajl as well; and after a refusal the extractor is as good as new.
  *
  * Input: one line of paths with spaces between them, then the JSON. */
 #include "extract.h"
@@ -72,7 +72,8 @@ static void check_round_trip(const struct streamer_value *value) {
 
     struct streamer_extractor *extractor = new_extractor(path, path_length, 1);
     struct streamer_value again;
-    MUST(streamer_extractor_read(extractor, document, json_length + 6, &again) == STREAMER_OK, "a value is found again");
+    MUST(streamer_extractor_read(extractor, document, json_length + 6, &again) == STREAMER_OK,
+         "a value is found again");
     MUST(again.kind == value->kind, "a value keeps its kind");
 
     char *json_again = malloc(again.length + 2);
@@ -90,7 +91,8 @@ static void check_value(const struct streamer_value *value, const char *json, si
     if (value->kind == STREAMER_KIND_NONE) return;
     MUST(value->json >= json && value->json + value->length <= json + length, "a value lies in its JSON");
     if (value->kind == STREAMER_KIND_STRING) {
-        MUST(value->escaped == (memchr(value->json, '\\', value->length) != NULL), "escaped says whether a backslash is in it");
+        MUST(value->escaped == (memchr(value->json, '\\', value->length) != NULL),
+             "escaped says whether a backslash is in it");
     }
     check_round_trip(value);
 }
@@ -117,23 +119,21 @@ static void read_json(struct streamer_extractor *extractor, size_t count, const 
         found += values[i].kind != STREAMER_KIND_NONE;
     }
     switch (status) {
-    case STREAMER_OK:
-        MUST(found > 0, "OK means that something was found");
-        break;
-    case STREAMER_MISSING:
-        MUST(found == 0, "MISSING means that nothing was found");
-        MUST(valid_json(json, length), "MISSING means that all of it was valid");
-        break;
-    case STREAMER_JSON_INVALID:
-        MUST(found == 0, "invalid JSON gives no values");
-        MUST(holds_yajl_blank(json, length) || !valid_json(json, length), "what is invalid is invalid to libyajl too");
-        break;
-    case STREAMER_JSON_TOO_DEEP:
-        MUST(found == 0, "JSON that is too deep gives no values");
-        MUST(length > STREAMER_MAX_DEPTH, "depth costs at least a byte a level");
-        break;
-    default:
-        MUST(false, "reading JSON has no other outcome");
+        case STREAMER_OK: MUST(found > 0, "OK means that something was found"); break;
+        case STREAMER_MISSING:
+            MUST(found == 0, "MISSING means that nothing was found");
+            MUST(valid_json(json, length), "MISSING means that all of it was valid");
+            break;
+        case STREAMER_JSON_INVALID:
+            MUST(found == 0, "invalid JSON gives no values");
+            MUST(holds_yajl_blank(json, length) || !valid_json(json, length),
+                 "what is invalid is invalid to libyajl too");
+            break;
+        case STREAMER_JSON_TOO_DEEP:
+            MUST(found == 0, "JSON that is too deep gives no values");
+            MUST(length > STREAMER_MAX_DEPTH, "depth costs at least a byte a level");
+            break;
+        default: MUST(false, "reading JSON has no other outcome");
     }
 }
 

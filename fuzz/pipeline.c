@@ -1,5 +1,5 @@
-/* pipeline, whatever the reads and whatever the room for its output: the same frames, the same things kept and the same end;
- * and the frames are event streams of the promised shape.
+/* pipeline, whatever the reads and whatever the room for its output: the same frames, the same things kept and the same
+ * end; and the frames are event streams of the promised shape.
  *
  * Input: one byte of options, three of cuts (support.h), one of output room, then the stream. */
 #include "pipeline.h"
@@ -9,7 +9,16 @@
 #include "support.h"
 #include "utf8.h"
 
-enum { WITH_TEXT = 1, WITH_EVENT = 2, WITH_DONE = 4, TWO_PATHS = 8, NO_PATHS = 16, WITH_LIMITS = 32, WITH_ID = 64, KEEPING = 128 };
+enum {
+    WITH_TEXT = 1,
+    WITH_EVENT = 2,
+    WITH_DONE = 4,
+    TWO_PATHS = 8,
+    NO_PATHS = 16,
+    WITH_LIMITS = 32,
+    WITH_ID = 64,
+    KEEPING = 128
+};
 
 /* Without paths the two bits of text and id are free: `raw` is one of them. */
 static bool is_raw(unsigned options) {
@@ -25,7 +34,9 @@ static struct streamer_pipeline *new_pipeline(unsigned options) {
     struct streamer_pipeline_options wanted = {
         .paths = options & NO_PATHS ? NULL : paths,
         .path_lengths = options & NO_PATHS ? NULL : lengths,
-        .count = options & NO_PATHS ? 0 : options & TWO_PATHS ? 2 : 1,
+        .count = options & NO_PATHS    ? 0
+                 : options & TWO_PATHS ? 2
+                                       : 1,
         .kept = kept,
         .kept_lengths = kept_lengths,
         .kept_count = options & KEEPING ? 2 : 0,
@@ -116,7 +127,8 @@ static bool is_too_large(const struct result *result) {
     return result->status == STREAMER_LINE_TOO_LONG || result->status == STREAMER_EVENT_TOO_LARGE;
 }
 
-/* Raw, an event ends with CR when the LF behind it is not read yet; the LF then comes with the next event, or not at all. */
+/* Raw, an event ends with CR when the LF behind it is not read yet; the LF then comes with the next event, or not at
+ * all. */
 static size_t compared_length(const struct result *result, unsigned options) {
     size_t length = result->output.length;
     bool crlf = length > 1 && memcmp(result->output.bytes + length - 2, "\r\n", 2) == 0;
@@ -132,7 +144,8 @@ static void check_same(const struct result *left, const struct result *right, un
     MUST(length == 0 || memcmp(left->output.bytes, right->output.bytes, length) == 0, "the same bytes");
     MUST(record_same(&left->kept, &right->kept), "the same things kept");
     if (too_large) return;
-    MUST(left->events == right->events && left->frames == right->frames && left->done == right->done, "the same counts");
+    MUST(left->events == right->events && left->frames == right->frames && left->done == right->done,
+         "the same counts");
 }
 
 static void check_frames(const struct result *result, unsigned options) {
@@ -146,7 +159,8 @@ static void check_frames(const struct result *result, unsigned options) {
         frames++;
         if (options & NO_PATHS) continue;
         const char *type = options & WITH_EVENT ? "token" : "message";
-        MUST(event.type_length == strlen(type) && memcmp(event.type, type, event.type_length) == 0, "the frame has its name");
+        MUST(event.type_length == strlen(type) && memcmp(event.type, type, event.type_length) == 0,
+             "the frame has its name");
         MUST(options & WITH_TEXT || yajl_accepts(event.data, event.data_length), "the frame's data is JSON");
     }
     MUST(frames == result->frames, "every frame is an event");

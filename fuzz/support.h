@@ -9,12 +9,12 @@
 #include <string.h>
 
 /* A property that must hold. In words, because the words are all that a crash report shows. */
-#define MUST(condition, sentence)                                                       \
-    do {                                                                                \
-        if (!(condition)) {                                                             \
-            fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, sentence);       \
-            abort();                                                                    \
-        }                                                                               \
+#define MUST(condition, sentence)                                                 \
+    do {                                                                          \
+        if (!(condition)) {                                                       \
+            fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, sentence); \
+            abort();                                                              \
+        }                                                                         \
     } while (0)
 
 /* What is left of the input; the take_ functions cut pieces off its front, and give zeros when it has run out. */
@@ -34,7 +34,8 @@ static inline unsigned take_short(struct input *input) {
     return high << 8 | take_byte(input);
 }
 
-/* A copy that ends where its memory ends, so that one byte read too far is an error of the sanitizer. Never NULL. The caller frees it. */
+/* A copy that ends where its memory ends, so that one byte read too far is an error of the sanitizer. Never NULL. The
+ * caller frees it. */
 static inline char *exact_copy(const void *bytes, size_t length) {
     char *copy = malloc(length > 0 ? length : 1);
     if (copy == NULL) abort();

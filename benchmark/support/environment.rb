@@ -10,9 +10,12 @@ module Bench
     GEMS = %w[rails puma falcon async async-http rack event_stream_parser ld-eventsource json oj yajl-ruby].freeze
 
     class << self
+      # Above a few tenths before a measurement: something else was running.
+      def load = File.read("/proc/loadavg").split.first
+
       def rows
         [["date", Date.today.iso8601], ["revision", revision], ["processor", "#{processor}, #{Etc.nprocessors} cores"],
-         ["kernel", Etc.uname.values_at(:sysname, :release).join(" ")], ["load at the start", load],
+         ["kernel", Etc.uname.values_at(:sysname, :release).join(" ")],
          ["ruby", RUBY_DESCRIPTION], ["libcurl", library("libcurl")], ["yajl", library("yajl")],
          ["compiler", first_line("cc", "--version")],
          ["nginx", first_line("nginx", "-v")], ["go", first_line("go", "version")], ["gems", gems]]
@@ -26,9 +29,6 @@ module Bench
       end
 
       def processor = File.foreach("/proc/cpuinfo").filter_map { |line| line[/^model name\s*: (.+)/, 1] }.first || "unknown"
-
-      # Above a few tenths: something else was running.
-      def load = File.read("/proc/loadavg").split.first
 
       def library(name) = first_line("pkg-config", "--modversion", name)
 

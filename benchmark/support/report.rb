@@ -58,6 +58,8 @@ module Bench
 
     # After everything: the targets once more, together and in their sections.
     def finish
+      return if @targets.empty?
+
       @out.puts "", "== what the design asks for", ""
       print_table(TARGET_COLUMNS, @targets.map(&:row))
       @targets.group_by(&:section).each do |title, targets|

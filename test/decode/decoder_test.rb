@@ -37,8 +37,8 @@ class DecoderTest < Minitest::Test
 
   def test_input_of_any_encoding_is_taken_as_bytes
     text = "data: ü\n\n"
-    [text, text.b, text.dup.force_encoding("ISO-8859-1"), text.dup.force_encoding("UTF-16LE"), text.dup.force_encoding("Shift_JIS")].each do |bytes|
-      assert_equal ["ü"], feed(bytes)
+    %w[UTF-8 BINARY ISO-8859-1 UTF-16LE Shift_JIS].each do |encoding|
+      assert_equal ["ü"], feed(text.dup.force_encoding(encoding)), encoding
     end
   end
 

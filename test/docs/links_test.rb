@@ -9,7 +9,7 @@ class LinksTest < Minitest::Test
   FILES = Dir[File.join(ROOT, "{*,docs/*,demo/*}.md")].sort.map { |path| Markdown.new(path) }
 
   # Package managers of other systems, and programs that a reader brings.
-  ELSEWHERE = %w[dnf apk brew thrust].freeze
+  ELSEWHERE = %w[curl dnf apk brew].freeze
 
   FILES.each do |file|
     name = file.path.delete_prefix("#{ROOT}/")

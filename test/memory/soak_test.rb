@@ -29,7 +29,10 @@ module SoakTests
 
   def requests(client, random, count)
     (count / AT_ONCE).times do
-      Array.new(AT_ONCE) { random.rand(10).zero? ? beside { cancelled(client, random.rand(0.02)) } : beside { complete(client) } }.each(&:value)
+      exchanges = Array.new(AT_ONCE) do
+        random.rand(10).zero? ? beside { cancelled(client, random.rand(0.02)) } : beside { complete(client) }
+      end
+      exchanges.each(&:value)
     end
   end
 
@@ -49,7 +52,8 @@ module SoakTests
     3.times { GC.start }
     sleep 0.1
     status = Upstream.without_scheduler { File.read("/proc/self/status") }
-    { descriptors: Dir.children("/proc/self/fd").size, threads: status[/^Threads:\s+(\d+)/, 1].to_i, kilobytes: status[/^VmRSS:\s+(\d+)/, 1].to_i }
+    { descriptors: Dir.children("/proc/self/fd").size, threads: status[/^Threads:\s+(\d+)/, 1].to_i,
+      kilobytes: status[/^VmRSS:\s+(\d+)/, 1].to_i }
   end
 end
 

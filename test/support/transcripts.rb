@@ -17,15 +17,19 @@
 #     retry 3000
 #     ```
 #
-# In a stream block each line ends with LF; a backslash at its end joins it to the next one. \r \n \t \0 \\ and \xNN are single bytes. In
-# an events block, one line per event: its type (quoted where it is no plain word), its data, its id unless that is empty. The last two lines
-# are optional: without them the last event ID is empty and no reconnection time was given.
+# In a stream block each line ends with LF; a backslash at its end joins it to the next one. \r \n \t \0 \\ and \xNN are
+# single bytes. In an events block, one line per event: its type (quoted where it is no plain word), its data, its id
+# unless that is empty. The last two lines are optional: without them the last event ID is empty and no reconnection time
+# was given.
 module Transcripts
   Event = Struct.new(:type, :data, :id)
   Case = Struct.new(:name, :location, :bytes, :events, :last_event_id, :retry)
 
   ESCAPES = { "r" => "\r", "n" => "\n", "t" => "\t", "0" => "\0", "\\" => "\\" }.freeze
-  SECTION = /^## (?<name>.+)\n(?<between>(?:(?!^## |^```).*\n)*)```stream\n(?<stream>(?:(?!^```).*\n)*)```\n\s*```events\n(?<events>(?:(?!^```).*\n)*)```$/
+  SECTION = /^\#\#[ ](?<name>.+)\n
+             (?:(?!^\#\#[ ]|^```).*\n)*
+             ```stream\n(?<stream>(?:(?!^```).*\n)*)```\n\s*
+             ```events\n(?<events>(?:(?!^```).*\n)*)```$/x
 
   # Every case of every file in test/fixtures/decode.
   def self.all

@@ -3,8 +3,8 @@
 require "test_helper"
 require "support/contexts"
 
-# Upstreams that misbehave: each fault has its error, which names the request and says what had been delivered; nothing that arrived is lost, and
-# the next request works.
+# Upstreams that misbehave: each fault has its error, which names the request and says what had been delivered; nothing
+# that arrived is lost, and the next request works.
 module FaultTests
   EVENT = "data: a\n\n"
 
