@@ -12,7 +12,8 @@ module Bench
     # server: a method of Servers. ruby: whether a busy Ruby thread can be in its way.
     Contender = Struct.new(:name, :server, :path, :ruby)
 
-    RELAY = Contender.new("streamer, events.relay: Rails on Puma", :puma, "/rails/relay", true)
+    RELAY = Contender.new("streamer, relay_events: Rails on Puma, 5 threads", :puma_of_five, "/rails/relay_events_action", true)
+    EVENTS = Contender.new("streamer, events.relay: Rails on Puma", :puma, "/rails/relay", true)
     VALUES = Contender.new("streamer, a Ruby block per value: Rails on Puma", :puma, "/rails/values", true)
     SSE = Contender.new("Streamer::SSE and a block per value: Rails Live on Puma", :puma, "/live/streamer_sse", true)
     LIVE = Contender.new("Rails Live + Net::HTTP on Puma", :puma, "/live/net_http", true)
@@ -22,16 +23,23 @@ module Bench
     BARE_ASYNC = Contender.new("bare Rack + async-http on Falcon", :falcon, "/bare/async_http", true)
     GO = Contender.new("Go, net/http", :go, "/", false)
     NGINX = Contender.new("nginx, pass-through: decodes nothing", :nginx, "/", false)
-    CONTENDERS = [RELAY, VALUES, SSE, LIVE, FALCON, BARE, ASYNC, BARE_ASYNC, GO, NGINX].freeze
+    CONTENDERS = [RELAY, EVENTS, VALUES, SSE, LIVE, FALCON, BARE, ASYNC, BARE_ASYNC, GO, NGINX].freeze
 
     Load = Struct.new(:streams, :tokens, :us, :limit, keyword_init: true) do
-      def to_s = "#{streams} × #{tokens} tokens, #{us.zero? ? "as fast as they go" : "#{1_000_000 / us} a second each"}"
+      def to_s = "#{streams} × #{tokens} tokens, #{pace}"
+
+      def pace
+        return "as fast as they go" if us.zero?
+
+        us > 1_000_000 ? "one in #{us / 1_000_000} s each" : "#{1_000_000 / us} a second each"
+      end
     end
 
     FEW = Load.new(streams: 10, tokens: 100, us: 20_000, limit: 30)
-    LONGER = Load.new(streams: 10, tokens: 400, us: 20_000, limit: 30)
     FLAT = Load.new(streams: 10, tokens: 2000, us: 0, limit: 30)
     SHORT = Load.new(streams: 200, tokens: 100, us: 50_000, limit: 60)
+    HELD = Load.new(streams: 1000, tokens: 20, us: 500_000, limit: 60)
+    CROWD = Load.new(streams: 9000, tokens: 6, us: 5_000_000, limit: 120)
     MANY = Load.new(streams: 200, tokens: 400, us: 50_000, limit: 90)
 
     def initialize(size)
@@ -46,8 +54,8 @@ module Bench
     def run(report)
       report.section("relay", <<~NOTE.tr("\n", " ").strip)
         An OpenAI chat to event frames with {content: text}. The delay of a token is from the upstream's queue to the load
-        generator. The server has one core, upstream and load generator another. Puma has a thread for each stream, because
-        a controller's block needs one. Memory is what a process and its children grew by in the first round, by stream.
+        generator. The server has one core, upstream and load generator another. Puma has 256 threads where a controller's block
+        writes, because each stream then needs one, and 5 for relay_events. Memory is what a process and its children grew by in the first round, by stream.
       NOTE
       @report = report
       Servers.open do |servers|
@@ -56,6 +64,7 @@ module Bench
         busy(servers)
         many(servers)
         flat(servers)
+        crowd(servers)
       end
     end
 
@@ -102,17 +111,36 @@ module Bench
         target("#{RELAY.name}, one busy Ruby thread, p99", "<= 10", delay(found, RELAY, :p99), "ms")
         target("#{RELAY.name}, one busy Ruby thread, p50", "<= 1", delay(found, RELAY, :p50), "ms")
         target("#{VALUES.name}, one busy Ruby thread, p99", "<= 300", delay(found, VALUES, :p99), "ms")
-        longer(servers)
       end
     end
 
-    # Ruby must run once in a relay's life, between the upstream's head and the first token: 100 ms beside a busy thread. In
-    # streams of two seconds that is more than a hundredth of all tokens.
-    def longer(servers)
-      found = measure(servers, LONGER, [RELAY])
-      table("With one busy Ruby thread, longer streams: #{LONGER}. What waits is what comes while Ruby takes the " \
-            "upstream's head to the relay; afterwards nothing needs Ruby.", found, RELAY)
-      target("#{RELAY.name}, one busy Ruby thread, #{LONGER}, p99", "<= 10", delay(found, RELAY, :p99), "ms")
+    # Streams that are open while other requests are answered.
+    def crowd(servers)
+      found = measure(servers, HELD, contenders(servers) & [RELAY, NGINX])
+      table("#{HELD}.", found, NGINX, :cpu, :memory)
+      return unless @size.long_relay
+
+      server = servers.puma_of_five
+      idle = json_times(server, 200)
+      @report.progress("#{CROWD}: #{RELAY.name}")
+      meanwhile = []
+      asking = Thread.new { loop { meanwhile.concat(json_times(server, 1)) && sleep(0.05) } }
+      result = servers.load(server, RELAY.path, **CROWD.to_h)
+      asking.kill.join
+      @report.note("#{CROWD}, all open at once in one Puma with 5 threads, while an ordinary JSON action is asked every 50 ms.")
+      @report.table(["tokens", "lost", "out of order", "KB/stream", "JSON idle ms", "JSON meanwhile ms"],
+                    [[result[:tokens].to_s, (CROWD.streams * CROWD.tokens - result[:tokens]).to_s, result[:out_of_order].to_s,
+                      *[result[:kb_per_stream], Bench.median(idle) * 1000, Bench.median(meanwhile) * 1000].map { |number| @report.number(number) }]])
+      target("#{CROWD}: memory of a stream", "<= 24", result[:kb_per_stream], "KB")
+      target("#{CROWD}: a JSON action's median against idle", "<= 2", Bench.median(meanwhile) / Bench.median(idle), "×")
+    end
+
+    def json_times(server, count)
+      Array.new(count) do
+        started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+        server.get("/rails/json")
+        Process.clock_gettime(Process::CLOCK_MONOTONIC) - started
+      end
     end
 
     def many(servers)

@@ -40,7 +40,7 @@ module Streamer
 
     # Counters of this process's native thread (open relays, relays, frames, upstreams, requests, reused connections, bytes, pauses,
     # turns) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.
-    def stats = Relay.counters.merge(streams: Streams.open)
+    def stats = Relay.counters.merge(streams: Streams.size)
 
     # Tells the application of an error that has nobody to go to.
     def report(error) # :nodoc:

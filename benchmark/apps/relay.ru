@@ -46,7 +46,9 @@ module Ways
 
   module_function
 
-  def streamer(query) = CLIENT.post(Chat.target(query), json: Chat.request)
+  def streamer_request(query) = CLIENT.post_request(Chat.target(query), json: Chat.request)
+
+  def streamer(query) = streamer_request(query).call
 
   def net_http(query, &block)
     uri = URI(UPSTREAM + Chat.target(query))
@@ -91,7 +93,7 @@ class Relay < Rails::Application
   config.log_level = :fatal
   config.active_support.isolation_level = ENV.fetch("ISOLATION").to_sym
   routes.append do
-    %w[relay values async_http].each { |name| get "rails/#{name}", to: "ways##{name}" }
+    %w[relay relay_events_action values async_http json].each { |name| get "rails/#{name}", to: "ways##{name}" }
     %w[net_http streamer_sse].each { |name| get "live/#{name}", to: "live##{name}" }
   end
 end
@@ -99,9 +101,15 @@ end
 class WaysController < ActionController::Base
   include Streamer::Controller
 
+  def relay_events_action
+    relay_events Ways.streamer_request(params), value: Chat::VALUE, event: "token"
+  end
+
+  def json = render(json: Chat::COMPLETED)
+
   def relay
     stream_events do |events|
-      events.relay Ways.streamer(params), value: Chat::VALUE, event: "token"
+      events.relay Ways.streamer_request(params), value: Chat::VALUE, event: "token"
       events.write(Chat::COMPLETED, event: "done")
     end
   end

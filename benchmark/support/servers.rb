@@ -24,8 +24,11 @@ module Bench
     READY_SECONDS = 40
     STOP_SECONDS = 5
 
-    # Enough for the largest load: Puma needs a thread for each stream that a controller's block writes.
-    PUMA_THREADS = "256:256"
+    # Enough for 200 streams: Puma needs a thread for each stream that a controller's block writes.
+    MANY_THREADS = "256:256"
+
+    # Puma's own default; relay_events needs no more.
+    FEW_THREADS = "5:5"
 
     Late = Class.new(StandardError)
 
@@ -52,11 +55,9 @@ module Bench
       @upstream = start_upstream
     end
 
-    def puma
-      @servers[:puma] ||= start("puma", environment("thread")) do |port|
-        [*ruby, "puma", "--quiet", "--no-config", "--bind", "tcp://127.0.0.1:#{port}", "--threads", PUMA_THREADS, app]
-      end
-    end
+    def puma = @servers[:puma] ||= start_puma("puma", MANY_THREADS)
+
+    def puma_of_five = @servers[:puma_of_five] ||= start_puma("puma-5", FEW_THREADS)
 
     def falcon
       @servers[:falcon] ||= start("falcon", environment("fiber")) do |port|
@@ -111,6 +112,12 @@ module Bench
 
     def environment(isolation)
       { "RAILS_ENV" => "production", "RACK_ENV" => "production", "ISOLATION" => isolation, "CONSOLE_LEVEL" => "error" }
+    end
+
+    def start_puma(name, threads)
+      start(name, environment("thread")) do |port|
+        [*ruby, "puma", "--quiet", "--no-config", "--bind", "tcp://127.0.0.1:#{port}", "--threads", threads, app]
+      end
     end
 
     def start_upstream

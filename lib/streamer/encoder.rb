@@ -34,7 +34,17 @@ module Streamer
         case data
         when nil then nil
         when String then utf8(data)
-        else utf8(data.respond_to?(:to_json) ? data.to_json : JSON.generate(data))
+        else utf8(plain?(data) ? JSON.generate(data) : data.to_json)
+        end
+      end
+
+      # A Hash of names to scalars, which most events are: what to_json would give, without Rails' walk over the object.
+      def plain?(data)
+        data.instance_of?(Hash) && data.all? do |name, value|
+          (name.is_a?(String) || name.is_a?(Symbol)) &&
+            case value
+            when String, Symbol, Integer, true, false, nil then true
+            end
         end
       end
 

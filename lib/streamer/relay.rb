@@ -3,8 +3,9 @@
 module Streamer
   # relay: an upstream's answer through a pipeline to a browser, in the native thread; no Ruby runs while it goes on.
   class Relay
-    # Ends the stream that relay_events started under this key, in this process: its browser gets no further token, its upstream is
-    # cancelled, its result has the status :cancelled and the reason :stopped. From any thread. False when there is none.
+    # Ends the streams that relay_events started under this key, in this process: the browser gets no further token but a terminal
+    # event that says so, the upstream is cancelled, the result has the status :cancelled and the reason :stopped. From any thread.
+    # False when there is none.
     def self.stop(key) = Streams.stop(key)
 
     # client: a ClientSocket. transfer: started, and not of a fiber scheduler. plan: a Plan.
@@ -12,6 +13,7 @@ module Streamer
     # client is closed; nil leaves that to the caller.
     def initialize(client, transfer, plan, news: nil, outlives_browser: false, terminal: nil) # :nodoc:
       @transfer = transfer
+      @outlives_browser = outlives_browser
       pipeline = plan.pipeline
       @kept_names = pipeline.kept_names
       setup(client, transfer, pipeline, news, plan.flush, outlives_browser, terminal)
@@ -30,7 +32,7 @@ module Streamer
 
     # The request that the answer redirects to, if it does.
     def redirect_of(request)
-      request.redirect_of(@transfer.wait_head, headers, measures[:duration]) unless completed? || browser != :there
+      request.redirect_of(@transfer.wait_head, headers, measures[:duration]) unless completed? || left?
     rescue ConnectionError, TimeoutError, CancelledError
       nil # there was no answer; verify says so
     end
@@ -52,6 +54,9 @@ module Streamer
     end
 
     private
+
+    # Whether the browser's leaving is what ended it.
+    def left? = !@outlives_browser && browser != :there
 
     def headers = Headers.parse(@transfer.head)
   end

@@ -62,7 +62,10 @@ class DemoServer
   def log(name) = File.join(@directory, name)
 
   def ready?
-    raise "ended before it was ready:\n#{File.read(log("server"))}" if Process.wait(@pids.last, Process::WNOHANG)
+    if Process.wait(@pids.last, Process::WNOHANG)
+      @pids.pop
+      raise "the demo ended before it was ready:\n#{File.read(log("server"))}"
+    end
 
     Net::HTTP.get_response(URI(url)).is_a?(Net::HTTPOK)
   rescue SystemCallError, EOFError

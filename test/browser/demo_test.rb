@@ -13,8 +13,8 @@ module DemoTests
   PARAGRAPHS = "[...document.querySelectorAll('#answer p')].map((paragraph) => paragraph.textContent)"
 
   def setup
-    @demo = DemoServer.shared(self.class::SERVER)
     @pages = []
+    @demo = DemoServer.shared(self.class::SERVER)
   end
 
   def teardown
@@ -46,18 +46,6 @@ module DemoTests
     assert_equal "100 %", page.text("#percent")
     assert_equal 20, page.evaluate("document.querySelectorAll('#steps .done').length")
     assert_progressive steps, per_second: 20
-  end
-
-  def test_an_operation_whose_connection_is_lost_goes_on_from_the_last_step
-    page = start("/operation/new", pace: 20, lose: true)
-    page.wait("a second request") { page.streams.size == 2 }
-    finish(page)
-    first, second = page.streams
-
-    assert_equal [nil, "8"], page.streams.map { |stream| stream.headers["Last-Event-ID"] }
-    assert_equal [*1..8], first.events.map { |event| event.id.to_i }
-    assert_equal [*9..20], second.events[..-2].map { |event| event.id.to_i }
-    assert_equal 2, page.streams.size
   end
 
   def test_three_calls_are_made_at_once_and_each_result_is_there_when_it_is_known
@@ -154,7 +142,20 @@ class DemoOnPumaTest < Minitest::Test
   # The browser's own time to reconnect is 3 s.
   LONGER_THAN_A_RECONNECT = 3.4
 
-  # The page's own doing, whatever the server.
+  # From here on: the browser's own doing, whatever the server.
+
+  def test_an_operation_whose_connection_is_lost_goes_on_from_the_last_step
+    page = start("/operation/new", pace: 20, lose: true)
+    page.wait("a second request") { page.streams.size == 2 }
+    finish(page)
+    first, second = page.streams
+
+    assert_equal [nil, "8"], page.streams.map { |stream| stream.headers["Last-Event-ID"] }
+    assert_equal [*1..8], first.events.map { |event| event.id.to_i }
+    assert_equal [*9..20], second.events[..-2].map { |event| event.id.to_i }
+    assert_equal 2, page.streams.size
+  end
+
   def test_a_page_that_is_done_does_not_ask_again
     pages = [start("/answer/new", pace: 200), start("/operation/new", pace: 20),
              start("/comparison/new", air: 0.2, rail: 0.2, sea: 0.2)]

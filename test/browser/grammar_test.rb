@@ -49,7 +49,7 @@ class BrowserGrammarTest < Minitest::Test
   end
 
   def teardown
-    @page.close
+    @page&.close
     @upstream.stop
   end
 

@@ -15,7 +15,7 @@ class BrowserLiveTest < Minitest::Test
   end
 
   def teardown
-    @page.close
+    @page&.close
   end
 
   def test_events_of_stream_events_arrive_with_type_data_and_id

@@ -242,7 +242,7 @@ module DeliveryTests
     with_upstream(->(exchange) { exchange.openai(tokens: 3) }) do |upstream|
       events = server.stream("/streams/relayed?upstream=#{upstream.url}&note=#{name}").events
 
-      assert_equal %w[token token token], events.map(&:type)
+      assert_equal %w[token token token done], events.map(&:type)
       assert_equal ["completed", "t0 t1 t2 ", nil], server.notes.wait(name, "result").values_at("status", "text", "error")
     end
   end

@@ -23,16 +23,16 @@ class EventsTest < Minitest::Test
 
   # A Response as far as a sink knows one.
   class Answer
-    def initialize(*frames, error: nil, success: true)
-      @frames, @error, @success = frames, error, success
+    def initialize(*frames, error: nil, &meanwhile)
+      @frames, @error, @meanwhile = frames, error, meanwhile
     end
 
-    def ensure_success! = @success ? self : raise(Streamer::ResponseError, "no")
     def cancel = @cancelled = true
     def cancelled? = @cancelled
 
     def each_frames(_pipeline)
       @frames.each { |frames| yield frames }
+      @meanwhile&.call
       raise @error if @error
     end
   end
@@ -83,16 +83,23 @@ class EventsTest < Minitest::Test
     assert_equal %w[1 2], received.map(&:data)
   end
 
-  def test_a_relay_shows_its_block_what_it_wrote
+  def test_a_relay_in_this_thread_shows_its_pipeline_after_each_read
     seen = []
-    @events.relay(Answer.new("data: 1\n\n", "data: 2\n\n")) { |frames| seen << frames }
+    call = Streamer::Sinks::Call.new(Answer.new("data: 1\n\n", "data: 2\n\n"))
+    @sink.relay_here(call, Streamer::Plan.new) { |pipeline| seen << [pipeline.class, @sink.written.dup] }
 
-    assert_equal ["data: 1\n\n", "data: 2\n\n"], seen
+    assert_equal [[Streamer::Pipeline, "data: 1\n\n"], [Streamer::Pipeline, "data: 1\n\ndata: 2\n\n"]], seen
   end
 
-  def test_an_answer_that_is_no_success_is_not_relayed
-    assert_raises(Streamer::ResponseError) { @events.relay(Answer.new("data: 1\n\n", success: false)) }
-    assert_empty @sink.written
+  def test_a_relay_can_outlive_the_browser
+    answer = Answer.new("data: 1\n\n", "data: 2\n\n")
+    seen = 0
+    @sink.relay_here(Streamer::Sinks::Call.new(answer), Streamer::Plan.new, outlives_browser: true) do
+      seen += 1
+      @sink.lose
+    end
+
+    assert_equal ["data: 1\n\n", 2], [@sink.written, seen]
   end
 
   def test_a_relays_error_passes_after_the_frames_made_before_it
@@ -104,9 +111,9 @@ class EventsTest < Minitest::Test
   end
 
   def test_a_browser_that_leaves_cancels_what_is_relayed
-    answer = Answer.new("data: 1\n\n", error: Streamer::CancelledError.new("cancelled"))
+    answer = Answer.new("data: 1\n\n", error: Streamer::CancelledError.new("cancelled")) { @sink.lose }
 
-    assert_raises(Streamer::ClientDisconnected) { @events.relay(answer) { @sink.lose } }
+    assert_raises(Streamer::ClientDisconnected) { @events.relay(answer) }
     assert_predicate answer, :cancelled?
   end
 

@@ -99,7 +99,7 @@ class RackSinkTest < Minitest::Test
     sink = Streamer::Sinks::Rack.new(@stream, heartbeat: 0.03)
     @stream.error = Errno::EPIPE.new
 
-    Timeout.timeout(3) { assert_raises(Streamer::ClientDisconnected) { sink.relay(answer, nil) } }
+    Timeout.timeout(3) { assert_raises(Streamer::ClientDisconnected) { sink.relay(answer, Streamer::Plan.new) } }
   ensure
     sink&.close
   end
@@ -115,6 +115,16 @@ class RackSinkTest < Minitest::Test
     assert_nil writer.join(0.1), "a full queue did not hold it up"
     stream.ready = false
     assert writer.join(1), "an empty queue did not let it go"
+  end
+
+  def test_a_queue_that_is_never_taken_means_a_slow_browser
+    stream = Queued.new
+    stream.ready = true
+    sink = Streamer::Sinks::Rack.new(stream, heartbeat: nil, write_timeout: 0.05)
+    error = assert_raises(Streamer::ClientDisconnected) { sink.write("x" * Streamer::Sinks::Rack::HIGH_WATER) }
+
+    assert_predicate error, :slow?
+    refute_predicate sink, :connected?
   end
 
   def test_writers_take_turns

@@ -9,13 +9,14 @@ require_relative "upstream"
 module Contexts
   # What all worlds offer to a test: an upstream that ends with it, something that runs beside it, and a limit to its patience.
   module Common
-    PATIENCE = 30
+    # Seconds for one test.
+    def patience = 30
 
     # A test that hangs would hang the whole run and say nothing; this says where.
     def run(...)
       watch = Thread.new do
-        sleep PATIENCE
-        warn "#{self.class}##{name} still runs after #{PATIENCE} s"
+        sleep patience
+        warn "#{self.class}##{name} still runs after #{patience} s"
         Thread.list.each { |thread| warn thread.inspect, *thread.backtrace&.first(12), "" }
         exit!(1)
       end

@@ -99,8 +99,10 @@ module Snippets
     # The services of the documents.
     def script
       numbered = Array.new(3) { |number| "id: #{number + 1}\nevent: line\ndata: #{number + 1} ok\n\n" }
+      ending = { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage: { total_tokens: 12 } }
+      chat = [*Array.new(3) { |number| Upstream.token(number) }, "data: #{ending.to_json}\n\n", "data: [DONE]\n\n"]
       {
-        "/v1/chat/completions" => ->(exchange) { exchange.openai(tokens: 3) },
+        "/v1/chat/completions" => ->(exchange) { exchange.stream(chat) },
         "/events" => ->(exchange) { exchange.stream(numbered) },
         "/lines" => ->(exchange) { exchange.answer("one\ntwo\n") },
         "/orders/7" => ->(exchange) { exchange.json({ id: 7, total: 12.5 }) },
@@ -303,7 +305,7 @@ module Snippets
     end
 
     def wait_for_answer(status)
-      sleep 0.01 until Answer.last&.status == status
+      sleep 0.01 until Answer.last&.status == status.to_s
       @checks += 1
     end
   end

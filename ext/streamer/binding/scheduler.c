@@ -77,10 +77,14 @@ struct streamer_reactor *streamer_scheduler_reactor(VALUE driver) {
     return get_driver(driver)->reactor;
 }
 
-static void unblock(struct waiter *waiter) {
-    if (waiter->woken) return;
-    waiter->woken = true;
-    rb_fiber_scheduler_unblock(waiter->scheduler, waiter->driver_object, waiter->fiber);
+/* Gets a waiting fiber to look again. The leader is not blocked: it waits for the reactor's descriptor. */
+static void rouse(struct waiter *waiter) {
+    if (waiter == waiter->driver->leader) {
+        streamer_reactor_wake(waiter->driver->reactor);
+    } else if (!waiter->woken) {
+        waiter->woken = true;
+        rb_fiber_scheduler_unblock(waiter->scheduler, waiter->driver_object, waiter->fiber);
+    }
 }
 
 /* Takes a turn and wakes the fibers, other than `me`, whose transfers have news. */
@@ -90,7 +94,7 @@ static void turn(struct driver *driver, const struct waiter *me) {
     while ((transfer = streamer_reactor_next_changed(driver->reactor)) != NULL) {
         struct waiter *waiter = transfer->waiter;
         streamer_transfer_release(transfer);
-        if (waiter != NULL && waiter != me) unblock(waiter);
+        if (waiter != NULL && waiter != me) rouse(waiter);
     }
 }
 
@@ -135,7 +139,7 @@ static VALUE stop_waiting(VALUE argument) {
     if (waiter->next != NULL) waiter->next->previous = waiter->previous;
     waiter->transfer->waiter = NULL;
     if (driver->leader == waiter) driver->leader = NULL;
-    if (driver->leader == NULL && driver->waiters != NULL) unblock(driver->waiters);
+    if (driver->leader == NULL && driver->waiters != NULL) rouse(driver->waiters);
     return Qnil;
 }
 

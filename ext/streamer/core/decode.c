@@ -11,7 +11,8 @@ static const char bom[] = {'\xEF', '\xBB', '\xBF'};
 /* Where the data of the event being read is. */
 enum data_state {
     DATA_NONE,  /* no data line yet */
-    DATA_VIEW,  /* one line, where it was read: in the input or in `line` */
+    DATA_INPUT, /* one line, where it was read */
+    DATA_LINE,  /* one line, in `line` */
     DATA_JOINED /* in `data` */
 };
 
@@ -23,11 +24,12 @@ struct streamer_decoder {
     bool dispatched;              /* the last call handed out an event, whose memory is still held */
     bool id_pending;              /* next_id becomes id at the next blank line */
     enum data_state data_state;
-    const char *view;
+    const char *view; /* the data while it is one line */
     size_t view_length;
     int64_t retry;
 
     struct streamer_buffer line;
+    size_t well_formed; /* bytes of `line` before the first that is not, or may not be: see carry */
     struct streamer_buffer data;
     struct streamer_buffer type;
     struct streamer_buffer id;
@@ -74,16 +76,18 @@ static enum streamer_status event_limit(enum streamer_status status) {
 
 /* Makes the pending data independent of the input and of `line`. */
 static enum streamer_status keep_view(struct streamer_decoder *decoder) {
-    if (decoder->data_state != DATA_VIEW) return STREAMER_OK;
+    if (decoder->data_state != DATA_INPUT && decoder->data_state != DATA_LINE) return STREAMER_OK;
     decoder->data_state = DATA_JOINED;
     return event_limit(streamer_buffer_append(&decoder->data, decoder->view, decoder->view_length));
 }
 
-static enum streamer_status take_data(struct streamer_decoder *decoder, const char *value, size_t length) {
-    bool valid = streamer_utf8_valid(value, length);
+/* `well_formed` bytes of the value are known to be. `place` is DATA_INPUT or DATA_LINE. */
+static enum streamer_status take_data(struct streamer_decoder *decoder, const char *value, size_t length,
+                                      size_t well_formed, enum data_state place) {
+    bool valid = streamer_utf8_valid(value + well_formed, length - well_formed);
     if (decoder->data_state == DATA_NONE && valid) {
         if (length > decoder->data.limit) return STREAMER_EVENT_TOO_LARGE;
-        decoder->data_state = DATA_VIEW;
+        decoder->data_state = place;
         decoder->view = value;
         decoder->view_length = length;
         return STREAMER_OK;
@@ -133,7 +137,11 @@ static enum streamer_status take_line(struct streamer_decoder *decoder, const ch
     if (value_length > 0) value++, value_length--;
     if (value_length > 0 && *value == ' ') value++, value_length--;
 
-    if (name == 4 && memcmp(line, "data", 4) == 0) return take_data(decoder, value, value_length);
+    if (name == 4 && memcmp(line, "data", 4) == 0) {
+        if (line != decoder->line.bytes) return take_data(decoder, value, value_length, 0, DATA_INPUT);
+        size_t before = length - value_length;
+        return take_data(decoder, value, value_length, decoder->well_formed - before, DATA_LINE);
+    }
     if (name == 5 && memcmp(line, "event", 5) == 0) return take_type(decoder, value, value_length);
     if (name == 2 && memcmp(line, "id", 2) == 0) return take_id(decoder, value, value_length);
     if (name == 5 && memcmp(line, "retry", 5) == 0) take_retry(decoder, value, value_length);
@@ -153,7 +161,7 @@ static bool dispatch(struct streamer_decoder *decoder, struct streamer_event *ev
         return false;
     }
     bool named = decoder->type.length > 0;
-    bool view = decoder->data_state == DATA_VIEW;
+    bool view = decoder->data_state != DATA_JOINED;
     const char *joined = decoder->data.length > 0 ? decoder->data.bytes : "";
     *event = (struct streamer_event){
         .type = named ? decoder->type.bytes : "message",
@@ -176,12 +184,21 @@ static void forget_event(struct streamer_decoder *decoder) {
     streamer_buffer_clear(&decoder->line);
 }
 
-/* Appends to the cut line; the first piece replaces what was there. */
+/* Appends to the cut line; the first piece replaces what was there. Well-formedness is looked at piece by piece, while
+ * each is in the cache: a finished line of 64 MiB would have to come from memory again (TIMING). */
 static enum streamer_status carry(struct streamer_decoder *decoder, const char *bytes, size_t length) {
-    if (!decoder->cut) streamer_buffer_clear(&decoder->line);
+    struct streamer_buffer *line = &decoder->line;
+    if (!decoder->cut) {
+        enum streamer_status status = decoder->data_state == DATA_LINE ? keep_view(decoder) : STREAMER_OK;
+        if (status != STREAMER_OK) return status;
+        streamer_buffer_clear(line);
+        decoder->well_formed = 0;
+    }
     decoder->cut = true;
-    enum streamer_status status = streamer_buffer_append(&decoder->line, bytes, length);
-    return status == STREAMER_FULL ? STREAMER_LINE_TOO_LONG : status;
+    enum streamer_status status = streamer_buffer_append(line, bytes, length);
+    if (status != STREAMER_OK) return status == STREAMER_FULL ? STREAMER_LINE_TOO_LONG : status;
+    decoder->well_formed += streamer_utf8_prefix(line->bytes + decoder->well_formed, line->length - decoder->well_formed);
+    return STREAMER_OK;
 }
 
 /* Skips the BOM at the stream's very start. What turns out to be only the beginning of one belongs to the first line.
@@ -201,9 +218,9 @@ static enum streamer_status skip_bom(struct streamer_decoder *decoder, const cha
 
 /* The input is at its end, or goes on with `rest`, a line without an end. */
 static enum streamer_status suspend(struct streamer_decoder *decoder, const char *rest, const char *end) {
-    enum streamer_status status = keep_view(decoder);
+    enum streamer_status status = decoder->data_state == DATA_INPUT ? keep_view(decoder) : STREAMER_OK;
     if (status == STREAMER_OK && rest < end) status = carry(decoder, rest, (size_t)(end - rest));
-    if (!decoder->cut) streamer_buffer_clear(&decoder->line);
+    if (!decoder->cut && decoder->data_state != DATA_LINE) streamer_buffer_clear(&decoder->line);
     decoder->input = decoder->input_end = NULL;
     return status == STREAMER_OK ? STREAMER_MORE : status;
 }

@@ -6,7 +6,12 @@
 
 #include "buffer.h"
 
-/* True when a browser would decode these bytes without one replacement. Linear; ASCII goes eight bytes at a time. */
+/* How many of the bytes, from the first on, are well-formed: all that a browser would decode without a replacement. A
+ * character that the end cuts is not counted, so that the count goes on from there once more bytes have come.
+ * Linear; ASCII goes 32 bytes at a time. */
+size_t streamer_utf8_prefix(const char *bytes, size_t length);
+
+/* True when a browser would decode these bytes without one replacement. */
 bool streamer_utf8_valid(const char *bytes, size_t length);
 
 /* Appends the bytes with each maximal ill-formed part replaced by U+FFFD, as a browser does.

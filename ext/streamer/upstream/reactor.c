@@ -134,6 +134,10 @@ bool streamer_reactor_post(struct streamer_reactor *reactor, struct streamer_tas
     return queue;
 }
 
+void streamer_reactor_wake(struct streamer_reactor *reactor) {
+    streamer_wake_raise(&reactor->wake);
+}
+
 static void run_tasks(struct streamer_reactor *reactor) {
     pthread_mutex_lock(&reactor->lock);
     struct streamer_task *task = reactor->first;

@@ -57,6 +57,9 @@ void streamer_reactor_close(struct streamer_reactor *reactor);
  * already, or when the reactor is closed and the task will not run. */
 bool streamer_reactor_post(struct streamer_reactor *reactor, struct streamer_task *task);
 
+/* Makes streamer_reactor_fd readable, so that whoever waits for it takes a turn. From any thread. */
+void streamer_reactor_wake(struct streamer_reactor *reactor);
+
 /* Runs what is due: tasks, ready sockets, timers. Waits at most `timeout` ms for something to be ready (0: never;
  * negative: until the next timer), and never beyond the next timer. */
 void streamer_reactor_turn(struct streamer_reactor *reactor, int timeout);

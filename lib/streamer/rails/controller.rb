@@ -36,8 +36,12 @@ module Streamer
     class << self
       # Seconds of silence after which a stream writes a comment, where the action does not say; nil or 0 for none.
       attr_accessor :heartbeat
+
+      # Seconds in which a browser may take nothing of what waits for it before it counts as gone.
+      attr_accessor :write_timeout
     end
     self.heartbeat = 15
+    self.write_timeout = 30
 
     private
 
@@ -67,13 +71,17 @@ module Streamer
     # on_text: called with what has come, at most each `every` seconds, never holding up a token.
     #
     # The block gets a Result, exactly once, however it ended: on one thread for all relays of the process, inside the Rails
-    # executor. Keep it short.
+    # executor, with the action's CurrentAttributes, I18n.locale and Time.zone. Keep it short. What it raises is reported.
+    #
+    # A browser whose stream fails gets the error event that stream_events describes; one whose process is about to end gets
+    # `event: closing` with a `retry` of its own. Returns the key.
     def relay_events(upstream, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
       raise AbstractController::DoubleRenderError if performed?
 
       options[:retry_time] = options.delete(:retry)
       relaying = Relaying.new(self, upstream, finished, **options)
       Delivery.for(self).start(relaying, status: status, headers: headers, heartbeat: heartbeat)
+      relaying.key
     end
   end
 end

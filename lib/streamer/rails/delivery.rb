@@ -54,6 +54,8 @@ module Streamer
 
     private
 
+    def timing = { heartbeat: @heartbeat, write_timeout: Controller.write_timeout }
+
     # Rack 2's ETag reads a body to its end unless there is a validator.
     def own_headers = Delivery.rack_2? ? { "Last-Modified" => Time.now.httpdate } : {}
 
@@ -110,19 +112,37 @@ module Streamer
       end
 
       def body_for(action)
-        CallableBody.new(action) { |io| Sinks::Socket.new(io, chunked: chunked?, heartbeat: @heartbeat) }
+        CallableBody.new(action) { |io| Sinks::Socket.new(io, chunked: chunked?, **timing) }
       end
     end
 
     class Callable < Delivery
+      @told = false
+
+      class << self
+        # Once in a process.
+        def tell_of_tls(logger)
+          return if @told
+
+          @told = true
+          logger&.warn("streamer: Puma speaks TLS itself here (ssl_bind), so each stream keeps a thread of its own. " \
+                       "With TLS ended in front of Puma none does.")
+        end
+      end
+
       private
+
+      def deliver(action)
+        Callable.tell_of_tls(@controller.logger) if @env["puma.socket"]
+        super
+      end
 
       # Puma frames nothing here, so the end of the connection is the end of the stream. Falcon compresses what names no
       # encoding, in spite of no-transform.
       def own_headers = @env["puma.socket"] ? { "Connection" => "close" } : { "Content-Encoding" => "identity" }
 
       def body_for(action)
-        CallableBody.new(action) { |stream| Sinks::Rack.new(stream, heartbeat: @heartbeat) }
+        CallableBody.new(action) { |stream| Sinks::Rack.new(stream, **timing) }
       end
     end
 
@@ -132,7 +152,7 @@ module Streamer
       def body_for(action)
         EnumerableBody.new(action) do |stream|
           Sinks::Cork.release(@env)
-          Sinks::Rack.new(stream, heartbeat: @heartbeat)
+          Sinks::Rack.new(stream, **timing)
         end
       end
     end

@@ -4,6 +4,9 @@ module Streamer
   # What becomes of an error once the head is sent: one report to the application, one event to the browser. Keeps what it needs of the
   # request, not the request.
   class Failure # :nodoc:
+    # Which request it was: request_id, controller, action.
+    attr_reader :context
+
     def initialize(controller)
       request = controller.request
       @logger = controller.logger

@@ -3,6 +3,8 @@
 require "securerandom"
 
 require_relative "failure"
+require_relative "inline"
+require_relative "surroundings"
 require_relative "../sinks/connections"
 
 module Streamer
@@ -11,6 +13,11 @@ module Streamer
   class Relaying # :nodoc:
     DEFAULT_TERMINAL = { event: "done", data: { status: "completed" } }.freeze
     MAX_TEXT = 1024 * 1024
+
+    # What a browser is told when the process is about to end; it comes back after so many seconds.
+    def self.closing_frame(seconds)
+      Encoder.encode({ reason: "shutdown" }, event: "closing", retry: (seconds * 1000).round)
+    end
 
     attr_reader :key, :plan, :on_text, :every, :terminal
 
@@ -27,10 +34,12 @@ module Streamer
       @every = every
       @outlives_browser = on_disconnect == :continue
       @terminal = terminal && Encoder.encode(terminal[:data], event: terminal[:event])
+      @stopped = terminal && Encoder.encode({ status: "cancelled" }, event: terminal[:event])
       @opening = [Encoder.comment, (Encoder.encode(nil, retry: retry_time) if retry_time)].compact.join
       # Text is gathered where somebody can ask for it.
       @plan = Plan.new(collect: (collect if finished || on_text), **plan)
       @failure = Failure.new(controller)
+      @surroundings = Surroundings.new
     end
 
     def outlives_browser? = @outlives_browser
@@ -38,108 +47,76 @@ module Streamer
     # Whether anybody listens for the moment of the first event.
     def first_event? = ActiveSupport::Notifications.notifier.listening?("first_event.streamer")
 
-    def notify(event, **payload) = ActiveSupport::Notifications.instrument("#{event}.streamer", payload)
+    def notify(event, **payload)
+      ActiveSupport::Notifications.instrument("#{event}.streamer", key: key, **@failure.context, **payload)
+    end
 
-    def error_frame(error) = @failure.frame(error)
+    # Runs a callback as if it were the request's.
+    def within(&callback) = @surroundings.within(&callback)
 
-    # Where the server calls the body.
+    # What a browser gets last. That of a complete answer is `terminal`.
+    def last_frames(result)
+      case result.status
+      when :completed then terminal.to_s
+      when :cancelled then result.reason == :stopped ? @stopped.to_s : "" # at a shutdown it is to come back
+      else @failure.frame(result.error)
+      end
+    end
+
+    # Where the server calls the body. Raises only what is no StandardError (a task that is stopped, a thread that is killed).
     def run(sink)
       Sinks::Connections.release
-      sink.write(@opening)
-      notify("start", key: key)
-      detached = @upstream.is_a?(Request) && sink.detach { |client| detach(client) }
-      relay_here(sink) unless detached
-    rescue ClientDisconnected => error
-      finish(Result.new(key: key, error: error))
+      begin
+        sink.write(@opening)
+        safely { notify("start") }
+        detached = sink.detach { |client| detach(client) }
+        relay_inline(sink) unless detached
+      rescue StandardError => error
+        early = error
+      end
     ensure
-      sink.close unless detached
+      conclude(sink, early) unless detached
     end
 
     # Once, however it ended.
     def finish(result)
-      notify("stream", key: key, status: result.status, reason: result.reason, **result.timings)
-      @failure.report(result.error) if %i[failed timed_out].include?(result.status)
-      @finished&.call(result)
+      safely { notify("stream", status: result.status, reason: result.reason, **result.timings) }
+      safely { @failure.report(result.error) } if %i[failed timed_out].include?(result.status)
+      safely { @finished&.call(result) }
+    end
+
+    # One callback's failure is its own.
+    def safely
+      yield
+    rescue StandardError => error
+      @failure.report(error)
     end
 
     private
 
-    # False when the request has to be sent by Ruby.
+    # False when the request has to be sent by Ruby, or is sent already.
     def detach(client)
-      return false if @upstream.streams_body? || Fiber.current_scheduler
+      return false if !@upstream.is_a?(Request) || @upstream.streams_body? || Fiber.current_scheduler
 
       Streams.start(Stream.new(client, @upstream, self))
       true
     end
 
-    def relay_here(sink)
-      here = Here.new(self, sink, @upstream)
-      result = Streams.hold(key, here) { here.result }
-      sink.write(result.completed? ? terminal.to_s : error_frame(result.error)) unless result.status == :cancelled
+    def relay_inline(sink)
+      @inline = Inline.new(self, sink, @upstream)
+      Streams.hold(@inline) { @inline.run }
+    end
+
+    def conclude(sink, early)
+      result = @inline&.result || Result.new(key: key, error: early || CancelledError.new("the server ended the request"))
+      frames = last_frames(result)
+      sink.write(frames) unless frames.empty?
     rescue ClientDisconnected
       nil
     ensure
-      result ||= Result.new(key: key, error: CancelledError.new("the server ended the stream"))
+      sink.close
       finish(result)
+      Sinks::Connections.release
     end
-
-    # A relay that runs in the request's own thread or fiber.
-    class Here
-      def initialize(job, sink, upstream)
-        @job = job
-        @sink = sink
-        @upstream = upstream
-        @given = 0
-        @last_text = now
-      end
-
-      def stop(reason)
-        @stop_reason ||= reason
-        @response&.cancel
-        true
-      end
-
-      def result
-        started = now
-        begin
-          relay
-        rescue Error => error
-          failure = error
-        end
-        deliver_text(@pipeline) if @pipeline && @job.on_text
-        Result.new(key: @job.key, text: @pipeline&.text.to_s, kept: @pipeline&.kept || {}, error: failure,
-                   reason: (@stop_reason if failure.is_a?(CancelledError)),
-                   timings: { first_event: @first_event && @first_event - started, duration: now - started,
-                              frames: @pipeline&.frames, bytes: @sink.bytes })
-      end
-
-      private
-
-      def relay
-        @response = @upstream.is_a?(Request) ? @upstream.call : @upstream
-        raise CancelledError, "stopped" if @stop_reason
-
-        @sink.relay_here(@response, @job.plan, outlives_browser: @job.outlives_browser?) do |pipeline|
-          @pipeline = pipeline
-          note_first_event if pipeline.events.positive? && @first_event.nil?
-          deliver_text(pipeline) if @job.on_text && now - @last_text >= @job.every
-        end
-      end
-
-      def note_first_event
-        @first_event = now
-        @job.notify("first_event", key: @job.key)
-      end
-
-      def deliver_text(pipeline)
-        @last_text = now
-        text = pipeline.text_from(@given)
-        @given += text.bytesize
-        @job.on_text.call(text) unless text.empty?
-      end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-    end
-    private_constant :Here
   end
 end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "call"
 require_relative "heartbeat"
 
 module Streamer
@@ -9,8 +10,10 @@ module Streamer
     #   write(bytes)   nil, or ClientDisconnected. Any thread or fiber may call it: frames never interleave
     #   relay(upstream, plan)
     #                  writes the frames of a Response, or of a Request's, until it ends. When the browser leaves, it is cancelled
-    #   relay_here(response, plan) { |pipeline| }
-    #                  the same, always in this thread or fiber; the block is called after each read that gave frames
+    #   relay_here(call, plan, outlives_browser: false) { |pipeline| }
+    #                  the same for a Call, always in this thread or fiber; the block is called after each read
+    #   detach { |client| }
+    #                  yields the ClientSocket and gives it away when the block returns true; false for a sink that has none
     #   bytes          how many were written
     #   connected?     false after close and once a write has failed; a browser that left unnoticed counts as connected
     #   close          ends the stream in good order; never raises, may be called twice
@@ -42,24 +45,22 @@ module Streamer
         raise
       end
 
-      def relay(upstream, plan)
-        relay_here(upstream.is_a?(Request) ? upstream.call : upstream, plan)
-      end
+      def relay(upstream, plan) = relay_here(Call.new(upstream), plan)
 
-      def relay_here(response, plan, outlives_browser: false)
+      def relay_here(call, plan, outlives_browser: false)
         pipeline = plan.pipeline
-        cancel_when_left(response, outlives_browser) do
-          response.each_frames(pipeline) do |frames|
+        cancel_when_left(call, outlives_browser) do
+          call.response.each_frames(pipeline) do |frames|
             pass_on(frames, outlives_browser)
             yield pipeline if block_given?
           end
         end
+        nil
       rescue Error => error
         write(error.frames) unless error.frames.empty? || !connected?
         raise
       end
 
-      # Yields the ClientSocket and gives it away when the block returns true; false for a sink that has none.
       def detach = false
 
       def connected? = @open
@@ -114,19 +115,19 @@ module Streamer
         raise unless outlives_browser
       end
 
-      # Cancelled from the heartbeat's thread or task, the response ends with CancelledError where it is read.
-      def cancel_when_left(response, outlives_browser)
+      # Cancelled from the heartbeat's thread or task, the call ends with CancelledError where it is awaited or read.
+      def cancel_when_left(call, outlives_browser)
         return yield if outlives_browser
 
-        @relayed << response
+        @relayed << call
         yield
       rescue CancelledError
         raise if connected?
 
         raise ClientDisconnected, "the browser has left"
       ensure
-        @relayed.delete(response)
-        response.cancel unless connected?
+        @relayed.delete(call)
+        call.cancel unless connected?
       end
 
       def leave

@@ -7,13 +7,13 @@ module Streamer
     # The stream that a Rack 3 server gives to a callable body: Falcon's (HTTP/1 and HTTP/2), Puma's with TLS. Also anything
     # else with `write` and `close`.
     class Rack < Base
-      # Falcon's HTTP/1 stream is a queue without an end: bytes that may lie in it before a write waits, and how long it
-      # waits, in seconds, until the browser counts as gone.
+      # Falcon's HTTP/1 stream is a queue without an end: bytes that may lie in it before a write waits. After write_timeout
+      # seconds of waiting the browser counts as gone.
       HIGH_WATER = 64 * 1024
-      WRITE_TIMEOUT = 30.0
 
-      def initialize(stream, heartbeat:)
+      def initialize(stream, heartbeat:, write_timeout: 30)
         @stream = stream
+        @write_timeout = write_timeout
         @queue = queue_of(stream)
         @queued = 0
         super(heartbeat: heartbeat)
@@ -38,10 +38,10 @@ module Streamer
         @queued += size
         return if @queued < HIGH_WATER
 
-        deadline = now + WRITE_TIMEOUT
+        deadline = now + @write_timeout
         pause = 0.001
         while @queue.ready? && !@queue.closed?
-          raise ClientDisconnected, "the browser has read nothing for #{WRITE_TIMEOUT.to_i} s" if now > deadline
+          raise ClientDisconnected.slow if now > deadline
 
           sleep(pause)
           pause = [pause * 2, 0.05].min

@@ -13,9 +13,9 @@ module Streamer
 
       # `chunked`: HTTP/1.1; otherwise the end of the connection is the end of the stream.
       # The socket is the stream's from here on: ClientSocket has a descriptor of its own, and this one is closed.
-      def initialize(io, chunked:, heartbeat:)
+      def initialize(io, chunked:, heartbeat:, write_timeout: 30)
         super(heartbeat: nil)
-        @client = ClientSocket.new(io, chunked: chunked, heartbeat: heartbeat)
+        @client = ClientSocket.new(io, chunked: chunked, heartbeat: heartbeat, write_timeout: write_timeout)
         io.close
       end
 
@@ -29,7 +29,7 @@ module Streamer
         response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
       end
 
-      def relay_here(response, plan, **options)
+      def relay_here(call, plan, **options)
         watch = Heartbeat.start(self, LOOK)
         begin
           super

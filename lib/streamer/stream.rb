@@ -1,0 +1,120 @@
+# frozen_string_literal: true
+
+require "timeout"
+
+module Streamer
+  # One relay_events answer in the native thread's care: what becomes of it in Ruby. stop and announce_closing come from any thread, all
+  # else from the thread of Callbacks.
+  class Stream # :nodoc:
+    # How long a good-bye waits for a browser that is behind, in seconds.
+    PATIENCE = 0.05
+
+    attr_reader :key, :relay
+
+    # job: what relay_events was asked for (see rails/relaying.rb).
+    def initialize(client, request, job)
+      @client = client
+      @request = request
+      @job = job
+      @key = job.key
+      @lock = Mutex.new
+      @elapsed = 0.0 # of the answers that were redirects
+      @relay = relay_to(request)
+    end
+
+    def stop(reason)
+      @lock.synchronize do
+        @stop_reason ||= reason
+        @relay.stop
+      end
+    end
+
+    def announce_closing(seconds) = tell(Relaying.closing_frame(seconds))
+
+    # Runs a callback in the surroundings of its request.
+    def within(&callback) = @job.within(&callback)
+
+    def first_event = @job.notify("first_event", seconds: timings[:first_event])
+
+    # When the text that has come may be handed out.
+    def next_text = @last_text ? @last_text + @job.every : now
+
+    # Hands it out, if somebody wants it and there is any.
+    def deliver_text
+      return unless @job.on_text
+
+      @last_text = now
+      text = @relay.take_text
+      @job.on_text.call(text) unless text.empty?
+    end
+
+    # Follows a redirect; true when there was one.
+    def redirect
+      following = @relay.redirect_of(@request)
+      return unless following && go_on(following)
+
+      Callbacks.follow(self)
+      true
+    rescue RedirectError => error
+      @failure = error
+      nil
+    end
+
+    # Makes the result and ends the browser's answer. After a complete answer the native thread has done the latter.
+    def conclude
+      @result = result
+      tell(@job.last_frames(@result)) unless @result.completed?
+    ensure
+      @client.finish
+    end
+
+    def finish = @job.finish(@result || Result.new(key: key, error: Error.new("the result could not be made")))
+
+    private
+
+    def relay_to(request)
+      Relay.new(@client, request.start, @job.plan, news: [@job.first_event?, !@job.on_text.nil?],
+                                                   outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
+    end
+
+    # False when it was stopped meanwhile.
+    def go_on(request)
+      @lock.synchronize do
+        next false if @stop_reason
+
+        @elapsed += @relay.measures[:duration]
+        @request = request
+        @relay = relay_to(request)
+        true
+      end
+    end
+
+    def result
+      error = @failure || failure
+      Result.new(key: key, text: @relay.text, kept: @relay.kept, timings: timings, error: error,
+                 reason: (@stop_reason if error.is_a?(CancelledError)))
+    end
+
+    def timings
+      measures = @relay.measures
+      %i[first_event duration].each { |name| measures[name] &&= measures[name] + @elapsed }
+      measures
+    end
+
+    def failure
+      @relay.verify(@request)
+      nil
+    rescue Error => error
+      error
+    end
+
+    # A browser that is far behind does not get it: nobody waits for it here.
+    def tell(frames)
+      Timeout.timeout(PATIENCE) { @client.write(frames) } unless frames.empty?
+    rescue ClientDisconnected, Timeout::Error
+      nil
+    end
+
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+end
