@@ -45,7 +45,7 @@ module Streamer
         stream = @lock.synchronize { ended ? @by_relay.delete(id) : @by_relay[id] }
         return unless stream
 
-        guard(stream) { stream.first_event } if news.include?(:first)
+        guard { stream.first_event } if news.include?(:first)
         if ended
           finish(stream)
         elsif news.include?(:text)
@@ -57,7 +57,7 @@ module Streamer
       def deliver_due
         @due.select { |_, moment| moment <= now }.each_key do |stream|
           @due.delete(stream)
-          guard(stream) { stream.deliver_text }
+          guard { stream.deliver_text }
         end
         @next_due = @due.each_value.min
       end
@@ -68,14 +68,12 @@ module Streamer
         return if protect { stream.redirect }
 
         protect { stream.conclude }
-        guard(stream) { stream.deliver_text }
-        guard(stream) { stream.finish }
+        guard { stream.deliver_text }
+        guard { stream.finish }
         Streams.remove(stream)
       end
 
-      def guard(stream, &callback)
-        protect { @executor ? @executor.wrap { stream.within(&callback) } : stream.within(&callback) }
-      end
+      def guard(&callback) = protect { @executor ? @executor.wrap(&callback) : yield }
 
       # Not even what is no StandardError (NotImplementedError, a stack too deep) may end the thread: all other streams need it.
       def protect

@@ -31,10 +31,7 @@ module Streamer
 
     def announce_closing(seconds) = tell(Relaying.closing_frame(seconds))
 
-    # Runs a callback in the surroundings of its request.
-    def within(&callback) = @job.within(&callback)
-
-    def first_event = @job.notify("first_event", seconds: timings[:first_event])
+    def first_event = @job.tell_first_event(timings[:first_event])
 
     # When the text that has come may be handed out.
     def next_text = @last_text ? @last_text + @job.every : now
@@ -44,8 +41,7 @@ module Streamer
       return unless @job.on_text
 
       @last_text = now
-      text = @relay.take_text
-      @job.on_text.call(text) unless text.empty?
+      @job.tell_text(@relay.take_text)
     end
 
     # Follows a redirect; true when there was one.

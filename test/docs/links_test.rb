@@ -34,6 +34,13 @@ class LinksTest < Minitest::Test
     end
   end
 
+  def test_the_guide_to_testing_names_every_directory_of_tests
+    named = File.read(File.join(ROOT, "docs/testing.md")).scan(%r{`(test/\w+)`}).flatten
+    directories = Dir[File.join(ROOT, "test/*/**/*")].filter_map { |path| path[%r{\A#{ROOT}/(test/\w+)/}, 1] }.uniq
+
+    assert_empty directories - named
+  end
+
   private
 
   # [line, words] of each line to type: those of sh blocks, and lines that stand alone and begin with a script of ours.

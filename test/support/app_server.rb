@@ -17,6 +17,8 @@ require_relative "sse_client"
 #   server.log                                      # everything the process printed
 #   server.stop
 #
+# config: lines of Puma's configuration file. threads: as Puma's option. variables: of the environment, see rails_app.rb.
+#
 # AppServer.shared(kind) starts one per kind and test run, and stops it at the end.
 class AppServer
   ROOT = File.expand_path("../..", __dir__)
@@ -33,13 +35,15 @@ class AppServer
 
   attr_reader :kind, :port, :pid, :notes
 
-  def initialize(kind)
+  def initialize(kind, config: nil, threads: "5:5", variables: {})
     @kind = kind
+    @config = config
+    @threads = threads
     @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
     @directory = Dir.mktmpdir("streamer-app")
     @notes = Notes.new(File.join(@directory, "notes"))
     variables = { "RAILS_ENV" => "test", "DIRECTORY" => @directory, "CONSOLE_LEVEL" => "warn",
-                  "ISOLATION" => kind == :falcon ? "fiber" : "thread" }
+                  "ISOLATION" => kind == :falcon ? "fiber" : "thread" }.merge(variables)
     @pid = Process.spawn(variables, *command, chdir: ROOT, in: File::NULL, out: log_path, err: [:child, :out])
     wait_ready
   end
@@ -53,13 +57,21 @@ class AppServer
 
   def log = File.read(log_path)
 
-  def stop
-    Process.kill(:INT, @pid)
-    deadline = now + STOP_SECONDS
-    sleep 0.02 until (ended = Process.wait(@pid, Process::WNOHANG)) || now > deadline
-    return if ended
+  # Tells it to end.
+  def signal(name) = Process.kill(name, @pid)
 
-    Process.kill(:KILL, @pid)
+  # Seconds until it has ended; nil when it does not within `timeout`.
+  def wait_end(timeout = STOP_SECONDS)
+    start = now
+    sleep 0.02 until (@ended ||= Process.wait(@pid, Process::WNOHANG)) || now > start + timeout
+    now - start if @ended
+  end
+
+  def stop
+    signal(:INT) unless @ended
+    return if wait_end
+
+    signal(:KILL)
     Process.wait(@pid)
   ensure
     FileUtils.remove_entry(@directory)
@@ -80,7 +92,15 @@ class AppServer
     end
   end
 
-  def puma(bind) = ["--no-config", "--bind", bind, "--threads", "5:5", APP]
+  def puma(bind) = [*puma_config, "--bind", bind, "--threads", @threads, APP]
+
+  def puma_config
+    return ["--no-config"] unless @config
+
+    path = File.join(@directory, "puma.rb")
+    File.write(path, @config)
+    ["--config", path]
+  end
 
   def certificate
     key = File.join(@directory, "key.pem")

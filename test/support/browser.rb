@@ -49,8 +49,9 @@ module Browser
     # Reads each source to the end of its response, a few at a time. An error with data is an event of the server; without, it
     # is the browser's: the response has ended, or was no event stream.
     READ = <<~JS
-      const [sources, connections, finish] = arguments
+      const [sources, connections] = arguments
       const results = []
+      window.received = null
       const read = ([url, types]) => new Promise((resolve) => {
         const source = new EventSource(url)
         const events = []
@@ -70,7 +71,9 @@ module Browser
           results[index] = await read(sources[index])
         }
       }
-      Promise.all(Array.from({ length: connections }, reader)).then(() => finish(JSON.stringify(results)))
+      Promise.all(Array.from({ length: connections }, reader)).then(() => {
+        window.received = JSON.stringify(results)
+      })
     JS
     private_constant :READ
 
@@ -93,13 +96,12 @@ module Browser
     # or nil where the browser refused the response as no event stream. Afterwards `streams` is complete.
     def read(sources, timeout: SECONDS)
       known = streams.size
-      results = JSON.parse(@tab.evaluate_async(READ, timeout, sources, CONNECTIONS))
+      execute(READ, sources, CONNECTIONS)
+      results = wait("the end of #{sources.size} streams", timeout: timeout) { evaluate("window.received") }
       wait("the network's account of #{sources.size} streams") do
         streams.size >= known + sources.size && streams.all?(&:outcome)
       end
-      results.map { |events| events&.map { |fields| Received.new(*fields) } }
-    rescue Ferrum::ScriptTimeoutError
-      raise Late, "not all of #{sources.size} streams ended in #{timeout} s"
+      JSON.parse(results).map { |events| events&.map { |fields| Received.new(*fields) } }
     end
 
     def evaluate(...) = @tab.evaluate(...)

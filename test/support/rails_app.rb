@@ -23,6 +23,33 @@ module RailsApp
     NOTES.add(name, what, **details) if name
   end
 
+  # One request at a time, as Rails has it without config.allow_concurrency.
+  Lock = Rack::Lock
+
+  # As Rack::Timeout does.
+  class Limit
+    SECONDS = 0.4
+
+    def initialize(app)
+      @app = app
+    end
+
+    def call(env) = Timeout.timeout(SECONDS) { @app.call(env) }
+  end
+
+  # Notes how often the server says that a response is over.
+  class Finished
+    def initialize(app)
+      @app = app
+    end
+
+    def call(env)
+      name = Rack::Request.new(env).params["note"]
+      (env["rack.response_finished"] ||= []) << ->(*) { RailsApp.note(name, "finished") }
+      @app.call(env)
+    end
+  end
+
   class Application < Rails::Application
     config.root = __dir__
     config.load_defaults Rails::VERSION::STRING.to_f
@@ -38,6 +65,9 @@ module RailsApp
     config.i18n.available_locales = %i[en de]
     config.time_zone = "UTC"
     config.streamer.heartbeat = 12
+    config.streamer.drain = ENV.fetch("DRAIN", "25").to_f
+    config.streamer.write_timeout = ENV.fetch("WRITE_TIMEOUT", "30").to_f
+    ENV.fetch("MIDDLEWARE", "").split(",").each { |name| config.middleware.use(RailsApp.const_get(name)) }
   end
 
   class Current < ActiveSupport::CurrentAttributes
@@ -56,6 +86,10 @@ end
 ENV["DATABASE_URL"] = "sqlite3:#{RailsApp::DIRECTORY}/app.sqlite3?pool=2&timeout=2000"
 RailsApp::Application.initialize!
 Rails.error.subscribe(RailsApp::Reports.new)
+ActiveSupport::Notifications.subscribe(/\.streamer\z/) do |name, _start, _finish, _id, payload|
+  filtered = ActiveSupport::ParameterFilter.new(%i[passw email secret token _key crypt salt certificate otp ssn cvv cvc]).filter(payload)
+  RailsApp.note(RailsApp::Current.note, name, **filtered)
+end
 
 module RailsApp
   class Widget < ActiveRecord::Base; end
@@ -256,6 +290,76 @@ module RailsApp
     end
   end
 
+  class RelaysController < ApplicationController
+    def show
+      Current.user = params[:user]
+      texts = []
+      relay_events(upstream, **options, **batches(texts)) do |result|
+        note "result", **outcome(result), texts: texts, user: Current.user, thread: Thread.current.name
+        raise "a callback's own failure" if params[:raise]
+      end
+    end
+
+    # Answers with two connections in the pool, and asks the database in the callback.
+    def database
+      Widget.count
+      relay_events(upstream, **options) do
+        note "counted", widgets: Widget.count
+        Widget.lease_connection
+      end
+    end
+
+    def stop = render(json: { stopped: Streamer::Relay.stop(params[:key]) })
+
+    def state
+      render json: { streams: Streamer.stats[:streams], threads: Thread.list.size, fds: Dir.children("/proc/self/fd").size,
+                     pool: Widget.connection_pool.stat, pid: Process.pid }
+    end
+
+    def refused
+      authorize
+      relay_events(upstream)
+    rescue ArgumentError
+      render plain: "no", status: 422
+    end
+
+    private
+
+    def authorize = raise(ArgumentError)
+
+    def upstream
+      timeouts = JSON.parse(params.fetch(:timeouts, "{}"), symbolize_names: true)
+      Streamer::Request.new("GET", params.fetch(:upstream), timeouts: timeouts)
+    end
+
+    # The request's parameters by their own names; what is JSON there is JSON here.
+    def options
+      given = params.permit(:event, :key, :heartbeat, :frame, :ids, :on_disconnect, :retry, :value).to_h.symbolize_keys
+      %i[frame on_disconnect].each { |name| given[name] &&= given[name].to_sym }
+      given[:heartbeat] &&= given[:heartbeat].to_f
+      given[:retry] &&= given[:retry].to_i
+      { value: "choices.0.delta.content", event: "token" }.merge(given, json(:keep), json(:flush), json(:terminal), json(:value))
+    end
+
+    def json(name)
+      value = params[name] && JSON.parse(params[name], symbolize_names: true)
+      { name => value }.select { params[name] }
+    rescue JSON::ParserError
+      {}
+    end
+
+    def batches(texts)
+      return {} unless params[:every]
+
+      { every: params[:every].to_f, on_text: ->(text) { texts << text } }
+    end
+
+    def outcome(result)
+      { status: result.status, reason: result.reason, text: result.text, error: result.error&.class&.name, kept: result.kept,
+        timings: result.timings, key: result.key }
+    end
+  end
+
   class ApiController < ActionController::API
     include Streamer::Controller
 
@@ -301,7 +405,7 @@ module RailsApp
   Application.routes.draw do
     get "/up" => "rails_app/plain#up"
     { "plain" => PlainController, "streams" => StreamsController, "live" => LiveController,
-      "api" => ApiController }.each do |path, controller|
+      "api" => ApiController, "relays" => RelaysController }.each do |path, controller|
       controller.action_methods.each { |name| get "/#{path}/#{name}" => "rails_app/#{path}##{name}" }
     end
   end

@@ -28,7 +28,12 @@ module Snippets
   PRIVATE_HOST = "https://internal.example.com"
 
   # An Active Record model that applications have.
-  ActiveRecord::Schema.define { create_table(:answers, force: true) { |table| table.string :question, :content, :status } }
+  ActiveRecord::Schema.define do
+    create_table(:answers, force: true) do |table|
+      table.string :question, :content, :status
+      table.integer :tokens
+    end
+  end
   ActiveRecord::Base.connection_handler.clear_active_connections!(:all)
   class Answer < ActiveRecord::Base; end
 
@@ -305,7 +310,7 @@ module Snippets
     end
 
     def wait_for_answer(status)
-      sleep 0.01 until Answer.last&.status == status.to_s
+      sleep 0.01 until Answer.last&.status == status
       @checks += 1
     end
   end

@@ -15,6 +15,8 @@ require "socket"
 #   client.body                  # everything that is left, undecoded
 #   client.clean?                # after the end: whether the last chunk had come (HTTP/1.1)
 #   client.leave                 # FIN, as a closed tab
+#   client.reset                 # RST
+#   client.half_close            # FIN, and goes on reading
 #
 # Whatever waits gives up after `timeout` seconds with SSEClient::Late.
 class SSEClient
@@ -76,6 +78,15 @@ class SSEClient
   def clean? = @clean == true
 
   def leave = @socket.close
+
+  def left? = @socket.closed?
+
+  def reset
+    @socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, 0].pack("ii"))
+    @socket.close
+  end
+
+  def half_close = @socket.close_write
 
   private
 

@@ -3,6 +3,7 @@
 #include <ruby/fiber/scheduler.h>
 #include <ruby/io.h>
 
+#include "../upstream/clock.h"
 #include "../upstream/fork.h"
 #include "binding.h"
 
@@ -21,6 +22,7 @@ struct driver {
     struct streamer_reactor *reactor;
     unsigned generation;
     struct waiter *leader;
+    int64_t leader_until;   /* when the leader looks again by itself; -1: never */
     struct waiter *waiters; /* the leader among them */
 };
 
@@ -87,7 +89,14 @@ static void rouse(struct waiter *waiter) {
     }
 }
 
-/* Takes a turn and wakes the fibers, other than `me`, whose transfers have news. */
+/* When a timer is due next, by streamer_now; -1 for never. */
+static int64_t next_due(const struct driver *driver) {
+    int timeout = streamer_reactor_timeout(driver->reactor);
+    return timeout < 0 ? -1 : streamer_now() + timeout;
+}
+
+/* Takes a turn and rouses the fibers, other than `me`, that it brought news to. A turn that is not the leader's may
+ * also have set a timer that the leader does not know of. */
 static void turn(struct driver *driver, const struct waiter *me) {
     streamer_reactor_turn(driver->reactor, 0);
     struct streamer_transfer *transfer;
@@ -96,6 +105,9 @@ static void turn(struct driver *driver, const struct waiter *me) {
         streamer_transfer_release(transfer);
         if (waiter != NULL && waiter != me) rouse(waiter);
     }
+    if (driver->leader == NULL || driver->leader == me) return;
+    int64_t due = next_due(driver);
+    if (due >= 0 && (driver->leader_until < 0 || due < driver->leader_until)) streamer_reactor_wake(driver->reactor);
 }
 
 void streamer_scheduler_turn(VALUE driver) {
@@ -123,6 +135,7 @@ static VALUE wait_in_turns(VALUE argument) {
         turn(driver, waiter);
         if (is_ready(waiter)) break;
         int timeout = streamer_reactor_timeout(driver->reactor);
+        driver->leader_until = timeout < 0 ? -1 : streamer_now() + timeout;
         rb_fiber_scheduler_io_wait(waiter->scheduler, io, INT2NUM(RUBY_IO_READABLE),
                                    timeout < 0 ? Qnil : rb_float_new((double)timeout / 1000));
     }

@@ -64,14 +64,14 @@ module Streamer
 
     def note_first_event
       @first_event = now
-      @job.safely { @job.notify("first_event", seconds: @first_event - @started) }
+      @job.tell_first_event(@first_event - @started)
     end
 
     def deliver_text
       @last_text = now
       text = @pipeline.text_from(@given)
       @given += text.bytesize
-      @job.safely { @job.on_text.call(text) } unless text.empty?
+      @job.tell_text(text)
     end
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)

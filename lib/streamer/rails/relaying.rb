@@ -47,12 +47,11 @@ module Streamer
     # Whether anybody listens for the moment of the first event.
     def first_event? = ActiveSupport::Notifications.notifier.listening?("first_event.streamer")
 
-    def notify(event, **payload)
-      ActiveSupport::Notifications.instrument("#{event}.streamer", key: key, **@failure.context, **payload)
-    end
+    def tell_first_event(seconds) = safely { notify("first_event", seconds: seconds) }
 
-    # Runs a callback as if it were the request's.
-    def within(&callback) = @surroundings.within(&callback)
+    def tell_text(text)
+      safely { @on_text.call(text) } unless text.empty?
+    end
 
     # What a browser gets last. That of a complete answer is `terminal`.
     def last_frames(result)
@@ -85,14 +84,18 @@ module Streamer
       safely { @finished&.call(result) }
     end
 
-    # One callback's failure is its own.
-    def safely
-      yield
+    private
+
+    # Runs somebody's code as if it were the request's. What it raises is its own.
+    def safely(&callback)
+      @surroundings.within(&callback)
     rescue StandardError => error
-      @failure.report(error)
+      @surroundings.within { @failure.report(error) }
     end
 
-    private
+    def notify(event, **payload)
+      ActiveSupport::Notifications.instrument("#{event}.streamer", key: key, **@failure.context, **payload)
+    end
 
     # False when the request has to be sent by Ruby, or is sent already.
     def detach(client)

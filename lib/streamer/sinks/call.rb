@@ -26,15 +26,15 @@ module Streamer
         return request.call if request.streams_body?
 
         started = now
-        @transfer = request.start
-        @transfer.cancel if @cancelled
-        answer = Response.new(request, @transfer, @transfer.wait_head)
+        transfer = @transfer = request.start
+        transfer.cancel if @cancelled
+        answer = Response.new(request, transfer, transfer.wait_head)
         following = request.redirect_of(answer.status, answer.headers, now - started)
         following ? exchange(following) : answer
       rescue Error => error
         raise error.concerning(request.to_s)
       ensure
-        @transfer&.cancel unless answer && !following
+        transfer&.cancel unless answer && !following
       end
 
       def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
