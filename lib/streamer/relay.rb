@@ -41,8 +41,7 @@ module Streamer
     def verify(request)
       return self if completed?
 
-      raise ClientDisconnected.slow if browser == :slow
-      raise ClientDisconnected, "the browser has closed the stream" if browser == :gone
+      raise browser == :slow ? ClientDisconnected.slow : ClientDisconnected.new("the browser has closed the stream") if left?
 
       refusal = Response.refusal(@transfer.wait_head, headers) { body.force_encoding(Encoding::UTF_8).scrub }
       raise refusal if refusal

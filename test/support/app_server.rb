@@ -17,7 +17,7 @@ require_relative "sse_client"
 #   server.log                                      # everything the process printed
 #   server.stop
 #
-# config: lines of Puma's configuration file. threads: as Puma's option. variables: of the environment, see rails_app.rb.
+# config: lines of Puma's configuration file. threads, preload: as Puma's options. variables: of the environment, see rails_app.rb.
 #
 # AppServer.shared(kind) starts one per kind and test run, and stops it at the end.
 class AppServer
@@ -35,8 +35,9 @@ class AppServer
 
   attr_reader :kind, :port, :pid, :notes
 
-  def initialize(kind, config: nil, threads: "5:5", variables: {})
+  def initialize(kind, config: nil, threads: "5:5", preload: true, variables: {})
     @kind = kind
+    @preload = preload
     @config = config
     @threads = threads
     @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
@@ -85,7 +86,7 @@ class AppServer
     ruby = [RbConfig.ruby, "-W0", "-I#{File.join(ROOT, "lib")}", "-S"]
     case kind
     when :puma then [*ruby, "puma", *puma("tcp://127.0.0.1:#{@port}")]
-    when :puma_cluster then [*ruby, "puma", "--workers", "2", "--preload", *puma("tcp://127.0.0.1:#{@port}")]
+    when :puma_cluster then [*ruby, "puma", "--workers", "2", *("--preload" if @preload), *puma("tcp://127.0.0.1:#{@port}")]
     when :puma_tls then [*ruby, "puma", *puma("ssl://127.0.0.1:#{@port}?#{certificate}")]
     when :falcon then [*ruby, "falcon", "serve", "--bind", "http://127.0.0.1:#{@port}", "--count", "1", "--config", APP]
     else raise ArgumentError, "no such server: #{kind}"

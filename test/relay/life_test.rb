@@ -1,0 +1,154 @@
+# frozen_string_literal: true
+
+require "support/relay_case"
+
+# From a process's first stream to its last: signals, restarts, reloading. A server for each test, for it ends there.
+class LifeTest < Minitest::Test
+  include RelayCase
+
+  PLUGIN = "plugin :streamer\n"
+
+  def teardown
+    super
+    @server&.stop
+  end
+
+  def server(kind = :puma, drain: 1.5, **options)
+    @server ||= AppServer.new(kind, config: PLUGIN, variables: { "DRAIN" => drain.to_s }, **options)
+  end
+
+  def test_row_37_at_sigterm_streams_are_told_finish_in_time_and_other_requests_end
+    server
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 12, every: 0.05) }
+    clients = Array.new(5) { |index| relay(note: "#{name}#{index}").tap(&:next_event) }
+    slow = Thread.new { server.stream("/streams/late?wait=0.4").events }
+    sleep 0.1
+    server.signal(:TERM)
+    events = clients.map(&:events)
+
+    assert_equal ["late"], slow.value.map(&:data)
+    events.each do |of_one|
+      assert_equal 1, of_one.count { |event| event.type == "closing" }
+      assert_equal 11, of_one.count { |event| event.type == "token" }
+      assert_equal "done", of_one.last.type
+    end
+    assert_operator server.wait_end, :<, 2.5
+    assert_equal ["completed"], Array.new(5) { |index| result(note: "#{name}#{index}")["status"] }.uniq
+  end
+
+  def test_row_38_streams_that_do_not_finish_end_with_the_drain
+    server(drain: 0.5)
+    @upstream.on("/", &endless(every: 0.02))
+    client = relay.tap(&:next_event)
+    server.signal(:TERM)
+    events = client.events
+    ended = server.wait_end
+
+    assert_includes events.map(&:type), "closing"
+    assert_equal "token", events.last.type # and no terminal event: the browser is to come back
+    assert_predicate client, :clean?
+    assert_includes 0.4..2.0, ended
+    assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
+    assert_operator result["text"], :start_with?, "0 ......"
+  end
+
+  def test_row_37_without_the_plugin_the_exit_handler_tells_them
+    server(config: nil, drain: 0.5)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    client = relay.tap(&:next_event)
+    server.signal(:TERM)
+
+    assert_equal ["closing"], client.events.map(&:type)
+    assert_operator server.wait_end, :<, 2.5
+    assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
+  end
+
+  def test_row_37_sigint_does_the_same
+    server(drain: 0.3)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    client = relay.tap(&:next_event)
+    server.signal(:INT)
+
+    assert_equal ["closing"], client.events.map(&:type)
+    assert_operator server.wait_end, :<, 2.5
+  end
+
+  def test_row_37_without_streams_the_process_ends_at_once
+    server(drain: 20)
+    relay.events
+    result
+    server.signal(:TERM)
+
+    assert_operator server.wait_end, :<, 3
+  end
+
+  def test_row_37_a_hot_restart_tells_them_before_it_replaces_the_process
+    server(drain: 0.4)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    client = relay.tap(&:next_event)
+    server.signal(:USR2)
+
+    assert_equal ["closing"], client.events.map(&:type)
+    assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
+    assert wait(timeout: 20) { again? }, "the restarted server does not answer"
+  end
+
+  def test_row_37_and_56_a_phased_restart_drains_each_worker_while_others_serve
+    server(:puma_cluster, preload: false, drain: 1.0)
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 12, every: 0.05) }
+    clients = Array.new(4) { |index| relay(note: "#{name}#{index}").tap(&:next_event) }
+    before = Array.new(12) { state["pid"] }.uniq
+    server.signal(:USR1)
+    events = clients.map(&:events)
+
+    assert_equal [11], events.map { |of_one| of_one.count { |event| event.type == "token" } }.uniq
+    assert_equal ["done"], events.map { |of_one| of_one.last.type }.uniq
+    assert(wait(timeout: 30) { again? && !before.include?(state["pid"]) })
+    assert_equal %w[token token token done], relay(upstream: short.url).events.map(&:type)
+  ensure
+    @short&.stop
+  end
+
+  def test_row_37_and_56_a_cluster_with_preload_app_ends_in_time
+    server(:puma_cluster, drain: 0.5)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    clients = Array.new(4) { |index| relay(note: "#{name}#{index}").tap(&:next_event) }
+    server.signal(:TERM)
+
+    assert_equal [["closing"]], clients.map { |client| client.events.map(&:type) }.uniq
+    assert_operator server.wait_end, :<, 4
+    assert_equal ["shutdown"], Array.new(4) { |index| result(note: "#{name}#{index}")["reason"] }.uniq
+  end
+
+  def test_row_42_browsers_come_back_spread_over_time
+    server(drain: 0.3)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    clients = Array.new(12) { |index| relay(note: "#{name}#{index}").tap(&:next_event) }
+    server.signal(:TERM)
+    moments = clients.map { |client| Integer(client.events.last.retry) }
+
+    assert(moments.all? { |milliseconds| milliseconds.between?(1000, 6000) }, moments.inspect)
+    assert_operator moments.max - moments.min, :>, 1000
+    assert_operator moments.uniq.size, :>, 8
+  end
+
+  def test_row_37_falcon_ends_with_open_streams
+    server(:falcon, config: nil, drain: 0.5)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    relay.next_event
+    server.signal(:INT)
+
+    assert server.wait_end, "it still runs"
+    assert_equal "cancelled", result["status"]
+  end
+
+  private
+
+  def short = @short ||= Upstream.new { |exchange| exchange.openai(tokens: 3) }
+
+  def again?
+    server.get("/up").code == "200"
+  rescue SystemCallError, IOError, Net::OpenTimeout, Net::ReadTimeout
+    false
+  end
+end
