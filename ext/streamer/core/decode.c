@@ -29,7 +29,6 @@ struct streamer_decoder {
     int64_t retry;
 
     struct streamer_buffer line;
-    size_t well_formed; /* bytes of `line` before the first that is not, or may not be: see carry */
     struct streamer_buffer data;
     struct streamer_buffer type;
     struct streamer_buffer id;
@@ -81,10 +80,10 @@ static enum streamer_status keep_view(struct streamer_decoder *decoder) {
     return event_limit(streamer_buffer_append(&decoder->data, decoder->view, decoder->view_length));
 }
 
-/* `well_formed` bytes of the value are known to be. `place` is DATA_INPUT or DATA_LINE. */
+/* `place`, of the value: DATA_INPUT or DATA_LINE. */
 static enum streamer_status take_data(struct streamer_decoder *decoder, const char *value, size_t length,
-                                      size_t well_formed, enum data_state place) {
-    bool valid = streamer_utf8_valid(value + well_formed, length - well_formed);
+                                      enum data_state place) {
+    bool valid = streamer_utf8_valid(value, length);
     if (decoder->data_state == DATA_NONE && valid) {
         if (length > decoder->data.limit) return STREAMER_EVENT_TOO_LARGE;
         decoder->data_state = place;
@@ -137,11 +136,9 @@ static enum streamer_status take_line(struct streamer_decoder *decoder, const ch
     if (value_length > 0) value++, value_length--;
     if (value_length > 0 && *value == ' ') value++, value_length--;
 
-    if (name == 4 && memcmp(line, "data", 4) == 0) {
-        if (line != decoder->line.bytes) return take_data(decoder, value, value_length, 0, DATA_INPUT);
-        size_t before = length - value_length;
-        return take_data(decoder, value, value_length, decoder->well_formed - before, DATA_LINE);
-    }
+    enum data_state place = line == decoder->line.bytes ? DATA_LINE : DATA_INPUT;
+
+    if (name == 4 && memcmp(line, "data", 4) == 0) return take_data(decoder, value, value_length, place);
     if (name == 5 && memcmp(line, "event", 5) == 0) return take_type(decoder, value, value_length);
     if (name == 2 && memcmp(line, "id", 2) == 0) return take_id(decoder, value, value_length);
     if (name == 5 && memcmp(line, "retry", 5) == 0) take_retry(decoder, value, value_length);
@@ -184,21 +181,16 @@ static void forget_event(struct streamer_decoder *decoder) {
     streamer_buffer_clear(&decoder->line);
 }
 
-/* Appends to the cut line; the first piece replaces what was there. Well-formedness is looked at piece by piece, while
- * each is in the cache: a finished line of 64 MiB would have to come from memory again (TIMING). */
+/* Appends to the cut line; the first piece replaces what was there. */
 static enum streamer_status carry(struct streamer_decoder *decoder, const char *bytes, size_t length) {
-    struct streamer_buffer *line = &decoder->line;
+    enum streamer_status status = STREAMER_OK;
     if (!decoder->cut) {
-        enum streamer_status status = decoder->data_state == DATA_LINE ? keep_view(decoder) : STREAMER_OK;
-        if (status != STREAMER_OK) return status;
-        streamer_buffer_clear(line);
-        decoder->well_formed = 0;
+        if (decoder->data_state == DATA_LINE) status = keep_view(decoder);
+        streamer_buffer_clear(&decoder->line);
     }
     decoder->cut = true;
-    enum streamer_status status = streamer_buffer_append(line, bytes, length);
-    if (status != STREAMER_OK) return status == STREAMER_FULL ? STREAMER_LINE_TOO_LONG : status;
-    decoder->well_formed += streamer_utf8_prefix(line->bytes + decoder->well_formed, line->length - decoder->well_formed);
-    return STREAMER_OK;
+    if (status == STREAMER_OK) status = streamer_buffer_append(&decoder->line, bytes, length);
+    return status == STREAMER_FULL ? STREAMER_LINE_TOO_LONG : status;
 }
 
 /* Skips the BOM at the stream's very start. What turns out to be only the beginning of one belongs to the first line.
@@ -218,6 +210,8 @@ static enum streamer_status skip_bom(struct streamer_decoder *decoder, const cha
 
 /* The input is at its end, or goes on with `rest`, a line without an end. */
 static enum streamer_status suspend(struct streamer_decoder *decoder, const char *rest, const char *end) {
+    /* Data in `line` stays there unless the rest needs the place: it may be large, and the blank line is often the next
+     * read. */
     enum streamer_status status = decoder->data_state == DATA_INPUT ? keep_view(decoder) : STREAMER_OK;
     if (status == STREAMER_OK && rest < end) status = carry(decoder, rest, (size_t)(end - rest));
     if (!decoder->cut && decoder->data_state != DATA_LINE) streamer_buffer_clear(&decoder->line);

@@ -1,5 +1,6 @@
 #include "extract.h"
 
+#include <setjmp.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <string.h>
@@ -9,37 +10,23 @@
 #include "json.h"
 #include "limits.h"
 
-/* yajl's memory: one block, handed out from the bottom up and never freed piece by piece.
- *
- * yajl (2.1.0) does not check what its allocator returns, so all that one parse can ask for is there before it starts.
- * For a JSON text of L bytes it asks for seven pieces:
- *
- * - The handle, two buffer heads and the lexer: four of less than 128 bytes each.
- * - The stack: a byte for each level of nesting and two more, in steps of 128 by realloc, the first from NULL. It is
- *   given all it can grow to at once (arena_realloc), so that it never moves.
- * - decodeBuf, for a string with escapes: the smallest 2,048 * 2^k above the longest such string, d bytes; at most
- *   max(2048, 2 d). Nothing else grows after it has begun, so it is on top and grows in place.
- * - The lexer's buffer, for a token that the text's end cuts, t bytes and the blank of yajl_complete_parse: at most
- *   max(2048, 2 (t + 1)). It begins when decodeBuf has grown for the last time, so it is on top as well.
- *
- * That string and that token lie one behind the other in the text: d + t <= L. Together at most
- * 4 * 128 + stack + 2 * 2048 + 2 L + 2 bytes, and a head and alignment for each piece.
- */
-#define YAJL_PIECES 7
-#define YAJL_SMALL (4 * 128)
-#define YAJL_STACK_STEP 128
-#define YAJL_FIRST_BUFFER 2048
+/* yajl's memory: one block, handed out from the bottom up and given back as a whole. What does not fit is asked of the
+ * heap piece by piece: a string with escapes, or a token that the text's end cuts, of some kilobytes. yajl (2.1.0) does
+ * not check what its allocator returns, so when the heap has nothing left the parse is left by longjmp: all that yajl
+ * holds is in here. */
+#define BLOCK ((size_t)16 << 10)
 
-/* In front of each piece, so that realloc knows what to copy. */
+/* In front of what yajl gets. */
 struct piece {
-    alignas(max_align_t) size_t size;
+    alignas(max_align_t) size_t size; /* so that realloc knows what to copy */
+    struct piece *next;               /* of those from the heap */
 };
 
 struct arena {
-    char *bytes;
+    alignas(max_align_t) char block[BLOCK];
     size_t used;
-    size_t capacity;
-    size_t stack; /* what yajl's stack can grow to in this parse */
+    struct piece *heap;
+    jmp_buf no_memory;
 };
 
 struct segment {
@@ -67,15 +54,18 @@ struct level {
 };
 
 struct streamer_extractor {
-    struct path paths[STREAMER_MAX_PATHS];
     size_t count;
     size_t max_depth;
     size_t max_size;
-    size_t heap; /* of the paths, for streamer_extractor_size */
+    size_t heap; /* bytes, all of it in one piece */
     path_set all;
-    struct arena arena;
+    struct path paths[];
+};
 
-    /* one read */
+/* One read. It calls nothing that could begin another, so a thread needs one, however many extractors it has: an idle
+ * stream holds no memory of yajl's. */
+struct reading {
+    const struct streamer_extractor *extractor;
     yajl_handle yajl;
     const char *json;
     struct streamer_value *values;
@@ -83,64 +73,54 @@ struct streamer_extractor {
     bool too_deep;
     size_t depth; /* containers open */
     struct level levels[STREAMER_MAX_SEGMENTS + 2];
+    struct arena arena;
 };
+
+static _Thread_local struct reading this_reading;
 
 /* arena */
 
-static size_t round_up(size_t size, size_t step) {
-    return (size + step - 1) / step * step;
-}
-
 static void *arena_malloc(void *context, size_t size) {
     struct arena *arena = context;
-    size_t taken = sizeof(struct piece) + round_up(size, alignof(max_align_t));
-    /* Cannot happen by the sum above. If another yajl breaks it, stop here rather than write through NULL in there. */
-    if (taken > arena->capacity - arena->used) abort();
-    struct piece *piece = (struct piece *)(void *)(arena->bytes + arena->used);
+    size_t taken =
+        sizeof(struct piece) + (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+    struct piece *piece;
+    if (taken <= sizeof arena->block - arena->used) {
+        piece = (struct piece *)(void *)(arena->block + arena->used);
+        arena->used += taken;
+    } else {
+        piece = streamer_malloc(taken);
+        if (piece == NULL) longjmp(arena->no_memory, 1);
+        piece->next = arena->heap;
+        arena->heap = piece;
+    }
     piece->size = taken - sizeof *piece;
-    arena->used += taken;
     return piece + 1;
 }
 
-static void *arena_realloc(void *context, void *memory, size_t size) {
+static void arena_free(void *context, void *memory) {
     struct arena *arena = context;
-    /* Only the stack begins here. It would stop being on top, so it gets all it can ever need. */
-    if (memory == NULL) return arena_malloc(context, size > arena->stack ? size : arena->stack);
+    struct piece **link = &arena->heap;
+    while (*link != NULL && (void *)(*link + 1) != memory) link = &(*link)->next;
+    if (*link == NULL) return; /* it is in the block */
+    struct piece *piece = *link;
+    *link = piece->next;
+    streamer_free(piece);
+}
 
-    struct piece *piece = (struct piece *)memory - 1;
-    if (size <= piece->size) return memory;
-    size_t start = (size_t)((char *)memory - arena->bytes);
-    if (start + piece->size == arena->used) {
-        arena->used = start - sizeof *piece;
-        return arena_malloc(context, size);
-    }
+static void *arena_realloc(void *context, void *memory, size_t size) {
+    if (memory == NULL) return arena_malloc(context, size);
+    size_t held = ((struct piece *)memory - 1)->size;
+    if (size <= held) return memory;
     void *copy = arena_malloc(context, size);
-    memcpy(copy, memory, piece->size);
+    memcpy(copy, memory, held);
+    arena_free(context, memory);
     return copy;
 }
 
-static void arena_free(void *context, void *memory) {
-    (void)context;
-    (void)memory;
-}
-
-/* Empties the arena and makes it large enough for one JSON text. */
-static enum streamer_status arena_prepare(struct arena *arena, size_t length, size_t max_depth) {
-    arena->stack = round_up((length < max_depth ? length : max_depth) + 2, YAJL_STACK_STEP);
-    size_t needed = YAJL_SMALL + arena->stack + 2 * YAJL_FIRST_BUFFER + 2 * length + 2 +
-                    YAJL_PIECES * (sizeof(struct piece) + alignof(max_align_t));
+static void arena_clear(struct arena *arena) {
+    while (arena->heap != NULL) arena_free(arena, arena->heap + 1);
     arena->used = 0;
-    if (needed <= arena->capacity) return STREAMER_OK;
-    streamer_free(arena->bytes);
-    arena->bytes = streamer_malloc(needed);
-    arena->capacity = arena->bytes != NULL ? needed : 0;
-    return arena->bytes != NULL ? STREAMER_OK : STREAMER_NO_MEMORY;
-}
-
-static void arena_release(struct arena *arena) {
-    streamer_free(arena->bytes);
-    arena->bytes = NULL;
-    arena->used = arena->capacity = 0;
 }
 
 /* paths */
@@ -183,8 +163,8 @@ static void split(struct path *path, const char *text, size_t length) {
 
 /* matching */
 
-static const struct segment *segment_at(const struct streamer_extractor *extractor, int path, size_t depth) {
-    return &extractor->paths[path].segments[depth - 1];
+static const struct segment *segment_at(const struct reading *reading, int path, size_t depth) {
+    return &reading->extractor->paths[path].segments[depth - 1];
 }
 
 static int lowest(path_set set) {
@@ -192,23 +172,23 @@ static int lowest(path_set set) {
 }
 
 /* The innermost open container, when a path goes on in it; NULL otherwise. */
-static struct level *active_level(struct streamer_extractor *extractor) {
-    if (extractor->depth == 0 || extractor->depth > STREAMER_MAX_SEGMENTS) return NULL;
-    struct level *level = &extractor->levels[extractor->depth];
+static struct level *active_level(struct reading *reading) {
+    if (reading->depth == 0 || reading->depth > STREAMER_MAX_SEGMENTS) return NULL;
+    struct level *level = &reading->levels[reading->depth];
     return level->active | level->matched ? level : NULL;
 }
 
 /* The paths that the value beginning now belongs to. A segment met is not looked for again: the first occurrence
  * counts. */
-static path_set match_value(struct streamer_extractor *extractor) {
-    struct level *level = active_level(extractor);
+static path_set match_value(struct reading *reading) {
+    struct level *level = active_level(reading);
     if (level == NULL) return 0;
     path_set matched = level->matched;
     level->matched = 0;
     if (!level->array) return matched;
 
     for (path_set rest = level->active; rest != 0; rest &= rest - 1) {
-        if (segment_at(extractor, lowest(rest), extractor->depth)->index == level->index) matched |= rest & -rest;
+        if (segment_at(reading, lowest(rest), reading->depth)->index == level->index) matched |= rest & -rest;
     }
     level->index++;
     level->active &= ~matched;
@@ -216,33 +196,33 @@ static path_set match_value(struct streamer_extractor *extractor) {
 }
 
 /* Of a set, the paths that end at this depth. */
-static path_set ending(const struct streamer_extractor *extractor, path_set set) {
+static path_set ending(const struct reading *reading, path_set set) {
     path_set ends = 0;
     for (path_set rest = set; rest != 0; rest &= rest - 1) {
-        if (extractor->paths[lowest(rest)].count == extractor->depth) ends |= rest & -rest;
+        if (reading->extractor->paths[lowest(rest)].count == reading->depth) ends |= rest & -rest;
     }
     return ends;
 }
 
 /* Records a value. False, which stops yajl, when it was the last one wanted. */
-static int found(struct streamer_extractor *extractor, path_set set, struct streamer_value value) {
-    for (path_set rest = set; rest != 0; rest &= rest - 1) extractor->values[lowest(rest)] = value;
-    extractor->found |= set;
-    return extractor->found != extractor->all;
+static int found(struct reading *reading, path_set set, struct streamer_value value) {
+    for (path_set rest = set; rest != 0; rest &= rest - 1) reading->values[lowest(rest)] = value;
+    reading->found |= set;
+    return reading->found != reading->extractor->all;
 }
 
 /* Where yajl is in the text: behind the token that it is calling about. */
-static const char *position(const struct streamer_extractor *extractor) {
-    return extractor->json + yajl_get_bytes_consumed(extractor->yajl);
+static const char *position(const struct reading *reading) {
+    return reading->json + yajl_get_bytes_consumed(reading->yajl);
 }
 
 /* yajl's callbacks. 0 stops it: when all is found, when the text is too deep, and at the end of the outermost value,
  * since what it makes of the rest is not to be trusted (it takes an unfinished string there for nothing). */
 
-static int scalar(struct streamer_extractor *extractor, enum streamer_kind kind, size_t length) {
-    path_set set = ending(extractor, match_value(extractor));
-    if (set == 0) return extractor->depth > 0;
-    return found(extractor, set, (struct streamer_value){kind, position(extractor) - length, length, false});
+static int scalar(struct reading *reading, enum streamer_kind kind, size_t length) {
+    path_set set = ending(reading, match_value(reading));
+    if (set == 0) return reading->depth > 0;
+    return found(reading, set, (struct streamer_value){kind, position(reading) - length, length, false});
 }
 
 static int on_null(void *context) {
@@ -260,12 +240,12 @@ static int on_number(void *context, const char *text, size_t length) {
 }
 
 static int on_string(void *context, const unsigned char *text, size_t length) {
-    struct streamer_extractor *extractor = context;
-    path_set set = ending(extractor, match_value(extractor));
-    if (set == 0) return extractor->depth > 0;
+    struct reading *reading = context;
+    path_set set = ending(reading, match_value(reading));
+    if (set == 0) return reading->depth > 0;
 
     /* Without escapes yajl hands out the text itself; with them, a decoded copy that lies elsewhere. */
-    const char *quote = position(extractor) - 1;
+    const char *quote = position(reading) - 1;
     const char *start = quote - length;
     bool escaped = start != (const char *)text;
     if (escaped) {
@@ -273,51 +253,50 @@ static int on_string(void *context, const unsigned char *text, size_t length) {
         start = quote;
         while (start[-1] != '"' || start[-2] == '\\') start--;
     }
-    return found(extractor, set,
-                 (struct streamer_value){STREAMER_KIND_STRING, start, (size_t)(quote - start), escaped});
+    return found(reading, set, (struct streamer_value){STREAMER_KIND_STRING, start, (size_t)(quote - start), escaped});
 }
 
 static int on_key(void *context, const unsigned char *text, size_t length) {
-    struct streamer_extractor *extractor = context;
-    struct level *level = active_level(extractor);
+    struct reading *reading = context;
+    struct level *level = active_level(reading);
     if (level == NULL) return 1;
     for (path_set rest = level->active; rest != 0; rest &= rest - 1) {
-        const struct segment *segment = segment_at(extractor, lowest(rest), extractor->depth);
+        const struct segment *segment = segment_at(reading, lowest(rest), reading->depth);
         if (segment->length == length && memcmp(segment->text, text, length) == 0) level->matched |= rest & -rest;
     }
     level->active &= ~level->matched;
     return 1;
 }
 
-static int open_container(struct streamer_extractor *extractor, bool array) {
-    path_set inside = extractor->all, wanted = 0;
-    if (extractor->depth > 0) {
-        inside = match_value(extractor);
-        wanted = ending(extractor, inside);
+static int open_container(struct reading *reading, bool array) {
+    path_set inside = reading->extractor->all, wanted = 0;
+    if (reading->depth > 0) {
+        inside = match_value(reading);
+        wanted = ending(reading, inside);
         inside &= ~wanted;
     }
-    if (extractor->depth == extractor->max_depth) {
-        extractor->too_deep = true;
+    if (reading->depth == reading->extractor->max_depth) {
+        reading->too_deep = true;
         return 0;
     }
-    extractor->depth++;
-    if (extractor->depth <= STREAMER_MAX_SEGMENTS + 1) {
-        extractor->levels[extractor->depth] = (struct level){.active = inside, .wanted = wanted, .array = array};
+    reading->depth++;
+    if (reading->depth <= STREAMER_MAX_SEGMENTS + 1) {
+        reading->levels[reading->depth] = (struct level){.active = inside, .wanted = wanted, .array = array};
     }
     /* The length is filled in at its end. */
     for (path_set rest = wanted; rest != 0; rest &= rest - 1) {
-        extractor->values[lowest(rest)].json = position(extractor) - 1;
+        reading->values[lowest(rest)].json = position(reading) - 1;
     }
     return 1;
 }
 
-static int close_container(struct streamer_extractor *extractor) {
-    size_t depth = extractor->depth--;
-    path_set wanted = depth <= STREAMER_MAX_SEGMENTS + 1 ? extractor->levels[depth].wanted : 0;
-    if (wanted == 0) return extractor->depth > 0;
-    const char *start = extractor->values[lowest(wanted)].json;
-    size_t length = (size_t)(position(extractor) - start);
-    return found(extractor, wanted, (struct streamer_value){STREAMER_KIND_CONTAINER, start, length, false});
+static int close_container(struct reading *reading) {
+    size_t depth = reading->depth--;
+    path_set wanted = depth <= STREAMER_MAX_SEGMENTS + 1 ? reading->levels[depth].wanted : 0;
+    if (wanted == 0) return reading->depth > 0;
+    const char *start = reading->values[lowest(wanted)].json;
+    size_t length = (size_t)(position(reading) - start);
+    return found(reading, wanted, (struct streamer_value){STREAMER_KIND_CONTAINER, start, length, false});
 }
 
 static int on_start_map(void *context) {
@@ -355,8 +334,8 @@ enum streamer_status streamer_extractor_new(struct streamer_extractor **extracto
         segments += count_segments(paths[i], lengths[i]);
         text += lengths[i];
     }
-    /* One piece: the extractor, then the segments of all paths, then their text. */
-    size_t heap = sizeof **extractor + segments * sizeof(struct segment) + text;
+    /* One piece: the extractor with its paths, then the segments of all paths, then their text. */
+    size_t heap = sizeof **extractor + count * sizeof(struct path) + segments * sizeof(struct segment) + text;
     struct streamer_extractor *created = streamer_malloc(heap);
     if (created == NULL) return STREAMER_NO_MEMORY;
     *created = (struct streamer_extractor){.count = count, .heap = heap};
@@ -364,10 +343,10 @@ enum streamer_status streamer_extractor_new(struct streamer_extractor **extracto
     created->max_size = max_size > 0 ? max_size : STREAMER_MAX_EVENT;
     created->all = ((path_set)1 << count) - 1;
 
-    struct segment *next_segment = (struct segment *)(created + 1);
+    struct segment *next_segment = (struct segment *)(created->paths + count);
     char *next_text = (char *)(next_segment + segments);
     for (size_t i = 0; i < count; i++) {
-        created->paths[i].segments = next_segment;
+        created->paths[i] = (struct path){.segments = next_segment};
         memcpy(next_text, paths[i], lengths[i]);
         split(&created->paths[i], next_text, lengths[i]);
         next_segment += created->paths[i].count;
@@ -378,8 +357,6 @@ enum streamer_status streamer_extractor_new(struct streamer_extractor **extracto
 }
 
 void streamer_extractor_free(struct streamer_extractor *extractor) {
-    if (extractor == NULL) return;
-    arena_release(&extractor->arena);
     streamer_free(extractor);
 }
 
@@ -388,39 +365,39 @@ static bool blank(const char *cursor, const char *end) {
     return cursor == end;
 }
 
-/* Runs yajl over the text: STREAMER_OK, STREAMER_MISSING, STREAMER_JSON_INVALID or STREAMER_JSON_TOO_DEEP. */
-static enum streamer_status parse(struct streamer_extractor *extractor, size_t length) {
-    yajl_alloc_funcs allocator = {arena_malloc, arena_realloc, arena_free, &extractor->arena};
+/* Runs yajl over the text: STREAMER_OK, STREAMER_MISSING, STREAMER_JSON_INVALID, STREAMER_JSON_TOO_DEEP or
+ * STREAMER_NO_MEMORY. */
+static enum streamer_status parse(struct reading *reading, size_t length) {
+    if (setjmp(reading->arena.no_memory) != 0) return STREAMER_NO_MEMORY;
+    yajl_alloc_funcs allocator = {arena_malloc, arena_realloc, arena_free, &reading->arena};
     /* Never freed: all it holds is in the arena. */
-    extractor->yajl = yajl_alloc(&callbacks, &allocator, extractor);
+    reading->yajl = yajl_alloc(&callbacks, &allocator, reading);
 
-    yajl_status status = yajl_parse(extractor->yajl, (const unsigned char *)extractor->json, length);
-    if (extractor->too_deep) return STREAMER_JSON_TOO_DEEP;
+    yajl_status status = yajl_parse(reading->yajl, (const unsigned char *)reading->json, length);
+    if (reading->too_deep) return STREAMER_JSON_TOO_DEEP;
     if (status == yajl_status_client_canceled) {
-        if (extractor->found == extractor->all && extractor->depth > 0) return STREAMER_OK;
-        if (!blank(position(extractor), extractor->json + length)) return STREAMER_JSON_INVALID;
-        return extractor->found != 0 ? STREAMER_OK : STREAMER_MISSING;
+        if (reading->found == reading->extractor->all && reading->depth > 0) return STREAMER_OK;
+        if (!blank(position(reading), reading->json + length)) return STREAMER_JSON_INVALID;
+        return reading->found != 0 ? STREAMER_OK : STREAMER_MISSING;
     }
     /* A number on its own is not complete before the text is. A container that is still open never will be. */
-    if (status != yajl_status_ok || extractor->depth > 0) return STREAMER_JSON_INVALID;
-    return yajl_complete_parse(extractor->yajl) == yajl_status_client_canceled ? STREAMER_MISSING
-                                                                               : STREAMER_JSON_INVALID;
+    if (status != yajl_status_ok || reading->depth > 0) return STREAMER_JSON_INVALID;
+    return yajl_complete_parse(reading->yajl) == yajl_status_client_canceled ? STREAMER_MISSING : STREAMER_JSON_INVALID;
 }
 
 enum streamer_status streamer_extractor_read(struct streamer_extractor *extractor, const char *json, size_t length,
                                              struct streamer_value *values) {
-    enum streamer_status status = STREAMER_JSON_TOO_LARGE;
-    if (length <= extractor->max_size) status = arena_prepare(&extractor->arena, length, extractor->max_depth);
     memset(values, 0, extractor->count * sizeof *values);
-    if (status == STREAMER_OK) {
-        extractor->json = json;
-        extractor->values = values;
-        extractor->found = 0;
-        extractor->too_deep = false;
-        extractor->depth = 0;
-        status = parse(extractor, length);
-        if (extractor->arena.capacity > STREAMER_KEEP) arena_release(&extractor->arena);
-    }
+    if (length > extractor->max_size) return STREAMER_JSON_TOO_LARGE;
+    struct reading *reading = &this_reading;
+    reading->extractor = extractor;
+    reading->json = json;
+    reading->values = values;
+    reading->found = 0;
+    reading->too_deep = false;
+    reading->depth = 0;
+    enum streamer_status status = parse(reading, length);
+    arena_clear(&reading->arena);
     for (size_t i = 0; i < extractor->count; i++) {
         /* A wanted container that was never closed, or values found before the text went wrong. */
         if (status != STREAMER_OK || values[i].kind == STREAMER_KIND_NONE) values[i] = (struct streamer_value){0};
@@ -461,5 +438,5 @@ size_t streamer_extractor_count(const struct streamer_extractor *extractor) {
 }
 
 size_t streamer_extractor_size(const struct streamer_extractor *extractor) {
-    return extractor->heap + extractor->arena.capacity;
+    return extractor->heap;
 }

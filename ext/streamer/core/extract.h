@@ -8,8 +8,8 @@
  * character behind a lone high one): a string is handed out as the JSON text between its quotes and turned
  * into UTF-8, or into another JSON string, by the functions below.
  *
- * No allocation once warm: yajl's memory comes from a block that the extractor keeps. No callback
- * of ours outlives a call.
+ * Nothing is allocated for a read: yajl's memory comes from a block that all extractors of a thread share. The heap is
+ * asked only for strings of more than a few kilobytes that have escapes in them. No callback of ours outlives a call.
  */
 #pragma once
 

@@ -33,22 +33,25 @@ struct streamer_pipeline {
     struct streamer_buffer compiled; /* what the options say, ready to be copied */
     struct piece event;
     struct piece done_marker;
-    struct piece id;                       /* in front of a frame's number */
-    struct piece head;                     /* a frame of values before its id */
-    size_t framed;                         /* paths that go into frames; the extractor's others are kept ones */
-    struct piece keys[STREAMER_MAX_PATHS]; /* a value's name with its quotes and colon */
+    struct piece id;    /* in front of a frame's number */
+    struct piece head;  /* a frame of values before its id */
+    struct piece *keys; /* framed: a value's name with its quotes and colon */
 
     /* the frame being made */
     struct streamer_event source;
-    struct streamer_value values[STREAMER_MAX_PATHS]; /* those not wanted in it are STREAMER_KIND_NONE */
-    struct streamer_frame frame;                      /* unless it is one of values */
-    struct streamer_buffer unescaped;                 /* the text in it */
-    struct streamer_buffer last_id;                   /* of the frame before; an id is written when it changes */
+    struct streamer_frame frame;      /* unless it is one of values */
+    struct streamer_buffer unescaped; /* the text in it */
+    struct streamer_buffer last_id;   /* of the frame before; an id is written when it changes */
     struct streamer_buffer own_id;
 
     struct streamer_buffer passing; /* raw: the bytes of the event so far */
     struct streamer_buffer collected;
-    struct streamer_buffer kept[STREAMER_MAX_PATHS];
+    struct streamer_buffer *kept; /* kept_count */
+
+    size_t heap;                    /* bytes of this piece, the arrays behind it included */
+    size_t framed;                  /* paths that go into frames */
+    size_t kept_count;              /* and behind them those that do not */
+    struct streamer_value values[]; /* of them all; a framed one that is not wanted is STREAMER_KIND_NONE */
 };
 
 /* compiling the options */
@@ -110,7 +113,7 @@ static enum streamer_status compile(struct streamer_pipeline *pipeline,
     compiled->length--; /* its blank line */
     pipeline->head = since(compiled, 0);
 
-    for (size_t i = 0; status == STREAMER_OK && i < options->count; i++) status = compile_key(pipeline, options, i);
+    for (size_t i = 0; status == STREAMER_OK && i < pipeline->framed; i++) status = compile_key(pipeline, options, i);
 
     size_t start = compiled->length;
     if (status == STREAMER_OK) status = streamer_buffer_append(compiled, options->event, options->event_length);
@@ -153,17 +156,26 @@ static enum streamer_status build(struct streamer_pipeline *pipeline, const stru
 enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
                                            const struct streamer_pipeline_options *options) {
     if (options->count + options->kept_count > STREAMER_MAX_PATHS) return STREAMER_PATH_INVALID;
-    struct streamer_pipeline *created = streamer_malloc(sizeof *created);
+    size_t framed =
+        options->text && options->count > 0 ? 1 : options->count; /* the others would be looked for in vain */
+    size_t values = framed + options->kept_count;
+    size_t heap = sizeof(struct streamer_pipeline) + values * sizeof(struct streamer_value) +
+                  framed * sizeof(struct piece) + options->kept_count * sizeof(struct streamer_buffer);
+    struct streamer_pipeline *created = streamer_malloc(heap);
     if (created == NULL) return STREAMER_NO_MEMORY;
     *created = (struct streamer_pipeline){
         .text = options->text,
         .raw = options->raw,
-        .framed = options->text && options->count > 0 ? 1 : options->count, /* the others would be looked for in vain */
+        .heap = heap,
+        .framed = framed,
+        .kept_count = options->kept_count,
         .collects = options->collect > 0 && options->count > 0,
         .has_event = options->event != NULL,
         .has_id = options->id != NULL,
         .has_done = options->done != NULL,
     };
+    created->keys = (struct piece *)(created->values + values);
+    created->kept = (struct streamer_buffer *)(created->keys + framed);
     size_t max_event = options->max_event > 0 ? options->max_event : STREAMER_MAX_EVENT;
     streamer_buffer_init(&created->compiled, (STREAMER_MAX_PATHS + 2) * STREAMER_MAX_FIELD);
     streamer_buffer_init(&created->unescaped, max_event);
@@ -171,7 +183,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
     streamer_buffer_init(&created->own_id, STREAMER_MAX_FIELD + 20);
     streamer_buffer_init(&created->passing, 2 * max_event); /* fields and line ends beside the data */
     streamer_buffer_init(&created->collected, options->collect);
-    for (size_t i = 0; i < STREAMER_MAX_PATHS; i++) streamer_buffer_init(&created->kept[i], STREAMER_MAX_FIELD);
+    for (size_t i = 0; i < created->kept_count; i++) streamer_buffer_init(&created->kept[i], STREAMER_MAX_FIELD);
 
     enum streamer_status status = build(created, options);
     if (status != STREAMER_OK) {
@@ -192,7 +204,7 @@ void streamer_pipeline_free(struct streamer_pipeline *pipeline) {
     streamer_buffer_release(&pipeline->own_id);
     streamer_buffer_release(&pipeline->passing);
     streamer_buffer_release(&pipeline->collected);
-    for (size_t i = 0; i < STREAMER_MAX_PATHS; i++) streamer_buffer_release(&pipeline->kept[i]);
+    for (size_t i = 0; i < pipeline->kept_count; i++) streamer_buffer_release(&pipeline->kept[i]);
     streamer_free(pipeline);
 }
 
@@ -250,10 +262,9 @@ static void collect(struct streamer_pipeline *pipeline) {
 }
 
 static void keep(struct streamer_pipeline *pipeline) {
-    size_t count = streamer_extractor_count(pipeline->extractor);
-    for (size_t i = pipeline->framed; i < count; i++) {
-        const struct streamer_value *value = &pipeline->values[i];
-        struct streamer_buffer *kept = &pipeline->kept[i - pipeline->framed];
+    for (size_t i = 0; i < pipeline->kept_count; i++) {
+        const struct streamer_value *value = &pipeline->values[pipeline->framed + i];
+        struct streamer_buffer *kept = &pipeline->kept[i];
         if (value->kind == STREAMER_KIND_NONE || value->kind == STREAMER_KIND_NULL) continue;
         streamer_buffer_clear(kept);
         if (streamer_buffer_reserve(kept, value->length + 2) != STREAMER_OK) continue;
@@ -299,8 +310,9 @@ static enum streamer_status choose(struct streamer_pipeline *pipeline) {
         return pipeline->raw ? STREAMER_OK : STREAMER_MISSING;
     }
     enum streamer_status status = pipeline->extractor != NULL ? choose_values(pipeline) : STREAMER_OK;
-    if (pipeline->raw) return status == STREAMER_MISSING ? STREAMER_OK : status;
-    return pipeline->framed > 0 || status != STREAMER_OK ? status : choose_event(pipeline);
+    bool passes = pipeline->raw || pipeline->framed == 0;
+    if (passes && status == STREAMER_MISSING) status = STREAMER_OK;
+    return status == STREAMER_OK && passes && !pipeline->raw ? choose_event(pipeline) : status;
 }
 
 /* writing the frame */
@@ -418,9 +430,9 @@ const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, siz
 }
 
 size_t streamer_pipeline_size(const struct streamer_pipeline *pipeline) {
-    size_t size = sizeof *pipeline + streamer_decoder_size(pipeline->decoder);
+    size_t size = pipeline->heap + streamer_decoder_size(pipeline->decoder);
     if (pipeline->extractor != NULL) size += streamer_extractor_size(pipeline->extractor);
-    for (size_t i = 0; i < STREAMER_MAX_PATHS; i++) size += pipeline->kept[i].capacity;
+    for (size_t i = 0; i < pipeline->kept_count; i++) size += pipeline->kept[i].capacity;
     return size + pipeline->compiled.capacity + pipeline->unescaped.capacity + pipeline->last_id.capacity +
            pipeline->own_id.capacity + pipeline->passing.capacity + pipeline->collected.capacity;
 }

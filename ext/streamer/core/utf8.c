@@ -50,24 +50,22 @@ static size_t multibyte(const unsigned char *bytes, size_t length, bool *valid) 
     return read;
 }
 
-size_t streamer_utf8_prefix(const char *bytes, size_t length) {
-    const unsigned char *text = (const unsigned char *)bytes;
-    size_t read = 0;
-    for (;;) {
-        read += ascii_run(text + read, length - read);
-        /* One non-ASCII character is seldom alone, so the word-wise scan is left until the next ASCII one. */
-        while (read < length && text[read] >= 0x80) {
-            bool valid;
-            size_t character = multibyte(text + read, length - read, &valid);
-            if (!valid) return read;
-            read += character;
-        }
-        if (read == length) return length;
-    }
-}
-
 bool streamer_utf8_valid(const char *bytes, size_t length) {
-    return streamer_utf8_prefix(bytes, length) == length;
+    const unsigned char *cursor = (const unsigned char *)bytes;
+    for (;;) {
+        size_t run = ascii_run(cursor, length);
+        cursor += run;
+        length -= run;
+        /* One non-ASCII character is seldom alone, so the word-wise scan is left until the next ASCII one. */
+        while (length > 0 && *cursor >= 0x80) {
+            bool valid;
+            size_t read = multibyte(cursor, length, &valid);
+            if (!valid) return false;
+            cursor += read;
+            length -= read;
+        }
+        if (length == 0) return true;
+    }
 }
 
 enum streamer_status streamer_utf8_scrub(struct streamer_buffer *buffer, const char *bytes, size_t length) {

@@ -11,7 +11,7 @@ require "puma/plugin"
 # no exit handler runs, it is the only one who tells them.
 Puma::Plugin.create do
   def start(launcher)
-    launcher.events.register(:state) { |state| Thread.new { drain } if %i[stop restart].include?(state) }
+    launcher.events.register(:state) { |state| Thread.new { drain } if state == :stop }
 
     # Puma 6 has the first name, 7 and later the second.
     %i[on_restart before_restart].each { |hook| launcher.events.register(hook) { drain } }

@@ -117,9 +117,12 @@ module Streamer
     rescue ClientDisconnected
       nil
     ensure
-      sink.close
-      finish(result)
-      Sinks::Connections.release
+      begin
+        sink.close
+      ensure
+        finish(result)
+        Sinks::Connections.release
+      end
     end
   end
 end

@@ -1,0 +1,47 @@
+# frozen_string_literal: true
+
+require "support/relay_case"
+require "async/http"
+
+# Falcon over HTTP/2.
+class HTTP2RelayTest < Minitest::Test
+  KIND = :falcon
+  include RelayCase
+
+  def test_row_12_the_events_are_those_of_http_1
+    first = relay(ids: "x").events
+    second = with_client { |client| Streamer::Decoder.new.feed(client.get(path(ids: "x")).read) }
+
+    assert_equal(first.map { |event| [event.type, event.data] }, second.map { |event| [event.type, event.data] })
+    assert_equal %w[x1 x2 x3], second.first(3).map(&:id)
+  end
+
+  def test_row_66_a_reset_stream_cancels_the_upstream_at_once
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    with_client do |client|
+      response = client.get(path(heartbeat: 60))
+      2.times { response.body.read } # the first comment, and the token
+      reset = Upstream.now
+      response.stream.send_reset_stream(Protocol::HTTP2::Error::CANCEL)
+      gone = @upstream.requests.last.wait_gone
+
+      assert gone, "the upstream was not let go"
+      assert_operator gone - reset, :<, 0.2
+      assert_equal ["cancelled", "t0 "], result.values_at("status", "text")
+    end
+  end
+
+  private
+
+  def path(**parameters)
+    "/relays/show?#{URI.encode_www_form({ upstream: @upstream.url("/"), note: name }.merge(parameters))}"
+  end
+
+  def with_client
+    server # started outside of the event loop
+    endpoint = Async::HTTP::Endpoint.parse("http://127.0.0.1:#{server.port}", protocol: Async::HTTP::Protocol::HTTP2)
+    Sync do |task|
+      task.with_timeout(10) { Async::HTTP::Client.open(endpoint, retries: 0) { |client| yield client } }
+    end
+  end
+end

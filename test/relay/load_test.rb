@@ -1,0 +1,98 @@
+# frozen_string_literal: true
+
+require "support/relay_case"
+
+# Many browsers at once, slow ones among them, on a Puma with two threads.
+class LoadTest < Minitest::Test
+  include RelayCase
+
+  TOKENS = 20
+
+  def server
+    @@server ||= AppServer.new(:puma, threads: "2:2", variables: { "WRITE_TIMEOUT" => "1" })
+                          .tap { |started| Minitest.after_run { started.stop } }
+  end
+
+  def setup
+    super
+    server
+    relay(note: "warm").events # the native thread, its pool of connections and the callbacks' thread are there from now on
+    result(note: "warm")
+  end
+
+  def test_300_at_once_on_two_threads_with_a_tenth_leaving
+    before = settled
+    source = Upstream.in_process { |exchange| exchange.openai(tokens: TOKENS, every: 0.1) }
+    clients = Array.new(300) { |index| relay(upstream: source.url, note: "#{name}#{index}", every: nil) }
+    answered = Upstream.now
+    assert_equal "200", server.get("/plain/state").code
+    answered = Upstream.now - answered
+    leaving, staying = clients.each_with_index.partition { |_, index| (index % 10).zero? }
+    leaving.each { |client, _| client.next_event && client.leave }
+    texts = staying.map { |client, _| client.events.map { |event| event.type == "token" ? event.json["content"] : event.type }.join }
+
+    assert_equal ["#{(0...TOKENS).map { |number| "t#{number} " }.join}done"], texts.uniq
+    assert_operator answered, :<, 1.0
+    statuses = [leaving, staying].map { |some| some.map { |_, index| result(note: "#{name}#{index}")["status"] }.uniq }
+    assert_equal [["cancelled"], ["completed"]], statuses
+    assert wait { settled?(before) }, "before #{before}, after #{state}"
+  ensure
+    source&.stop
+  end
+
+  def test_row_35_a_slow_reader_pauses_its_upstream_and_nobody_else
+    sent = 0
+    @upstream.on("/flood") do |exchange|
+      exchange.head
+      line = Upstream.token(0, "x" * 10_000)
+      loop { exchange.chunk(line) && sent += line.bytesize }
+    end
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 20, every: 0.02) }
+    slow = relay("/flood", heartbeat: 0).tap(&:next_event)
+    delays = relay(note: "#{name}2").events.map(&:at).each_cons(2).map { |earlier, later| later - earlier }.sort
+
+    assert_operator sent, :<, 32 << 20 # the kernel's buffers are most of it
+    assert_operator delays[delays.size / 2], :<, 0.05
+    slow.leave
+  end
+
+  def test_row_36_a_reader_that_takes_nothing_is_dropped_with_a_reason
+    @upstream.on("/") do |exchange|
+      exchange.head
+      line = Upstream.token(0, "x" * 10_000)
+      loop { exchange.chunk(line) }
+    end
+    relay.next_event
+    found = result
+
+    assert_equal ["cancelled", "slow", "Streamer::ClientDisconnected"], found.values_at("status", "reason", "error")
+    assert @upstream.requests.last.wait_gone, "the upstream was not let go"
+    assert_operator found["timings"]["duration"], :<, 4
+  end
+
+  def test_row_65_idle_streams_need_no_threads
+    @upstream.on("/") { |exchange| exchange.head.stall }
+    before = settled["threads"]
+    clients = Array.new(60) { relay(note: nil) }
+    clients.each(&:next)
+
+    assert wait { state["streams"] == 60 }
+    assert_equal before, state["threads"]
+    clients.each(&:leave)
+    assert wait { state["streams"].zero? }
+  end
+
+  private
+
+  # Once the streams of an earlier test are gone.
+  def settled
+    wait { state["streams"].zero? }
+    state
+  end
+
+  # The upstream's connections may stay for the next request: libcurl keeps a few.
+  def settled?(before)
+    after = state
+    after["streams"].zero? && after["threads"] <= before["threads"] && after["fds"] <= before["fds"] + 10
+  end
+end
