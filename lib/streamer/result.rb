@@ -6,7 +6,9 @@ module Streamer
     # :completed, :failed, :timed_out or :cancelled
     attr_reader :status
 
-    # Why, unless completed: :stopped, :shutdown, :disconnected, :slow, or the error's name such as :idle_timeout.
+    # Why, unless completed. Of a cancelled one: :stopped (Relay.stop), :shutdown (the process ends), :disconnected (the browser left),
+    # :slow (it took nothing for the write timeout), or :cancelled (the server ended the request's own fiber or thread, and does not say
+    # why). Otherwise the error's name, such as :idle_timeout or :response_error; :internal for what is no Streamer::Error.
     attr_reader :reason
 
     # The Streamer::Error; nil when completed.
@@ -18,7 +20,8 @@ module Streamer
     # The last value of each path of keep:, a Hash of name => value.
     attr_reader :kept
 
-    # Seconds: first_event and duration; counts: frames and bytes. nil where it did not happen.
+    # Seconds from the start to first_event and to the end (duration), redirects included; frames; bytes sent to the browser.
+    # first_event is nil where there was none.
     attr_reader :timings
 
     # As given to Relay.stop.
@@ -51,6 +54,7 @@ module Streamer
       case error
       when nil then nil
       when ClientDisconnected then error.slow? ? :slow : :disconnected
+      when CancelledError then :cancelled
       else Error.name_of(error).to_sym
       end
     end

@@ -29,7 +29,7 @@ module Streamer
       end
     end
 
-    def announce_closing(seconds) = tell(Relaying.closing_frame(seconds))
+    def announce_closing(seconds) = tell(@job.closing_frame(seconds))
 
     def first_event = @job.tell_first_event(timings[:first_event])
 

@@ -246,10 +246,11 @@ static void refuses_a_text_larger_than_allowed(void) {
 }
 
 /* A string with escapes makes yajl's buffers grow: every length around a power of two, with and without a second token
- * cut off by the end. The arena ends the program when its bound does not hold. */
+ * cut off by the end. Beyond some kilobytes that memory comes from the heap; it is given back. */
 static void has_the_memory_yajl_needs_at_every_size(void) {
     struct streamer_extractor *extractor;
     CHECK_STATUS(STREAMER_OK, compile(&extractor, "a z", 0, 0));
+    size_t held = heap_bytes();
     char *json = malloc(1 << 20);
     for (size_t size = 500; size < 300000; size = size * 2 + size / 8) {
         for (size_t around = size - 3; around <= size + 3; around++) {
@@ -259,14 +260,40 @@ static void has_the_memory_yajl_needs_at_every_size(void) {
                 out += around;
                 out += strlen(strcpy(out, cut == 0 ? "\"}" : "\",\"c\":\""));
                 if (cut > 0) memset(out, 'y', around * (size_t)cut), out += around * (size_t)cut;
+                size_t before = heap_requests();
                 struct transcript transcript = {0};
                 extract(&transcript, extractor, json, (size_t)(out - json));
                 CHECK_TEXT(cut == 0 ? "MISSING, none, none" : "JSON_INVALID, none, none", transcript.text);
                 transcript_free(&transcript);
+                CHECK(heap_bytes() == held);
+                if (size < 2000) CHECK(heap_requests() == before);
+                if (size > 20000) CHECK(heap_requests() > before);
             }
         }
     }
-    CHECK(streamer_extractor_size(extractor) < 2 * STREAMER_KEEP);
+    free(json);
+    streamer_extractor_free(extractor);
+}
+
+static void outlives_a_heap_that_has_nothing_left(void) {
+    struct streamer_extractor *extractor;
+    struct streamer_value values[2];
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, "a z", 0, 0));
+    size_t blocks = heap_blocks(), length = 200000, request = 0;
+    char *json = malloc(length);
+    memset(json, 'x', length);
+    memcpy(json, "{\"a\":1,\"b\":\"\\n", 14);
+    memcpy(json + length / 4, "\\n", 2); /* yajl decodes from escape to escape, and so asks more than once */
+    memcpy(json + length - 2, "\"}", 2);
+    for (bool failed = true; failed;) {
+        heap_fail_at(++request);
+        enum streamer_status status = streamer_extractor_read(extractor, json, length, values);
+        failed = heap_failed();
+        CHECK_STATUS(failed ? STREAMER_NO_MEMORY : STREAMER_OK, status);
+        CHECK(values[0].kind == (failed ? STREAMER_KIND_NONE : STREAMER_KIND_NUMBER));
+        CHECK(heap_blocks() == blocks);
+    }
+    CHECK(request > 2);
     free(json);
     streamer_extractor_free(extractor);
 }
@@ -329,6 +356,7 @@ void extract_tests(void) {
     RUN(finds_the_deepest_path_allowed);
     RUN(refuses_a_text_larger_than_allowed);
     RUN(has_the_memory_yajl_needs_at_every_size);
+    RUN(outlives_a_heap_that_has_nothing_left);
     RUN(allocates_nothing_once_warm);
     RUN(refuses_bad_paths);
     RUN(survives_made_up_texts);

@@ -6,6 +6,27 @@
 #include "limits.h"
 #include "test.h"
 
+/* What the pipeline kept on the way, behind how the stream stands. */
+static void write_kept(struct transcript *transcript, const struct streamer_pipeline *pipeline,
+                       const struct streamer_pipeline_options *options) {
+    size_t length;
+    bool cut;
+    const char *text = streamer_pipeline_text(pipeline, &length, &cut);
+    if (options->collect > 0) {
+        transcript_printf(transcript, ", text ");
+        transcript_bytes(transcript, text, length);
+        transcript_printf(transcript, "%s", cut ? " cut" : "");
+    } else {
+        CHECK(length == 0 && !cut);
+    }
+    for (size_t n = 0; n < options->kept_count; n++) {
+        const char *json = streamer_pipeline_kept(pipeline, n, &length);
+        CHECK((json == NULL) == (length == 0));
+        transcript_printf(transcript, ", kept %.*s", (int)length, json != NULL ? json : "");
+    }
+    CHECK(streamer_pipeline_kept(pipeline, options->kept_count, &length) == NULL && length == 0);
+}
+
 /* Every read through a pipeline. room 0: an output that is always large enough; otherwise one that begins with room 1
  * less than that and grows to what is asked for. Writes the frames as they are, then how the stream stands. */
 static void run(struct transcript *transcript, const struct streamer_pipeline_options *options, const char *input,
@@ -41,6 +62,7 @@ static void run(struct transcript *transcript, const struct streamer_pipeline_op
     transcript_printf(transcript, "%s%s %d of %d", streamer_status_name(status),
                       streamer_pipeline_done(pipeline) ? " done" : "", (int)frames,
                       (int)streamer_pipeline_events(pipeline));
+    write_kept(transcript, pipeline, options);
     if (status != STREAMER_MORE) {
         struct streamer_output none = {NULL, 0, 0};
         const char *nothing = "";
@@ -54,31 +76,49 @@ struct pipeline_case {
     const char *name;
     const char *paths[3];
     const char *names[3];
+    const char *kept[3];
     const char *event;
+    const char *id;
     const char *done;
     bool text;
+    bool raw;
+    size_t collect;
     const char *input;
     const char *expected;
     size_t max_line;
     size_t max_event;
 };
 
-static struct streamer_pipeline_options options_of(const struct pipeline_case *c, size_t path_lengths[3],
-                                                   size_t name_lengths[3]) {
-    struct streamer_pipeline_options options = {.text = c->text, .max_line = c->max_line, .max_event = c->max_event};
+struct lengths {
+    size_t paths[3];
+    size_t names[3];
+    size_t kept[3];
+};
+
+static struct streamer_pipeline_options options_of(const struct pipeline_case *c, struct lengths *lengths) {
+    struct streamer_pipeline_options options = {
+        .text = c->text, .raw = c->raw, .collect = c->collect, .max_line = c->max_line, .max_event = c->max_event};
     while (options.count < 3 && c->paths[options.count] != NULL) {
-        path_lengths[options.count] = strlen(c->paths[options.count]);
-        if (c->names[0] != NULL) name_lengths[options.count] = strlen(c->names[options.count]);
+        lengths->paths[options.count] = strlen(c->paths[options.count]);
+        if (c->names[0] != NULL) lengths->names[options.count] = strlen(c->names[options.count]);
         options.count++;
     }
+    while (options.kept_count < 3 && c->kept[options.kept_count] != NULL) {
+        lengths->kept[options.kept_count] = strlen(c->kept[options.kept_count]);
+        options.kept_count++;
+    }
     options.paths = c->paths;
-    options.path_lengths = path_lengths;
+    options.path_lengths = lengths->paths;
+    options.kept = c->kept;
+    options.kept_lengths = lengths->kept;
     if (c->names[0] != NULL) {
         options.names = c->names;
-        options.name_lengths = name_lengths;
+        options.name_lengths = lengths->names;
     }
     options.event = c->event;
     if (c->event != NULL) options.event_length = strlen(c->event);
+    options.id = c->id;
+    if (c->id != NULL) options.id_length = strlen(c->id);
     options.done = c->done;
     if (c->done != NULL) options.done_length = strlen(c->done);
     return options;
@@ -87,6 +127,9 @@ static struct streamer_pipeline_options options_of(const struct pipeline_case *c
 #define CONTENT "choices.0.delta.content"
 #define CHUNK(content) \
     "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":" content "},\"finish_reason\":null}]}\n\n"
+
+#define TWO_EVENTS "data: {\"a\":0}\n\ndata: {\"a\":0}\n\n"
+#define TEN_EVENTS TWO_EVENTS TWO_EVENTS TWO_EVENTS TWO_EVENTS TWO_EVENTS
 
 static const struct pipeline_case cases[] = {
     {.name = "a token",
@@ -180,6 +223,116 @@ static const struct pipeline_case cases[] = {
      .expected = "event: t\nid: 1\ndata: a\ndata: b\n\ndata: c\n\nid: 2\ndata:\n\nid:\ndata: d\n\ndata: "
                  "\xEF\xBF\xBD\n\nMORE done "
                  "5 of 6"},
+    {.name = "passing through, values kept",
+     .kept = {"a", "b.c"},
+     .done = "[DONE]",
+     .input = "event: t\ndata: {\"a\":1}\n\ndata: {\"x\":0}\n\ndata\n\ndata: {\"b\":{\"c\":\"\\u00e9\"}}\n\ndata: "
+              "[DONE]\n\n",
+     .expected = "event: t\ndata: {\"a\":1}\n\ndata: {\"x\":0}\n\ndata:\n\ndata: {\"b\":{\"c\":\"\\u00e9\"}}\n\n"
+                 "MORE done 4 of 5, kept 1, kept \"\xC3\xA9\""},
+    {.name = "the last value of each kept path, null aside",
+     .paths = {CONTENT},
+     .kept = {"usage", "choices.0.finish_reason", "model"},
+     .input = CHUNK("\"a\"") "data: {\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{\"n\": 1}}\n\n"
+                             "data: {\"choices\":[],\"usage\":{ \"n\" : 2 }}\n\n" CHUNK("\"b\""),
+     .expected =
+         "data: {\"content\":\"a\"}\n\ndata: {\"content\":\"b\"}\n\nMORE 2 of 4, kept {\"n\":2}, kept \"stop\", kept "},
+    {.name = "a path that is framed and kept",
+     .paths = {"b", "a"},
+     .kept = {"a"},
+     .input = "data: {\"a\":1,\"b\":2}\n\ndata: {\"a\":3}\n\n",
+     .expected = "data: {\"b\":2,\"a\":1}\n\ndata: {\"a\":3}\n\nMORE 2 of 2, kept 3"},
+    {.name = "a kept path makes every event be read to its end",
+     .paths = {"a"},
+     .kept = {"z"},
+     .input = "data: {\"a\":1}\n\ndata: {\"a\":2\n\n",
+     .expected = "data: {\"a\":1}\n\nJSON_INVALID 1 of 2, kept "},
+    {.name = "text collected, and of the paths only the first",
+     .paths = {"a", "b"},
+     .kept = {"c"},
+     .text = true,
+     .collect = 100,
+     .input = "data: {\"a\":\"1\\n\",\"b\":\"x\"}\n\ndata: {\"b\":\"y\",\"c\":true}\n\ndata: "
+              "{\"a\":\"\\u00e9\",\"c\":null}\n\n",
+     .expected = "data: 1\ndata:\n\ndata: \xC3\xA9\n\nMORE 2 of 3, text \"1\\n\\xC3\\xA9\", kept true"},
+    {.name = "only strings are collected, of the first path",
+     .paths = {"a", "b"},
+     .collect = 100,
+     .input = "data: {\"a\":1,\"b\":\"x\"}\n\ndata: {\"a\":\"y\"}\n\ndata: {\"a\":{\"a\":\"z\"}}\n\n",
+     .expected = "data: {\"a\":1,\"b\":\"x\"}\n\ndata: {\"a\":\"y\"}\n\ndata: {\"a\":{\"a\":\"z\"}}\n\nMORE 3 of 3, "
+                 "text \"y\""},
+    {.name = "text is collected up to the ceiling, value by value",
+     .paths = {"a"},
+     .collect = 5,
+     .input = "data: {\"a\":\"abc\"}\n\ndata: {\"a\":\"de\"}\n\ndata: {\"a\":\"\"}\n\ndata: {\"a\":\"f\"}\n\ndata: "
+              "{\"a\":\"\"}\n\n",
+     .expected = "data: {\"a\":\"abc\"}\n\ndata: {\"a\":\"de\"}\n\ndata: {\"a\":\"\"}\n\ndata: {\"a\":\"f\"}\n\ndata: "
+                 "{\"a\":\"\"}\n\n"
+                 "MORE 5 of 5, text \"abcde\" cut"},
+    {.name = "once cut, nothing more is collected, even if it fits",
+     .paths = {"a"},
+     .text = true,
+     .collect = 3,
+     .input = "data: {\"a\":\"ab\"}\n\ndata: {\"a\":\"cd\"}\n\ndata: {\"a\":\"e\"}\n\n",
+     .expected = "data: ab\n\ndata: cd\n\ndata: e\n\nMORE 3 of 3, text \"ab\" cut"},
+    {.name = "ids number the frames",
+     .paths = {"a"},
+     .event = "t",
+     .id = "r-",
+     .input = "id: own\ndata: {\"a\":1}\n\ndata: {}\n\ndata: {\"a\":2}\n\n",
+     .expected = "event: t\nid: r-1\ndata: {\"a\":1}\n\nevent: t\nid: r-2\ndata: {\"a\":2}\n\nMORE 2 of 3"},
+    {.name = "ids of text frames",
+     .paths = {"a"},
+     .event = "t",
+     .id = "",
+     .text = true,
+     .input = "data: {\"a\":\"x\\ny\"}\n\ndata: {\"a\":null}\n\ndata: {\"a\":\"z\"}\n\n",
+     .expected = "event: t\nid: 1\ndata: x\ndata: y\n\nevent: t\nid: 2\ndata: z\n\nMORE 2 of 3"},
+    {.name = "more than nine ids",
+     .paths = {"a"},
+     .id = "",
+     .text = true,
+     .input = TEN_EVENTS,
+     .expected =
+         "id: 1\ndata: 0\n\nid: 2\ndata: 0\n\nid: 3\ndata: 0\n\nid: 4\ndata: 0\n\nid: 5\ndata: 0\n\n"
+         "id: 6\ndata: 0\n\nid: 7\ndata: 0\n\nid: 8\ndata: 0\n\nid: 9\ndata: 0\n\nid: 10\ndata: 0\n\nMORE 10 of 10"},
+    {.name = "events that pass through keep their own ids",
+     .id = "r-",
+     .input = "id: own\ndata: 1\n\ndata: 2\n\n",
+     .expected = "id: own\ndata: 1\n\ndata: 2\n\nMORE 2 of 2"},
+    {.name = "raw",
+     .done = "[DONE]",
+     .raw = true,
+     .input =
+         "\xEF\xBB\xBF: c\n\nevent:t\nid\nx: y\ndata:a\ndata: \xFF\n\n\nretry: 5\n\ndata: [DONE]\n\ndata: unfinished\n",
+     .expected =
+         "\xEF\xBB\xBF: c\n\nevent:t\nid\nx: y\ndata:a\ndata: \xFF\n\n\nretry: 5\n\ndata: [DONE]\n\nMORE done 2 of 2"},
+    {.name = "raw, values kept and text collected",
+     .paths = {"a", "b"},
+     .kept = {"c"},
+     .done = "[DONE]",
+     .event = "not written",
+     .id = "not written",
+     .raw = true,
+     .collect = 9,
+     .input =
+         "data: {\"a\" : \"x\\n\"}\n\n: ping\n\ndata: {\"d\": 0}\n\ndata\n\ndata: {\"c\": [1, 2]}\n\ndata: [DONE]\n\n",
+     .expected =
+         "data: {\"a\" : \"x\\n\"}\n\n: ping\n\ndata: {\"d\": 0}\n\ndata\n\ndata: {\"c\": [1, 2]}\n\ndata: [DONE]\n\n"
+         "MORE done 5 of 5, text \"x\\n\", kept [1,2]"},
+    {.name = "raw text with escapes",
+     .paths = {"a"},
+     .text = true,
+     .raw = true,
+     .input = "data: {\"a\":\"\\u00e9\"}\n\ndata: {\"a\":\"\\n\"}\n\n",
+     .expected = "data: {\"a\":\"\\u00e9\"}\n\ndata: {\"a\":\"\\n\"}\n\nMORE 2 of 2"},
+    {.name = "raw, no JSON",
+     .kept = {"a"},
+     .raw = true,
+     .input = "data: {\"a\":1}\n\ndata: oops\n\n",
+     .expected = "data: {\"a\":1}\n\nJSON_INVALID 1 of 2, kept 1"},
+    {.name = "an id with a line end", .paths = {"a"}, .id = "a\nb", .input = "", .expected = "FIELD_INVALID"},
+    {.name = "an empty kept path", .paths = {"a"}, .kept = {""}, .input = "", .expected = "PATH_INVALID"},
     {.name = "an empty path", .paths = {""}, .input = "", .expected = "PATH_INVALID"},
     {.name = "an event with a line end", .paths = {"a"}, .event = "a\nb", .input = "", .expected = "FIELD_INVALID"},
 };
@@ -189,8 +342,8 @@ static void gives_the_same_however_it_is_cut_and_whatever_the_room(void) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct pipeline_case *c = &cases[i];
         test_about(c->name);
-        size_t path_lengths[3], name_lengths[3];
-        const struct streamer_pipeline_options options = options_of(c, path_lengths, name_lengths);
+        struct lengths lengths;
+        const struct streamer_pipeline_options options = options_of(c, &lengths);
         for (size_t room = 0; room < sizeof rooms / sizeof *rooms; room++) {
             EVERY_CUT(cut, strlen(c->input)) {
                 struct transcript transcript = {0};
@@ -200,6 +353,83 @@ static void gives_the_same_however_it_is_cut_and_whatever_the_room(void) {
             }
         }
     }
+}
+
+/* Cut into reads of one byte, so that every piece of memory that grows does. */
+static enum streamer_status run_with_failing_heap(const struct streamer_pipeline_options *options, const char *input) {
+    struct streamer_pipeline *pipeline;
+    enum streamer_status status = streamer_pipeline_new(&pipeline, options);
+    if (status != STREAMER_OK) return status;
+    status = STREAMER_MORE;
+    for (size_t at = 0; input[at] != '\0' && status == STREAMER_MORE; at++) {
+        const char *cursor = input + at;
+        char out[512];
+        struct streamer_output output = {out, 0, sizeof out};
+        size_t needed;
+        status = streamer_pipeline_run(pipeline, &cursor, cursor + 1, &output, &needed);
+    }
+    streamer_pipeline_free(pipeline);
+    return status;
+}
+
+static void says_so_whichever_request_for_memory_fails(void) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_about(cases[i].name);
+        struct lengths lengths;
+        const struct streamer_pipeline_options options = options_of(&cases[i], &lengths);
+        size_t blocks = heap_blocks();
+        enum streamer_status good = run_with_failing_heap(&options, cases[i].input);
+        for (size_t request = 1;; request++) {
+            heap_fail_at(request);
+            enum streamer_status status = run_with_failing_heap(&options, cases[i].input);
+            bool failed = heap_failed();
+            heap_fail_at(0);
+            CHECK(heap_blocks() == blocks);
+            CHECK_STATUS(failed ? STREAMER_NO_MEMORY : good, status);
+            if (!failed) break;
+        }
+    }
+}
+
+static void keeps_no_value_larger_than_a_field(void) {
+    static const char *const kept[] = {"a"};
+    static const size_t lengths[] = {1};
+    const struct streamer_pipeline_options options = {
+        .kept = kept, .kept_lengths = lengths, .kept_count = 1, .raw = true};
+    for (size_t extra = 0; extra < 2; extra++) {
+        size_t text = STREAMER_MAX_FIELD - 2 + extra, needed, length = 0;
+        char *input = malloc(text + 64), *out = malloc(text + 64);
+        strcpy(input, "data: {\"a\":1}\n\ndata: {\"a\":\"");
+        memset(input + strlen(input), 'x', text + 1);
+        char *end = input + strlen("data: {\"a\":1}\n\ndata: {\"a\":\"") + text;
+        end += strlen(strcpy(end, "\"}\n\n"));
+        struct streamer_pipeline *pipeline;
+        CHECK_STATUS(STREAMER_OK, streamer_pipeline_new(&pipeline, &options));
+        const char *cursor = input;
+        struct streamer_output output = {out, 0, text + 64};
+        CHECK_STATUS(STREAMER_MORE, streamer_pipeline_run(pipeline, &cursor, end, &output, &needed));
+        CHECK(output.length == (size_t)(end - input) && streamer_pipeline_frames(pipeline) == 2);
+        CHECK((streamer_pipeline_kept(pipeline, 0, &length) == NULL) == (extra > 0));
+        CHECK(length == (extra > 0 ? 0 : text + 2));
+        streamer_pipeline_free(pipeline);
+        free(input);
+        free(out);
+    }
+}
+
+/* Thousands are open at once. What a read's end cut comes on top. */
+static void an_idle_stream_is_small(void) {
+    struct lengths lengths;
+    const struct streamer_pipeline_options options = options_of(&cases[0], &lengths);
+    struct streamer_pipeline *pipeline;
+    CHECK_STATUS(STREAMER_OK, streamer_pipeline_new(&pipeline, &options));
+    const char *cursor = cases[0].input;
+    char out[512];
+    struct streamer_output output = {out, 0, sizeof out};
+    size_t needed;
+    CHECK_STATUS(STREAMER_MORE, streamer_pipeline_run(pipeline, &cursor, cursor + strlen(cursor), &output, &needed));
+    CHECK(heap_bytes() <= 1024);
+    streamer_pipeline_free(pipeline);
 }
 
 static void copies_its_options(void) {
@@ -234,8 +464,9 @@ static void copies_its_options(void) {
 
 static void allocates_nothing_once_warm(void) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        size_t path_lengths[3], name_lengths[3];
-        const struct streamer_pipeline_options options = options_of(&cases[i], path_lengths, name_lengths);
+        struct lengths lengths;
+        struct streamer_pipeline_options options = options_of(&cases[i], &lengths);
+        options.collect = 0; /* what is collected grows */
         struct streamer_pipeline *pipeline;
         if (streamer_pipeline_new(&pipeline, &options) != STREAMER_OK) continue;
         test_about(cases[i].name);
@@ -258,6 +489,9 @@ static void allocates_nothing_once_warm(void) {
 
 void pipeline_tests(void) {
     RUN(gives_the_same_however_it_is_cut_and_whatever_the_room);
+    RUN(says_so_whichever_request_for_memory_fails);
+    RUN(keeps_no_value_larger_than_a_field);
+    RUN(an_idle_stream_is_small);
     RUN(copies_its_options);
     RUN(allocates_nothing_once_warm);
 }

@@ -316,6 +316,13 @@ class PumaRelayTest < Minitest::Test
 
   def noise = /./
 
+  def test_under_action_controller_live_the_events_and_the_result_are_the_same
+    events = server.stream("/live/relayed?#{URI.encode_www_form(upstream: @upstream.url("/"), note: name)}").events
+
+    assert_equal %w[token token token done], events.map(&:type)
+    assert_equal ["completed", "t0 t1 t2 "], result.values_at("status", "text")
+  end
+
   def test_callbacks_run_on_one_thread_of_their_own
     relay.events
 

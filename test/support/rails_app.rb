@@ -54,6 +54,7 @@ module RailsApp
     config.root = __dir__
     config.load_defaults Rails::VERSION::STRING.to_f
     config.eager_load = false
+    config.enable_reloading = ENV.key?("RELOADING")
     config.consider_all_requests_local = false
     config.action_dispatch.show_exceptions = :all
     config.active_support.isolation_level = ENV.fetch("ISOLATION", "thread").to_sym
@@ -115,6 +116,13 @@ module RailsApp
     def up = head(:ok)
     def show = render(plain: "an ordinary page")
     def page = render(plain: "line\n" * 2000)
+
+    # What a changed file leads to: waits until no other thread runs the application's code.
+    def reload
+      Timeout.timeout(1) { ActiveSupport::Dependencies.interlock.unloading { render(plain: "reloaded") } }
+    rescue Timeout::Error
+      render(plain: "blocked", status: 503)
+    end
 
     def state
       render json: { threads: Thread.list.size, pool: Widget.connection_pool.stat, widgets: Widget.count, pid: Process.pid }
@@ -398,6 +406,13 @@ module RailsApp
       stream_events do |events|
         events.write("first")
         raise "a secret of the application"
+      end
+    end
+
+    def relayed
+      upstream = Streamer::Request.new("GET", params.fetch(:upstream))
+      relay_events(upstream, value: "choices.0.delta.content", event: "token") do |result|
+        note "result", status: result.status, text: result.text, reason: result.reason
       end
     end
   end

@@ -3,9 +3,10 @@
 require "json"
 require "openssl"
 require "socket"
+require "zlib"
 
-# A browser's side of one HTTP/1 exchange, byte by byte, over a plain socket or TLS (unverified), with the moment each
-# frame arrived.
+# A browser's side of one HTTP/1 exchange, byte by byte, over a plain socket or TLS (unverified), uncompressed, with the
+# moment each frame arrived.
 #
 #   client = SSEClient.new(port, "/events", headers: { "last-event-id" => "7" })
 #   client.status; client.headers["content-type"]; client.head     # the raw lines
@@ -41,6 +42,7 @@ class SSEClient
     read_head
     @chunked = @headers["transfer-encoding"] == "chunked"
     @left = @headers["content-length"]&.to_i
+    @inflater = Zlib::Inflate.new(Zlib::MAX_WBITS + 32) if @headers["content-encoding"] == "gzip"
     @ended = method == "HEAD"
   end
 
@@ -111,7 +113,7 @@ class SSEClient
   end
 
   def unframe
-    @body << @buffer.slice!(0..)
+    take(@buffer.slice!(0..))
     @clean = @ended = true if @left && @body.bytesize >= @left
   end
 
@@ -121,11 +123,13 @@ class SSEClient
       return if @buffer.bytesize < match[0].bytesize + size + 2
 
       @buffer.slice!(0, match[0].bytesize)
-      @body << @buffer.slice!(0, size)
+      take(@buffer.slice!(0, size))
       raise "a chunk without its end: #{@buffer[0, 20].inspect}" unless @buffer.slice!(0, 2) == "\r\n"
       return @clean = @ended = true if size.zero?
     end
   end
+
+  def take(bytes) = @body << (@inflater ? @inflater.inflate(bytes) : bytes)
 
   # True with more bytes in @buffer, false at the end of the connection.
   def receive(deadline)

@@ -156,8 +156,8 @@ static enum streamer_status build(struct streamer_pipeline *pipeline, const stru
 enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
                                            const struct streamer_pipeline_options *options) {
     if (options->count + options->kept_count > STREAMER_MAX_PATHS) return STREAMER_PATH_INVALID;
-    size_t framed =
-        options->text && options->count > 0 ? 1 : options->count; /* the others would be looked for in vain */
+    /* As text only the first is written; the others would be looked for in vain. */
+    size_t framed = options->text && options->count > 0 ? 1 : options->count;
     size_t values = framed + options->kept_count;
     size_t heap = sizeof(struct streamer_pipeline) + values * sizeof(struct streamer_value) +
                   framed * sizeof(struct piece) + options->kept_count * sizeof(struct streamer_buffer);
@@ -253,23 +253,29 @@ static enum streamer_status choose_text(struct streamer_pipeline *pipeline) {
     return status;
 }
 
-/* What does not fit, or not whole, is left out: the stream itself goes on. */
-static void collect(struct streamer_pipeline *pipeline) {
-    if (!pipeline->collects || pipeline->cut) return;
+/* Of these two, what does not fit is left out: the stream itself goes on. */
+
+static enum streamer_status collect(struct streamer_pipeline *pipeline) {
+    if (!pipeline->collects || pipeline->cut) return STREAMER_OK;
     const struct streamer_value *value = &pipeline->values[0];
-    if (value->kind != STREAMER_KIND_STRING) return;
-    pipeline->cut = streamer_value_text(value, &pipeline->collected) != STREAMER_OK;
+    if (value->kind != STREAMER_KIND_STRING) return STREAMER_OK;
+    enum streamer_status status = streamer_value_text(value, &pipeline->collected);
+    pipeline->cut = status == STREAMER_FULL;
+    return pipeline->cut ? STREAMER_OK : status;
 }
 
-static void keep(struct streamer_pipeline *pipeline) {
+static enum streamer_status keep(struct streamer_pipeline *pipeline) {
     for (size_t i = 0; i < pipeline->kept_count; i++) {
         const struct streamer_value *value = &pipeline->values[pipeline->framed + i];
         struct streamer_buffer *kept = &pipeline->kept[i];
         if (value->kind == STREAMER_KIND_NONE || value->kind == STREAMER_KIND_NULL) continue;
         streamer_buffer_clear(kept);
-        if (streamer_buffer_reserve(kept, value->length + 2) != STREAMER_OK) continue;
+        enum streamer_status status = streamer_buffer_reserve(kept, value->length + 2);
+        if (status == STREAMER_FULL) continue;
+        if (status != STREAMER_OK) return status;
         kept->length = streamer_value_json(value, kept->bytes);
     }
+    return STREAMER_OK;
 }
 
 static enum streamer_status number_frame(struct streamer_pipeline *pipeline) {
@@ -288,9 +294,9 @@ static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
     if (source->data_length == 0) return STREAMER_MISSING;
     enum streamer_status status =
         streamer_extractor_read(pipeline->extractor, source->data, source->data_length, pipeline->values);
+    if (status == STREAMER_OK) status = collect(pipeline);
+    if (status == STREAMER_OK) status = keep(pipeline);
     if (status != STREAMER_OK) return status;
-    collect(pipeline);
-    keep(pipeline);
 
     size_t wanted = 0;
     for (size_t i = 0; i < pipeline->framed; i++) {
@@ -311,8 +317,8 @@ static enum streamer_status choose(struct streamer_pipeline *pipeline) {
     }
     enum streamer_status status = pipeline->extractor != NULL ? choose_values(pipeline) : STREAMER_OK;
     bool passes = pipeline->raw || pipeline->framed == 0;
-    if (passes && status == STREAMER_MISSING) status = STREAMER_OK;
-    return status == STREAMER_OK && passes && !pipeline->raw ? choose_event(pipeline) : status;
+    if (!passes || (status != STREAMER_OK && status != STREAMER_MISSING)) return status;
+    return pipeline->raw ? STREAMER_OK : choose_event(pipeline);
 }
 
 /* writing the frame */
@@ -425,7 +431,7 @@ const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, siz
 }
 
 const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, size_t n, size_t *length) {
-    *length = pipeline->kept[n].length;
+    *length = n < pipeline->kept_count ? pipeline->kept[n].length : 0;
     return *length > 0 ? pipeline->kept[n].bytes : NULL;
 }
 

@@ -87,7 +87,7 @@ uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline);
 /* The characters collected so far, up to the ceiling; *cut tells whether some did not fit. */
 const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, size_t *length, bool *cut);
 
-/* The last value of the n-th kept path, as JSON; NULL for none. */
+/* The last value of the n-th kept path, as JSON; NULL for none, and for one longer than STREAMER_MAX_FIELD. */
 const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, size_t n, size_t *length);
 
 size_t streamer_pipeline_size(const struct streamer_pipeline *pipeline);

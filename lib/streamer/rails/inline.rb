@@ -25,7 +25,7 @@ module Streamer
 
     # From any thread.
     def announce_closing(seconds)
-      @sink.write(Relaying.closing_frame(seconds))
+      @sink.write(@job.closing_frame(seconds))
     rescue ClientDisconnected
       nil
     end

@@ -14,11 +14,6 @@ module Streamer
     DEFAULT_TERMINAL = { event: "done", data: { status: "completed" } }.freeze
     MAX_TEXT = 1024 * 1024
 
-    # What a browser is told when the process is about to end; it comes back after so many seconds.
-    def self.closing_frame(seconds)
-      Encoder.encode({ reason: "shutdown" }, event: "closing", retry: (seconds * 1000).round)
-    end
-
     attr_reader :key, :plan, :on_text, :every, :terminal
 
     def initialize(controller, upstream, finished, key: nil, terminal: DEFAULT_TERMINAL, on_disconnect: :cancel, on_text: nil, every: 0.1,
@@ -51,6 +46,11 @@ module Streamer
 
     def tell_text(text)
       safely { @on_text.call(text) } unless text.empty?
+    end
+
+    # What a browser is told when the process is about to end; it comes back after so many seconds.
+    def closing_frame(seconds)
+      Encoder.encode({ reason: "shutdown" }, event: "closing", retry: (seconds * 1000).round)
     end
 
     # What a browser gets last. That of a complete answer is `terminal`.

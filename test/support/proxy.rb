@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+require "fileutils"
+require "socket"
+require "tmpdir"
+
+# A real proxy in front of a server on loopback, in a process of its own.
+#
+#   proxy = Proxy.nginx(server.port)      # Debian's nginx with its own prefix
+#   proxy = Proxy.thruster(server.port)   # the thruster gem's binary
+#   proxy.port
+#   proxy.stop
+class Proxy
+  READY_SECONDS = 10
+
+  attr_reader :port
+
+  # lines: of the location's configuration.
+  def self.nginx(target, lines: "")
+    new do |directory, port|
+      path = File.join(directory, "nginx.conf")
+      File.write(path, <<~CONF)
+        daemon off; worker_processes 1; master_process off; pid #{directory}/pid; error_log #{directory}/error.log;
+        events { worker_connections 1024; }
+        http {
+          access_log off;
+          client_body_temp_path #{directory}/body; proxy_temp_path #{directory}/proxy; fastcgi_temp_path #{directory}/fastcgi;
+          uwsgi_temp_path #{directory}/uwsgi; scgi_temp_path #{directory}/scgi;
+          gzip on; gzip_types *;
+          server {
+            listen 127.0.0.1:#{port};
+            location / { proxy_pass http://127.0.0.1:#{target}; #{lines} }
+          }
+        }
+      CONF
+      [{}, ["/usr/sbin/nginx", "-p", directory, "-c", path, "-e", File.join(directory, "error.log")]]
+    end
+  end
+
+  def self.thruster(target, **variables)
+    new do |directory, port|
+      [{ "TARGET_PORT" => target.to_s, "HTTP_PORT" => port.to_s, "STORAGE_PATH" => directory }.merge(variables),
+       [Gem.bin_path("thruster", "thrust"), "sleep", "600"]]
+    end
+  end
+
+  def self.nginx? = File.executable?("/usr/sbin/nginx")
+
+  def initialize
+    @directory = Dir.mktmpdir("streamer-proxy")
+    @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
+    variables, command = yield(@directory, @port)
+    @pid = Process.spawn(variables, *command, in: File::NULL, out: log, err: [:child, :out])
+    wait_ready
+  end
+
+  def stop
+    Process.kill(:TERM, @pid)
+    Process.wait(@pid)
+  ensure
+    FileUtils.remove_entry(@directory)
+  end
+
+  private
+
+  def log = File.join(@directory, "log")
+
+  def wait_ready
+    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + READY_SECONDS
+    TCPSocket.new("127.0.0.1", @port).close
+  rescue Errno::ECONNREFUSED
+    raise "the proxy has ended:\n#{File.read(log)}" if Process.wait(@pid, Process::WNOHANG)
+    raise "the proxy was not ready:\n#{File.read(log)}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+
+    sleep 0.02
+    retry
+  end
+end
