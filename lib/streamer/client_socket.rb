@@ -13,6 +13,8 @@ module Streamer
 
     # write(frames) sends a String; waits while the browser is more than 256 KiB behind. Raises ClientDisconnected.
     #
+    # offer(frames) sends a String without waiting; false when the browser is that far behind, or gone.
+    #
     # connected? is false from the moment the browser's leaving was noticed.
 
     # Sends what waits and the last chunk, then closes. Waits for a slow browser at most the write timeout.

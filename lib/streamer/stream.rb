@@ -1,14 +1,9 @@
 # frozen_string_literal: true
 
-require "timeout"
-
 module Streamer
   # One relay_events answer in the native thread's care: what becomes of it in Ruby. stop and announce_closing come from any thread, all
   # else from the thread of Callbacks.
   class Stream # :nodoc:
-    # How long a good-bye waits for a browser that is behind, in seconds.
-    PATIENCE = 0.05
-
     attr_reader :key, :relay
 
     # job: what relay_events was asked for (see rails/relaying.rb).
@@ -105,11 +100,7 @@ module Streamer
     end
 
     # A browser that is far behind does not get it: nobody waits for it here.
-    def tell(frames)
-      Timeout.timeout(PATIENCE) { @client.write(frames) } unless frames.empty?
-    rescue ClientDisconnected, Timeout::Error
-      nil
-    end
+    def tell(frames) = @client.offer(frames)
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end

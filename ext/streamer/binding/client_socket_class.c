@@ -84,6 +84,19 @@ static VALUE write_frames(VALUE self, VALUE frames) {
     return Qnil;
 }
 
+/* offer(frames): sends whole frames without ever waiting; false when the browser is too far behind, or gone. */
+static VALUE offer(VALUE self, VALUE frames) {
+    struct streamer_client *client = get(self);
+    frames = rb_str_new_frozen(StringValue(frames));
+    pthread_mutex_lock(&client->signal.lock);
+    bool full = streamer_client_full(client);
+    pthread_mutex_unlock(&client->signal.lock);
+    bool taken = !full && (size_t)RSTRING_LEN(frames) <= STREAMER_MAX_EVENT &&
+                 streamer_client_write(client, RSTRING_PTR(frames), (size_t)RSTRING_LEN(frames));
+    RB_GC_GUARD(frames);
+    return taken ? Qtrue : Qfalse;
+}
+
 static VALUE is_connected(VALUE self) {
     struct streamer_client *client = get(self);
     pthread_mutex_lock(&client->signal.lock);
@@ -122,5 +135,6 @@ void streamer_init_client_socket(void) {
     rb_define_private_method(class, "close_client", close_client, 1);
     rb_define_private_method(class, "finish_client", finish_client, 1);
     rb_define_method(class, "write", write_frames, 1);
+    rb_define_method(class, "offer", offer, 1);
     rb_define_method(class, "connected?", is_connected, 0);
 }

@@ -71,6 +71,7 @@ struct streamer_reactor *streamer_reactor_new(void) {
     if ((reactor->poller = streamer_poller_new()) == NULL) goto failed;
     if (!streamer_poller_set(reactor->poller, reactor->wake.read_fd, STREAMER_READABLE, &reactor->wake)) goto failed;
     if ((reactor->multi = curl_multi_init()) == NULL) goto failed;
+    curl_multi_setopt(reactor->multi, CURLMOPT_MAXCONNECTS, (long)STREAMER_IDLE_CONNECTIONS);
     curl_multi_setopt(reactor->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(reactor->multi, CURLMOPT_SOCKETDATA, reactor);
     curl_multi_setopt(reactor->multi, CURLMOPT_TIMERFUNCTION, on_timeout);

@@ -18,6 +18,10 @@
 #include "poller.h"
 #include "timers.h"
 
+/* Connections that are kept for the next request, of all origins together. Without it libcurl keeps four times as many as
+ * there ever were transfers at once. */
+#define STREAMER_IDLE_CONNECTIONS 128
+
 struct streamer_reactor;
 struct streamer_transfer;
 
