@@ -17,7 +17,7 @@ class Answer
 
   def initialize(dialect, question, pace:, trouble:)
     @dialect, @pace, @trouble = dialect, pace.clamp(1, 2_000), trouble
-    @tokens = text_for(question).scan(TOKEN)
+    @tokens = text_for(question.to_s).scan(TOKEN)
     @sent = 0
   end
 

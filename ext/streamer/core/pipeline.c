@@ -384,7 +384,7 @@ static bool write_frame(const struct streamer_pipeline *pipeline, struct streame
 static enum streamer_status next_event(struct streamer_pipeline *pipeline, const char **cursor, const char *end) {
     const char *start = *cursor;
     enum streamer_status status = streamer_decoder_next(pipeline->decoder, cursor, end, &pipeline->source);
-    if (!pipeline->raw) return status;
+    if (!pipeline->raw || (status != STREAMER_EVENT && status != STREAMER_MORE)) return status;
     enum streamer_status kept = streamer_buffer_append(&pipeline->passing, start, (size_t)(*cursor - start));
     return kept == STREAMER_OK ? status : kept == STREAMER_FULL ? STREAMER_EVENT_TOO_LARGE : kept;
 }
