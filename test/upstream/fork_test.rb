@@ -42,6 +42,15 @@ module ForkTests
     refute_predicate @upstream.requests.first, :gone?
   end
 
+  # libcurl closes a socket whose connect failed without telling: its number is then anybody's.
+  def test_the_child_keeps_descriptors_that_took_the_number_of_a_refused_connection
+    50.times { assert_raises(Streamer::ConnectError) { Streamer.get("http://127.0.0.1:1/") } }
+    pipes = Array.new(20) { IO.pipe }
+    assert_equal "20", in_child { pipes.sum { |_, writer| writer.write_nonblock("x") } }
+  ensure
+    pipes&.flatten&.each(&:close)
+  end
+
   def test_a_grandchild
     response = @client.get("/slow")
     assert_equal "2", in_child { in_child { @client.get("/").each_event.count } }

@@ -2,25 +2,34 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* A fixed bitmap rather than a list: the fork handler may find another thread halfway through a change, and may
- * call nothing but what is async-signal-safe. Descriptors beyond it are not tracked; no system hands them out by
- * default. */
-enum { TRACKED_FDS = 1 << 20, BITS = 8 * sizeof(unsigned) };
+/* What each tracked descriptor is: its inode, 0 for those that are not tracked. A fixed table rather than a list: the
+ * fork handler may find another thread halfway through a change, and may call nothing but what is async-signal-safe.
+ * Descriptors beyond it are not tracked; pages of it that are never touched take no memory.
+ *
+ * The inode, because libcurl closes a socket whose connect failed without a word (7.88): the number may be anybody's
+ * since. */
+enum { TRACKED_FDS = 1 << 20 };
 
-static atomic_uint tracked[TRACKED_FDS / BITS];
+static _Atomic uint64_t tracked[TRACKED_FDS];
 static atomic_int highest;
 static atomic_uint generation;
+
+/* 0 when the descriptor is closed. */
+static uint64_t inode(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
 
 static void in_child(void) {
     atomic_fetch_add(&generation, 1);
     int last = atomic_load(&highest);
-    for (int word = 0; word <= last / (int)BITS; word++) {
-        unsigned bits = atomic_exchange(&tracked[word], 0);
-        for (int bit = 0; bits != 0; bit++, bits >>= 1) {
-            if (bits & 1) close(word * (int)BITS + bit);
-        }
+    for (int fd = 0; fd <= last; fd++) {
+        uint64_t ours = atomic_exchange(&tracked[fd], 0);
+        if (ours != 0 && inode(fd) == ours) close(fd);
     }
 }
 
@@ -37,11 +46,11 @@ void streamer_fork_track(int fd) {
     int seen = atomic_load(&highest);
     while (fd > seen && !atomic_compare_exchange_weak(&highest, &seen, fd)) {
     }
-    atomic_fetch_or(&tracked[fd / (int)BITS], 1u << (fd % (int)BITS));
+    atomic_store(&tracked[fd], inode(fd));
 }
 
 int streamer_fork_close(int fd) {
     /* Forget first: between close and forget the number could already be another socket's. */
-    if (fd >= 0 && fd < TRACKED_FDS) atomic_fetch_and(&tracked[fd / (int)BITS], ~(1u << (fd % (int)BITS)));
+    if (fd >= 0 && fd < TRACKED_FDS) atomic_store(&tracked[fd], 0);
     return close(fd);
 }
