@@ -286,8 +286,11 @@ class Upstream
   end
 
   def stop
-    @server.close
-    Upstream.without_scheduler { [@acceptor, *@lock.synchronize { @threads.dup }].each { |thread| thread.kill.join } }
+    Upstream.without_scheduler do
+      @acceptor.kill.join # before its socket is closed: in Ruby 3.3 that close, from a fiber, would never return
+      @server.close
+      @lock.synchronize { @threads.dup }.each { |thread| thread.kill.join }
+    end
   end
 
   private
