@@ -97,7 +97,7 @@ module Streamer
       raise RedirectError, "redirected without a Location" if location.nil?
 
       target = @uri.merge(location)
-      raise RedirectError, "redirected to something that is neither http nor https" unless target.is_a?(URI::HTTP) && target.host
+      raise RedirectError, "redirected to something that is neither http nor https" unless target.is_a?(URI::HTTP) && target.host&.match?(/[^.]/)
       raise RedirectError, "redirected from https to http" if @uri.scheme == "https" && target.scheme != "https"
 
       target
