@@ -112,7 +112,9 @@ static void pipe_once(const struct stream *stream, size_t read) {
                                                       .event = "token",
                                                       .event_length = 5,
                                                       .watch.done = "[DONE]",
-                                                      .watch.done_length = 6};
+                                                      .watch.done_length = 6,
+                                                      .watch.error = "error",
+                                                      .watch.error_length = 5};
     struct streamer_pipeline *pipeline;
     check(streamer_pipeline_new(&pipeline, &options) == STREAMER_OK, "new pipeline");
     char frame[512];

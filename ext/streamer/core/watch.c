@@ -112,11 +112,12 @@ static bool begins_with(const struct streamer_event *event, struct text key) {
     if (at == end || *at != '{') return false;
     do at++;
     while (at < end && streamer_json_blank(*at));
-    return (size_t)(end - at) > key.length && memcmp(at, key.bytes, key.length) == 0;
+    if ((size_t)(end - at) <= key.length || at[1] != key.bytes[1]) return false;
+    return memcmp(at, key.bytes, key.length) == 0;
 }
 
-static bool is_message(const struct streamer_event *event) {
-    return event->type_length == strlen("message") && memcmp(event->type, "message", event->type_length) == 0;
+static bool is_error(const struct streamer_event *event) {
+    return event->type_length == strlen("error") && memcmp(event->type, "error", strlen("error")) == 0;
 }
 
 static bool is_last(const struct streamer_watch *watch, const struct streamer_event *event) {
@@ -132,10 +133,8 @@ enum streamer_verdict streamer_watch_event(struct streamer_watch *watch, const s
         return STREAMER_MARKER;
     }
     if (watch->error != NULL) {
-        bool named = !is_message(event) && same((struct text){"error", 5}, event->type, event->type_length);
-        if (named || (begins_with(event, watch->first_key) && has_something(watch->error, event))) {
-            return STREAMER_COMPLAINT;
-        }
+        if (is_error(event)) return STREAMER_COMPLAINT;
+        if (begins_with(event, watch->first_key) && has_something(watch->error, event)) return STREAMER_COMPLAINT;
     }
     if ((watch->type_count == 0 && watch->last == NULL) || !is_last(watch, event)) return STREAMER_ORDINARY;
     watch->done = true;
