@@ -6,6 +6,7 @@
 #include "../relay/thread.h"
 #include "../upstream/fork.h"
 #include "binding.h"
+#include "branch.h"
 #include "errors.h"
 #include "exchange.h"
 #include "scheduler.h"
@@ -138,12 +139,17 @@ bool streamer_transfer_is_native(VALUE object) {
     return rb_ivar_get(object, id_driver) == Qnil;
 }
 
+VALUE streamer_transfer_driver(VALUE object) {
+    return rb_ivar_get(object, id_driver);
+}
+
 static void wait_until(VALUE self, struct streamer_transfer *transfer, bool (*ready)(void *)) {
+    if (streamer_wait_in_branch(self, transfer, ready)) return;
     VALUE driver = rb_ivar_get(self, id_driver);
     if (driver == Qnil)
         streamer_wait(&transfer->signal, ready, transfer, -1);
     else
-        streamer_scheduler_wait(driver, transfer, ready, transfer);
+        streamer_scheduler_wait(driver, &transfer->signal, &transfer->waiter, ready, transfer);
     RB_GC_GUARD(driver);
 }
 

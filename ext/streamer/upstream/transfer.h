@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "../core/buffer.h"
+#include "group.h"
 #include "outcome.h"
 #include "reactor.h"
 #include "signal.h"
@@ -99,6 +100,7 @@ struct streamer_transfer {
     bool upload_ended;
     int64_t upload_left;             /* of the announced length; -1: none was announced */
     struct streamer_timings timings; /* final once outcome is not OPEN */
+    struct streamer_membership membership;
 
     /* From any thread. */
     atomic_int references;
