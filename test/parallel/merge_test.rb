@@ -88,7 +88,7 @@ module MergeTests
 
   def test_progress_is_told_of_each_end
     told = []
-    Streamer.merge({ a: numbers(1), b: get("/failing"), c: numbers(2, 0.1) }, on_error: :yield,
+    Streamer.merge({ a: numbers(1), b: get("/failing"), c: numbers(3, 0.3) }, on_error: :yield,
                    progress: ->(progress, name, error) { told << [progress, name, error.class] }) { |*| nil }
     assert_equal [1, 2, 3], told.map { |progress, _, _| progress[:done] }
     assert_equal [3], told.map { |progress, _, _| progress[:total] }.uniq

@@ -290,6 +290,15 @@ static VALUE outcome(VALUE self) {
     return ID2SYM(rb_intern(streamer_outcome_name(outcome)));
 }
 
+/* Whether a line of the answer had come when it ended; false until then. (libcurl tells of no less than a line.) */
+static VALUE is_answered(VALUE self) {
+    struct streamer_transfer *transfer = get(self)->transfer;
+    pthread_mutex_lock(&transfer->signal.lock);
+    bool answered = has_ended(transfer) && transfer->head_bytes > 0;
+    pthread_mutex_unlock(&transfer->signal.lock);
+    return answered ? Qtrue : Qfalse;
+}
+
 static void set_seconds(VALUE hash, const char *name, int64_t microseconds) {
     rb_hash_aset(hash, ID2SYM(rb_intern(name)), microseconds > 0 ? rb_float_new((double)microseconds / 1e6) : Qnil);
 }
@@ -334,6 +343,7 @@ void streamer_init_transfer(void) {
     rb_define_method(class, "upload", upload, 2);
     rb_define_method(class, "cancel", cancel, 0);
     rb_define_method(class, "outcome", outcome, 0);
+    rb_define_method(class, "answered?", is_answered, 0);
     rb_define_method(class, "timings", timings, 0);
     rb_define_method(class, "native?", is_native, 0);
     id_driver = rb_intern("__driver");
