@@ -17,6 +17,7 @@ require "streamer/branches"
 require "streamer/request"
 require "streamer/attempts"
 require "streamer/response"
+require "streamer/event_source"
 require "streamer/client"
 require "streamer/client_socket"
 require "streamer/plan"
@@ -31,7 +32,6 @@ module Streamer
   autoload :Controller, "streamer/rails/controller"
 
   module Sinks
-    autoload :Call, "streamer/sinks/call"
     autoload :Events, "streamer/sinks/events"
     autoload :Socket, "streamer/sinks/socket"
     autoload :Rack, "streamer/sinks/rack"

@@ -29,6 +29,15 @@ module Streamer
     # retries:, circuit: as in Request, over the client's own. Returns the Response at its head; raises Streamer::Error.
     def request(method, path = "", **options) = build(method, path, **options).call
 
+    # A GET event stream that is connected again when it ends: an EventSource, read at once with a block (|event|).
+    # options: last_event_id:, reconnection_time:, longest:, failures: as in EventSource, the rest as for request. Unless given here, the
+    # first_event and total timeouts are off: such a stream may be silent for long, and has no end.
+    def events(path = "", timeouts: {}, last_event_id: "", reconnection_time: EventSource::RECONNECTION_TIME, longest: 60, failures: nil, **options, &block)
+      source = EventSource.new(build("get", path, timeouts: { first_event: nil, total: nil }.merge(timeouts), **options),
+                               last_event_id: last_event_id, reconnection_time: reconnection_time, longest: longest, failures: failures)
+      block ? source.each_event(&block) : source
+    end
+
     def inspect = "#<Streamer::Client #{Request.new("GET", @base)}>"
 
     private

@@ -15,7 +15,7 @@ module Streamer
     REDIRECTS = 5
 
     # Sent to another origin too; all other headers stay where they were meant for.
-    SHAREABLE_HEADERS = %w[accept accept-encoding accept-language content-type user-agent].freeze
+    SHAREABLE_HEADERS = %w[accept accept-encoding accept-language cache-control content-type last-event-id user-agent].freeze
 
     DEFAULT_HEADERS = {
       "accept" => "text/event-stream, application/json, */*;q=0.5",
@@ -103,6 +103,11 @@ module Streamer
       transfer&.cancel if status.nil?
     end
 
+    # The same request with these headers over its own.
+    def with_headers(headers) # :nodoc:
+      dup.tap { |request| request.headers = checked(@headers.merge(headers), nil) }
+    end
+
     # Seconds of the total timeout that are left when so many are over.
     def time_left(elapsed) # :nodoc:
       total = @timeouts[:total].to_f
@@ -121,7 +126,7 @@ module Streamer
 
     protected
 
-    attr_writer :followed, :timeouts
+    attr_writer :followed, :headers, :timeouts
 
     private
 

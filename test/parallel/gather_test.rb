@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "test_helper"
+require "streamer/sinks/events"
 require "support/contexts"
 
 # Streamer.gather: ordinary answers, as they finish.

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "test_helper"
+require "streamer/sinks/call"
 require "support/contexts"
 require "active_support"
 require "active_support/notifications"
