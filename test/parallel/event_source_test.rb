@@ -2,6 +2,7 @@
 
 require "test_helper"
 require "active_support"
+require "active_support/isolated_execution_state"
 require "active_support/notifications"
 require "support/contexts"
 

@@ -4,6 +4,7 @@ require "test_helper"
 require "streamer/sinks/call"
 require "support/contexts"
 require "active_support"
+require "active_support/isolated_execution_state"
 require "active_support/notifications"
 require "time"
 
