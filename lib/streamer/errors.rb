@@ -190,6 +190,20 @@ module Streamer
   # The request was cancelled, by Response#cancel or at the process's end.
   class CancelledError < Error; end
 
+  # A Circuit is open: the upstream has failed too often, and was not asked.
+  class CircuitOpenError < Error
+    attr_reader :origin
+
+    # Seconds until it is tried again, if somebody asks; 0 when another request is just trying.
+    attr_reader :retry_in
+
+    def initialize(origin, retry_in)
+      @origin = origin
+      @retry_in = retry_in
+      super("#{origin} has failed too often and is not asked for another #{retry_in.ceil} s (circuit:)")
+    end
+  end
+
   # An object was made in the parent process and used after a fork.
   class ForkError < Error
     def timed(_transfer) = self # :nodoc: -- there is nothing to end
