@@ -22,6 +22,7 @@ require "streamer/streams"
 require "streamer/merge"
 
 module Streamer
+  autoload :Providers, "streamer/providers"
   autoload :SSE, "streamer/sse"
   autoload :Controller, "streamer/rails/controller"
 
