@@ -47,6 +47,32 @@ module FaradayTests
     assert_operator response.body.bytesize, :>=, Streamer::Response::MAX_ERROR_BODY
   end
 
+  def test_ndjson_comes_in_whole_lines
+    lines = Array.new(20) { |number| %({"number":#{number},"text":"\u00e4\u4f60"}\n) }
+    @upstream.on("/lines") do |exchange|
+      exchange.head(type: "application/x-ndjson")
+      lines.join.b.scan(/.{1,17}/mn).each { |piece| exchange.chunk(piece).pause(0.001) }
+      exchange.chunk("{}").finish
+    end
+    seen = []
+    faraday.get("/lines") { |request| request.options.on_data = proc { |chunk, *| seen << chunk } }
+    assert_equal "#{lines.join}{}", seen.join.force_encoding("UTF-8")
+    assert_operator seen.size, :>, 2
+    assert(seen[0..-2].all? { |chunk| chunk.end_with?("\n") }, seen.inspect)
+  end
+
+  def test_a_proxy
+    proxy = upstream(&:echo)
+    response = faraday("http://upstream.example:8080", proxy: proxy.url.sub("//", "//me:p%40ss@")).get("/path")
+    assert_equal "http://upstream.example:8080/path", JSON.parse(response.body)["target"]
+    assert_equal "Basic #{["me:p@ss"].pack("m0")}", proxy.requests.last.headers["proxy-authorization"]
+  end
+
+  def test_a_proxy_that_is_not_there
+    error = assert_raises(Faraday::ConnectionFailed) { faraday(proxy: Upstream.refused_url.sub("//", "//me:secret@")).get("/echo") }
+    refute_includes error.message, "secret"
+  end
+
   def test_raising_in_on_data_ends_the_upstream
     @upstream.on("/endless") { |exchange| exchange.openai(tokens: 100_000, every: 0.01) }
     [RuntimeError.new("enough"), Streamer::ClientDisconnected.new("the browser left")].each_with_index do |mine, index|
@@ -130,6 +156,13 @@ module FaradayTests
   # An IO that knows neither its size nor its position, as Faraday's multipart bodies.
   Source = Struct.new(:bytes) do
     def read(length) = bytes.slice!(0, length).then { |piece| piece unless piece.empty? }
+  end
+
+  def test_a_client_certificate_is_a_file
+    server = upstream(tls: true, &:echo)
+    certificate = OpenSSL::X509::Certificate.new
+    error = assert_raises(ArgumentError) { faraday(server.url, ssl: { client_cert: certificate }).get("/") }
+    assert_match(/client_cert/, error.message)
   end
 
   def test_a_body_with_a_length_of_its_own

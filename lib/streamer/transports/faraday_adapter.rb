@@ -15,15 +15,16 @@ module Streamer
     #   open_timeout or timeout   connect
     #   read_timeout or timeout   first_event (here the body's first bytes) and idle
     #   proxy                     proxy, also from the environment, as Faraday has it
-    #   ssl                       verify, verify_mode, ca_file, client_cert and client_key; ArgumentError for what is not here
+    #   ssl                       verify, verify_mode, ca_file, client_cert and client_key (paths of PEM files); ArgumentError for what
+    #                             is not here
     #
     # There is no total timeout unless one is given, and redirects are left to Faraday's middleware. write_timeout and
     # verify_hostname: false are passed over (an upload that stops is found by the other timeouts; a name is always verified with its
     # certificate).
     #
     # on_data gets each chunk, in binary, with the bytes so far and the env, whose status and headers are there. The body of an error
-    # (not 2xx) comes whole, up to Response::MAX_ERROR_BODY, and is the response's body, too. What on_data raises ends the request and
-    # passes as it is.
+    # (not 2xx) comes whole, up to Response::MAX_ERROR_BODY, and is the response's body, too; NDJSON comes in whole lines. What on_data
+    # raises ends the request and passes as it is.
     #
     # Raises Faraday::TimeoutError, Faraday::SSLError, Faraday::ConnectionFailed, and Faraday::Error for what is none of these (a body
     # beyond max_body). The Streamer::Error is its wrapped_exception.
@@ -40,7 +41,10 @@ module Streamer
 
       TLS_OPTIONS = %i[verify verify_hostname verify_mode ca_file client_cert client_key].freeze
 
-      private_constant :ERRORS, :FRAMING, :TLS_OPTIONS
+      NDJSON = %r{\Aapplication/(x-)?(ndjson|jsonlines|jsonl)\b}i
+      MAX_LINE = 1024 * 1024
+
+      private_constant :ERRORS, :FRAMING, :TLS_OPTIONS, :NDJSON, :MAX_LINE
 
       def initialize(app = nil, options = {}, &block)
         super
@@ -89,13 +93,18 @@ module Streamer
         kept
       end
 
-      # What reads an error from the first chunk finds all of it there.
       def each_piece(response, &block)
-        return response.each_chunk(&block) if response.success?
+        if !response.success? then each_of_an_error(response, &block)
+        elsif NDJSON.match?(response.headers["content-type"].to_s) then each_lines(response, &block)
+        else response.each_chunk(&block)
+        end
+      end
 
-        start = +""
+      # What reads an error from the first chunk finds all of it there.
+      def each_of_an_error(response)
+        start = String.new
         response.each_chunk do |bytes|
-          next yield(bytes) if start.nil?
+          next yield(bytes) unless start
 
           start << bytes
           next if start.bytesize < Response::MAX_ERROR_BODY
@@ -103,7 +112,18 @@ module Streamer
           yield start
           start = nil
         end
-        yield start if start && !start.empty?
+        yield start unless start.nil? || start.empty?
+      end
+
+      # What takes a chunk for lines finds none that is cut, unless it is longer than MAX_LINE.
+      def each_lines(response)
+        rest = String.new
+        response.each_chunk do |bytes|
+          rest << bytes
+          last = rest.bytesize < MAX_LINE ? rest.rindex("\n") : rest.bytesize - 1
+          yield rest.slice!(0..last) if last
+        end
+        yield rest unless rest.empty?
       end
 
       def request_for(env)
@@ -120,10 +140,12 @@ module Streamer
         env.body.respond_to?(:read) && length ? SizedBody.new(env.body, Integer(length)) : env.body
       end
 
+      # Faraday has read the environment; who tells it not to wants no proxy.
       def overrides(env)
-        overrides = { timeouts: @defaults[:timeouts].merge(timeouts_of(env.request)) }
+        proxy = env.request.proxy
+        overrides = { timeouts: @defaults[:timeouts].merge(timeouts_of(env.request)),
+                      proxy: proxy ? url_of(proxy) : @defaults.fetch(:proxy, false) }
         overrides[:tls] = @defaults.fetch(:tls, {}).merge(tls_of(env.ssl)) if env.url.scheme == "https"
-        overrides[:proxy] = proxy_of(env.request.proxy) if env.request.proxy
         overrides
       end
 
@@ -139,10 +161,17 @@ module Streamer
         raise ArgumentError, "the ssl option #{unknown.first} is not known to the adapter :streamer; #{TLS_OPTIONS.join(", ")} are" if unknown.any?
 
         verify = ssl.fetch(:verify, true) && ssl[:verify_mode] != OpenSSL::SSL::VERIFY_NONE
-        { verify: verify, ca_file: ssl[:ca_file], cert: ssl[:client_cert], key: ssl[:client_key] }.compact
+        { verify: verify, ca_file: ssl[:ca_file], cert: file(ssl, :client_cert), key: file(ssl, :client_key) }.compact
       end
 
-      def proxy_of(proxy)
+      def file(ssl, name)
+        value = ssl[name]
+        return value if value.nil? || value.is_a?(String)
+
+        raise ArgumentError, "the ssl option #{name} is the path of a PEM file for the adapter :streamer; got a #{value.class}"
+      end
+
+      def url_of(proxy)
         userinfo = [proxy.user, proxy.password].compact.map { |part| URI.encode_www_form_component(part).gsub("+", "%20") }.join(":")
         proxy.uri.dup.tap { |uri| uri.userinfo = userinfo unless userinfo.empty? }.to_s
       end
