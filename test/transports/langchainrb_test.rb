@@ -10,6 +10,8 @@ Faraday.default_adapter = :streamer
 InstalledGem.load("ruby-openai", "openai")
 InstalledGem.load("langchainrb", "langchain")
 Langchain.logger.level = Logger::FATAL
+# Loaded here, since async on Ruby 3.1 cannot read files.
+[Langchain::LLM::Ollama, Langchain::LLM::OllamaResponse, Langchain::LLM::OpenAI, Langchain::LLM::OpenAIResponse, Langchain::LLM::Parameters::Chat]
 
 # langchainrb as it is, on the adapter: its Ollama asks through Faraday, its OpenAI through ruby-openai.
 module LangchainTests
