@@ -31,6 +31,7 @@ require "streamer/merge"
 require "streamer/gather"
 
 module Streamer
+  autoload :Providers, "streamer/providers"
   autoload :SSE, "streamer/sse"
   autoload :Controller, "streamer/rails/controller"
 
