@@ -11,7 +11,7 @@ module Streamer
         pid = fork do
           life_writer.close
           url_writer.puts(new(**options, &script).url)
-          without_scheduler { life_reader.read }
+          without_scheduler { life_reader.read(1) }
         ensure
           exit!(0)
         end
@@ -25,6 +25,7 @@ module Streamer
         def url(path = "") = "#{base}#{path}"
 
         def stop
+          life.write(".") # closing would not do: children that were started later have it, too
           life.close
           Process.wait(pid)
         end
