@@ -38,7 +38,10 @@ module Streamer
 
         # The client is to open no further stream on this connection (RFC 9113, 6.8); those that are open end as usual.
         def goaway
-          @request.connection.send_goaway
+          connection = @request.connection # whose send_goaway would cut what is open
+          frame = ::Protocol::HTTP2::GoawayFrame.new
+          frame.pack(connection.remote_stream_id, 0, "")
+          connection.write_frame(frame)
           self
         end
 
