@@ -10,9 +10,9 @@ module Streamer
   # scheduler to the thread, and are kept alive and reused.
   class Client
     # base: an http or https URL; its path is put before the paths of requests. The rest as in Request.
-    def initialize(base, headers: {}, timeouts: {}, tls: {}, redirects: Request::REDIRECTS)
+    def initialize(base, headers: {}, timeouts: {}, tls: {}, redirects: Request::REDIRECTS, **way)
       @base = base.to_s.chomp("/")
-      @options = { timeouts: timeouts, tls: tls, redirects: redirects }
+      @options = { timeouts: timeouts, tls: tls, redirects: redirects, **way }
       @headers = headers
       Request.new("GET", @base, headers: headers, **@options) # says now what would be wrong with every request
     end
@@ -25,8 +25,8 @@ module Streamer
       define_method("#{name}_request") { |path = "", **options| build(name, path, **options) }
     end
 
-    # method: "POST", :get, ... path: "/v1/…", with its query. options: headers:, json:, body:, timeouts:, tls:, redirects: as in Request, over
-    # the client's own. Returns the Response at its head; raises Streamer::Error.
+    # method: "POST", :get, ... path: "/v1/…", with its query. options: headers:, json:, body:, timeouts:, tls:, redirects: and the rest as in
+    # Request, over the client's own. Returns the Response at its head; raises Streamer::Error.
     def request(method, path = "", **options) = build(method, path, **options).call
 
     def inspect = "#<Streamer::Client #{Request.new("GET", @base)}>"

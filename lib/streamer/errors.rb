@@ -20,6 +20,9 @@ module Streamer
 
     attr_reader :request, :delivered
 
+    # As Response#timings, of the exchange that failed; nil where there was none.
+    attr_reader :timings
+
     # The frames that a pipeline had made of the same read before the failure: a String, often empty.
     attr_reader :frames
 
@@ -35,6 +38,12 @@ module Streamer
     def concerning(request, delivered: 0)
       @request ||= request
       @delivered = delivered if @delivered.zero?
+      self
+    end
+
+    # Ends the transfer that it happened to, and keeps what it took. Returns self.
+    def timed(transfer) # :nodoc:
+      @timings ||= transfer.finish
       self
     end
 
@@ -54,6 +63,9 @@ module Streamer
   # Nobody listens there, or a firewall is in between.
   class ConnectError < ConnectionError; end
 
+  # The host has an address that the guard refuses (guard:), and none that it allows.
+  class ForbiddenAddress < ConnectionError; end
+
   # The server's certificate is not trusted, or not its own. A private CA is named with tls: { ca_file: }.
   class TLSError < ConnectionError; end
 
@@ -65,9 +77,12 @@ module Streamer
 
   # One of the client's timeouts ran out; which one is the class.
   class TimeoutError < Error; end
+  class QueueTimeout < TimeoutError; end
   class ConnectTimeout < TimeoutError; end
+  class FirstByteTimeout < TimeoutError; end
   class FirstEventTimeout < TimeoutError; end
   class IdleTimeout < TimeoutError; end
+  class EventIdleTimeout < TimeoutError; end
   class TotalTimeout < TimeoutError; end
 
   # The upstream answered, and not as expected: with a status other than 2xx, or with something that is no event stream.
@@ -121,7 +136,9 @@ module Streamer
   class CancelledError < Error; end
 
   # An object was made in the parent process and used after a fork.
-  class ForkError < Error; end
+  class ForkError < Error
+    def timed(_transfer) = self # :nodoc: -- there is nothing to end
+  end
 
   # The browser closed the stream, or took nothing for the write timeout (slow?).
   class ClientDisconnected < Error

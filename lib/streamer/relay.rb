@@ -49,8 +49,11 @@ module Streamer
       raise_failure
       self
     rescue Error => error
-      raise error.concerning(request.to_s, delivered: measures[:frames])
+      raise error.concerning(request.to_s, delivered: measures[:frames]).timed(@transfer)
     end
+
+    # What the upstream's side took, as Response#timings.
+    def upstream_timings = @transfer.timings
 
     private
 

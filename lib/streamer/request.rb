@@ -8,9 +8,12 @@ module Streamer
   # It can be sent any number of times if its body is no IO.
   class Request
     # Seconds. nil or 0 switches one off.
-    # connect: until the request can be sent. first_event: until the first event, or the first bytes of a body that is no event
-    # stream. idle: between two reads. total: until the end.
-    TIMEOUTS = { connect: 5, first_event: 60, idle: 60, total: 600 }.freeze
+    # queue: until it may be sent (see Streamer.limits); none of the others runs meanwhile.
+    # connect: from then until it can be sent. first_byte: from its sending until the first byte of the answer.
+    # first_event: from the queue's end until the first event, or the first bytes of a body that is no event stream.
+    # idle: between two reads. event_idle: between two events. total: from the queue's end until the answer's.
+    # Events without data and those of the type "ping" only keep a connection alive, and do not count; neither do comments.
+    TIMEOUTS = { queue: 60, connect: 5, first_byte: nil, first_event: 60, idle: 60, event_idle: nil, total: 600 }.freeze
 
     REDIRECTS = 5
 
@@ -29,9 +32,9 @@ module Streamer
 
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
-    # timeouts: as TIMEOUTS, merged into it. tls: { verify: true, ca_file: "…/ca.pem" }. redirects: how many to follow.
-    # Raises ArgumentError for what cannot be sent.
-    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, tls: {}, redirects: REDIRECTS)
+    # timeouts: as TIMEOUTS, merged into it. redirects: how many to follow.
+    # way: proxy:, unix:, tls:, resolve:, guard:, as in Route. Raises ArgumentError for what cannot be sent.
+    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, **way)
       @method = token(method.to_s.upcase, "method")
       @uri = parse(url)
       raise ArgumentError, "give json: or body:, not both" if json && body
@@ -39,10 +42,7 @@ module Streamer
       @body = json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json)
       @headers = checked(headers, json)
       @timeouts = checked_timeouts(timeouts)
-      @tls = { verify: true, ca_file: nil }.merge(tls)
-      unknown = @tls.keys - %i[verify ca_file]
-      raise ArgumentError, "unknown tls option #{unknown.first.inspect}; known are verify and ca_file" if unknown.any?
-
+      @route = Route.new(**way)
       @redirects = redirects
       @followed = 0
     end
@@ -87,7 +87,7 @@ module Streamer
 
     protected
 
-    attr_writer :followed
+    attr_writer :followed, :route
 
     private
 
@@ -110,9 +110,11 @@ module Streamer
       as_get = (status == 303 && !%w[GET HEAD].include?(method)) || ([301, 302].include?(status) && method == "POST")
       headers = same_origin ? @headers : @headers.slice(*SHAREABLE_HEADERS)
       headers = headers.except("content-type") if as_get
-      Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body, tls: @tls,
-                                                   timeouts: remaining_timeouts(elapsed), redirects: @redirects)
-             .tap { |request| request.followed = @followed + 1 }
+      request = Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body,
+                                                             timeouts: remaining_timeouts(elapsed), redirects: @redirects)
+      request.route = same_origin ? @route : @route.elsewhere
+      request.followed = @followed + 1
+      request
     end
 
     def remaining_timeouts(elapsed)
@@ -121,7 +123,7 @@ module Streamer
     end
 
     def transfer
-      Transfer.new(method, url, header_lines, transfer_body, @tls[:verify], @tls[:ca_file],
+      Transfer.new(method, url, header_lines, transfer_body, @route.to(@uri),
                    @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
     end
 

@@ -49,7 +49,7 @@ module Streamer
       decoder = Decoder.new(**limits)
       each_read do |bytes|
         decoder.feed(bytes) do |event|
-          @transfer.note_event
+          @transfer.note_event unless event.type == "ping" || event.data.empty?
           yield event
           @delivered += 1
         end
@@ -65,11 +65,12 @@ module Streamer
       ensure_stream!
       decoder = Decoder.new(**limits)
       each_read do |bytes|
-        events = decoder.feed_values(bytes, extractor) do |value|
+        news = decoder.feed_values(bytes, extractor) do |value|
+          @transfer.note_text if value.is_a?(String) && !value.empty?
           yield value
           @delivered += 1
         end
-        @transfer.note_event if events.positive?
+        @transfer.note_event if news.positive?
       end
     end
 
@@ -119,14 +120,14 @@ module Streamer
     def ensure_success!
       return self if success?
 
-      raise ResponseError.new(status, headers, error_body).concerning(request.to_s)
+      raise ResponseError.new(status, headers, error_body).concerning(request.to_s).timed(@transfer)
     end
 
     # Raises ResponseError, with the start of the body, unless this is an event stream that can be read as it comes: a 2xx status, the
     # media type text/event-stream or none, and no content encoding. Returns self.
     def ensure_stream!
       error = Response.refusal(status, headers) { error_body }
-      raise error.concerning(request.to_s) if error
+      raise error.concerning(request.to_s).timed(@transfer) if error
 
       self
     end
@@ -148,8 +149,11 @@ module Streamer
       @transfer.cancel
     end
 
-    # Seconds from the start to each step (dns, connect, tls, first_byte, total; nil for what did not happen), bytes, reused, http_version.
-    # nil until the answer has ended.
+    # What it took, in seconds; nil for what did not happen, and as a whole until the answer has ended, however it did.
+    #
+    # queue: waited for its turn. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
+    # is text), total. gap_p95 and gap_max: between reads that brought events, as they arrived. And bytes, reused (the connection), http_version,
+    # address (the other end's: the upstream's or the proxy's), outcome (:completed, :cancelled, :idle_timeout, ...).
     def timings = @transfer.timings
 
     def inspect = "#<Streamer::Response #{status} #{request}>"
@@ -163,7 +167,7 @@ module Streamer
       complete = true
       result
     rescue Error => error
-      raise error.concerning(request.to_s, delivered: @delivered)
+      raise error.concerning(request.to_s, delivered: @delivered).timed(@transfer)
     ensure
       cancel if @read && !complete
     end

@@ -221,7 +221,11 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     char url[128];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s/%d", port, kind, padding);
     struct streamer_request request = {
-        .method = "GET", .url = url, .verify = true, .timeouts = {5000, 5000, 5000, 15000}};
+        .method = "GET",
+        .url = url,
+        .origin = "http://127.0.0.1",
+        .verify = true,
+        .timeouts = {.connect = 5000, .first_event = 5000, .idle = 5000, .event_idle = 5000, .total = 15000}};
     const char *problem;
     struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
     struct streamer_pipeline *pipeline = make_pipeline();

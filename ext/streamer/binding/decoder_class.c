@@ -113,7 +113,7 @@ static VALUE feed_body(VALUE argument) {
     long events = 0;
     while ((status = streamer_decoder_next(feed->decoder->decoder, &feed->cursor, feed->end, &event)) ==
            STREAMER_EVENT) {
-        events++;
+        events += feed->extractor == NULL || streamer_event_is_news(&event);
         if (feed->extractor == NULL)
             rb_yield(ruby_event(&event));
         else
@@ -141,7 +141,8 @@ static VALUE feed_end(VALUE argument) {
     return Qnil;
 }
 
-/* Decodes a String. Yields to the method's block and returns the number of events. */
+/* Decodes a String. Yields to the method's block and returns the number of events; with an extractor, of those that are
+ * news (streamer_event_is_news). */
 static VALUE feed(VALUE self, VALUE string, struct streamer_extractor *extractor) {
     struct decoder *decoder = get(self);
     if (decoder->feeding) rb_raise(streamer_error, "this decoder is being fed already; its block cannot feed it");

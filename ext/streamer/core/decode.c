@@ -42,6 +42,10 @@ struct streamer_decoder {
     const char *next_cr;
 };
 
+bool streamer_event_is_news(const struct streamer_event *event) {
+    return event->data_length > 0 && !(event->type_length == 4 && memcmp(event->type, "ping", 4) == 0);
+}
+
 struct streamer_decoder *streamer_decoder_new(size_t max_line, size_t max_event) {
     struct streamer_decoder *decoder = streamer_malloc(sizeof *decoder);
     if (decoder == NULL) return NULL;

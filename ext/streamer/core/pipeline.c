@@ -27,7 +27,7 @@ struct streamer_pipeline {
     bool has_done;
     bool done;
     bool pending; /* a frame waits for room in the output */
-    uint64_t events;
+    uint64_t events, news, texts;
     uint64_t frames;
 
     struct streamer_buffer compiled; /* what the options say, ready to be copied */
@@ -305,12 +305,14 @@ static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
         wanted += value->kind != STREAMER_KIND_NONE;
     }
     if (wanted == 0) return STREAMER_MISSING;
+    pipeline->texts += pipeline->values[0].kind == STREAMER_KIND_STRING && pipeline->values[0].length > 0;
     status = number_frame(pipeline);
     return status == STREAMER_OK && pipeline->text ? choose_text(pipeline) : status;
 }
 
 static enum streamer_status choose(struct streamer_pipeline *pipeline) {
     pipeline->events++;
+    pipeline->news += streamer_event_is_news(&pipeline->source);
     if (is_done_marker(pipeline)) {
         pipeline->done = true;
         return pipeline->raw ? STREAMER_OK : STREAMER_MISSING;
@@ -418,6 +420,14 @@ bool streamer_pipeline_done(const struct streamer_pipeline *pipeline) {
 
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline) {
     return pipeline->events;
+}
+
+uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline) {
+    return pipeline->news;
+}
+
+uint64_t streamer_pipeline_texts(const struct streamer_pipeline *pipeline) {
+    return pipeline->texts;
 }
 
 uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline) {

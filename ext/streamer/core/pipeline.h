@@ -80,8 +80,11 @@ enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, c
 /* Whether the end marker has come. */
 bool streamer_pipeline_done(const struct streamer_pipeline *pipeline);
 
-/* Events decoded and frames written so far. */
+/* So far: events decoded, those of them that are news (streamer_event_is_news), events whose first value was text, and
+ * frames written. */
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_texts(const struct streamer_pipeline *pipeline);
 uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline);
 
 /* The characters collected so far, up to the ceiling; *cut tells whether some did not fit. */

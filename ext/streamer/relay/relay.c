@@ -84,12 +84,13 @@ static enum streamer_sink_answer keep_body(struct streamer_relay *relay, const c
     return enough ? STREAMER_SINK_ENOUGH : STREAMER_SINK_TOOK;
 }
 
-static void note_progress(struct streamer_relay *relay, uint64_t frames_before) {
+static void note_progress(struct streamer_relay *relay, uint64_t frames_before, uint64_t news_before) {
     atomic_fetch_add_explicit(&stats.frames, streamer_pipeline_frames(relay->pipeline) - frames_before,
                               memory_order_relaxed);
+    if (streamer_pipeline_news(relay->pipeline) > news_before) streamer_transfer_note_event(relay->transfer);
+    if (streamer_pipeline_texts(relay->pipeline) > 0) streamer_transfer_note_text(relay->transfer);
     int news = 0;
     if (relay->first_event == 0 && streamer_pipeline_events(relay->pipeline) > 0) {
-        streamer_transfer_note_event(relay->transfer);
         lock(relay);
         relay->first_event = streamer_now();
         unlock(relay);
@@ -140,7 +141,7 @@ static enum streamer_sink_answer take(struct streamer_sink *sink, const char *by
 
     const char *cursor = bytes, *end = bytes + length;
     size_t needed = 0;
-    uint64_t frames = streamer_pipeline_frames(relay->pipeline);
+    uint64_t frames = streamer_pipeline_frames(relay->pipeline), news = streamer_pipeline_news(relay->pipeline);
     enum streamer_status status;
     while ((status = streamer_pipeline_run(relay->pipeline, &cursor, end, &scratch, &needed)) == STREAMER_FULL) {
         if (!make_room(needed)) {
@@ -150,7 +151,7 @@ static enum streamer_sink_answer take(struct streamer_sink *sink, const char *by
     }
     bool alive = gone || pass_on(relay) || relay->options.outlives_browser;
     empty_scratch();
-    note_progress(relay, frames);
+    note_progress(relay, frames, news);
     if (status != STREAMER_MORE) {
         relay->status = status;
         return STREAMER_SINK_FAILED;

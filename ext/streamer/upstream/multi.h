@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "reactor.h"
+#include "slots.h"
 #include "wake.h"
 
 struct streamer_reactor {
@@ -22,6 +23,7 @@ struct streamer_reactor {
 
     atomic_int references;
     struct streamer_transfer *transfers; /* all that are open */
+    struct streamer_slots slots;
     struct streamer_transfer *changed;
     bool tracks_changes;
 
