@@ -2,6 +2,8 @@
 
 require "test_helper"
 require "socket"
+require "support/scheduler"
+require "support/upstream"
 
 class SocketSinkTest < Minitest::Test
   def setup
@@ -66,6 +68,18 @@ class SocketSinkTest < Minitest::Test
 
     assert_equal 9 * size, frames.bytesize
     assert_equal [1] * 9, Array.new(9) { |index| frames[index * size, size].squeeze.size }
+  end
+
+  def test_a_relay_of_a_fiber_scheduler_goes_through_ruby
+    upstream = Upstream.new { |exchange| exchange.openai(tokens: 2) }
+    open_sink(chunked: false)
+    plan = Streamer::Plan.new(value: "choices.0.delta.content", event: "token")
+    MinimalScheduler.run { @sink.relay(Streamer::Request.new("GET", upstream.url), plan) }
+    @sink.close
+
+    assert_equal "event: token\ndata: {\"content\":\"t0 \"}\n\nevent: token\ndata: {\"content\":\"t1 \"}\n\n", received
+  ensure
+    upstream.stop
   end
 
   private

@@ -5,7 +5,6 @@ require "puma"
 require "puma/server"
 require "stringio"
 require "timeout"
-require_relative "certificates"
 require_relative "rails_app"
 require_relative "sse_client"
 require_relative "upstream"
@@ -24,6 +23,8 @@ module Snippets
 
   # What the documents name, and what stands in for it.
   AUTHORITY = "config/internal-ca.pem"
+  RECORDING = "test/recordings/answer.json"
+  RECORDED = File.expand_path("../fixtures/recordings/chat.json", __dir__)
   HOSTS = %w[https://api.openai.com https://api.example.com https://stock.example.com https://log.example.com].freeze
   PRIVATE_HOST = "https://internal.example.com"
 
@@ -79,7 +80,10 @@ module Snippets
     def port
       @port ||= begin
         Rails.application.routes.disable_clear_and_finalize = true
-        Rails.application.routes.draw { match "/snippet/:name", to: Snippets.method(:dispatch), via: :all }
+        Rails.application.routes.draw do
+          match "/snippet/:name", to: Snippets.method(:dispatch), via: :all
+          get "/answer", to: Snippets.method(:dispatch), defaults: { name: "show" }
+        end
         server = Puma::Server.new(Rails.application, nil, max_threads: 5, log_writer: Puma::LogWriter.null)
         server.add_tcp_listener("127.0.0.1", 0)
         server.run
@@ -247,6 +251,7 @@ module Snippets
     def localized(text)
       local = HOSTS.reduce(text) { |code, host| code.gsub(host, Snippets.upstream.url) }
                    .gsub(PRIVATE_HOST) { Snippets.private_upstream.url }.gsub(AUTHORITY, Certificates.ca_file)
+                   .gsub(RECORDING, RECORDED)
       stranger = local[%r{https?://(?!127\.0\.0\.1|localhost)[^"\s]+}]
       raise Wrong, "#{stranger} is no host of test/support/snippets.rb" if stranger
 

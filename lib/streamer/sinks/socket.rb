@@ -24,7 +24,7 @@ module Streamer
 
         response = upstream.is_a?(Request) ? upstream.call : upstream
         response.ensure_stream!(format: plan.format, values: plan.values?)
-        return relay_here(response, plan) unless response.transfer.native?
+        return relay_here(Call.new(response), plan) unless response.transfer.native?
 
         response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
       end
