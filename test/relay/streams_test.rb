@@ -121,6 +121,20 @@ class StreamsTest < Minitest::Test
     assert_includes 2..20, texts.size
   end
 
+  # An answer that was over before the relay was attached once left a timer of freed memory in the reactor, which then served nobody.
+  def test_answers_that_are_here_before_their_relays_begin_harm_nobody
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 3) }
+    60.times do
+      job = Job.new
+      stream = stream(job, @upstream.url("/")).first
+      sleep 0.01
+      Streamer::Streams.start(stream)
+
+      assert_equal [:first, "t0 t1 t2 "], [take(job), take(job).text]
+      GC.start
+    end
+  end
+
   def test_a_browser_that_is_far_behind_holds_up_nobodys_callbacks
     flood = Upstream.new do |exchange|
       exchange.head
@@ -179,12 +193,18 @@ class StreamsTest < Minitest::Test
 
   # The browser's end of a new stream.
   def start(job, url = @upstream.url("/"))
+    stream, browser = stream(job, url)
+    Streamer::Streams.start(stream)
+    browser
+  end
+
+  # A stream whose request is sent, and the browser's end of it.
+  def stream(job, url)
     browser, server = UNIXSocket.pair
     @browsers << browser
     client = Streamer::ClientSocket.new(server, chunked: false, heartbeat: nil)
     server.close
-    Streamer::Streams.start(Streamer::Stream.new(client, Streamer::Request.new("GET", url), job))
-    browser
+    [Streamer::Stream.new(client, Streamer::Request.new("GET", url), job), browser]
   end
 
   # What was reported to the application while the block ran and until its streams were gone.
