@@ -9,7 +9,7 @@ module Streamer
     attr_reader :flush
 
     # value, event, done, keep, collect: as in Pipeline. frame: :json for {"name":value}, :text for the value's characters, :raw for the
-    # upstream's events as they are. ids: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
+    # upstream's events as they are, comments between them together with the next event. ids: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
     def initialize(value: nil, event: nil, done: "[DONE]", frame: :json, ids: nil, keep: {}, collect: nil, flush: nil)
       raise ArgumentError, "frame is one of #{FRAMES.join(", ")}; got #{frame.inspect}" unless FRAMES.include?(frame)
 
