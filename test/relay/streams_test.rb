@@ -102,6 +102,16 @@ class StreamsTest < Minitest::Test
     Streamer::Streams.stop("k")
   end
 
+  def test_the_native_thread_has_a_name
+    skip "there is no /proc here" unless File.directory?("/proc/self/task")
+    job = Job.new
+    start(job)
+    take(job)
+
+    assert_includes Dir["/proc/self/task/*/comm"].map { |path| File.read(path).chomp }, "streamer"
+    Streamer::Streams.stop("k")
+  end
+
   def test_a_stream_that_cannot_be_started_is_not_there
     broken = Struct.new(:key) { def relay = raise(IOError, "broken") }.new("broken")
 
