@@ -315,7 +315,7 @@ class Upstream
     while (request = read_request(socket, number))
       @lock.synchronize { @requests << request }
       run(socket, request)
-      break if socket.closed? || plain.closed?
+      break if socket.closed? || plain.closed? || request.headers["connection"]&.casecmp?("close")
     end
   rescue SystemCallError, IOError, OpenSSL::SSL::SSLError
     nil # the client left between two requests, or would not shake hands

@@ -486,6 +486,8 @@ void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode co
     enum streamer_outcome outcome = outcome_of(transfer, code);
     /* A close within the head is an empty HTTP/1.0 answer to libcurl. */
     if (outcome == STREAMER_OUTCOME_COMPLETED && !transfer->head_ready) outcome = STREAMER_OUTCOME_CLOSED;
+    /* A proxy that refuses the tunnel looks like an answer that was cut. */
+    if (outcome == STREAMER_OUTCOME_CLOSED && !transfer->connected) outcome = STREAMER_OUTCOME_CONNECT_FAILED;
     bool explain = outcome != STREAMER_OUTCOME_COMPLETED && outcome != STREAMER_OUTCOME_FORBIDDEN_ADDRESS &&
                    transfer->failure == STREAMER_OUTCOME_OPEN;
     if (!explain) transfer->detail[0] = '\0';
