@@ -8,14 +8,25 @@ require "tmpdir"
 #
 #   Certificates.ca_file              # path of the authority's certificate, to be trusted by a client
 #   Certificates.server_certificate   # with Certificates.server_key
+#   Certificates.client               # paths for a client's: { cert:, key: (encrypted), key_password: }
+#   Certificates.server               # paths for a server that is another process: { cert:, key: }
 module Certificates
   class << self
     def ca_file
-      @ca_file ||= File.join(Dir.mktmpdir("streamer-ca"), "ca.pem").tap do |path|
-        File.write(path, ca_certificate.to_pem)
-        owner = Process.pid
-        at_exit { FileUtils.rm_rf(File.dirname(path)) if Process.pid == owner }
+      @ca_file ||= file("ca.pem", ca_certificate.to_pem)
+    end
+
+    def client
+      @client ||= begin
+        key = OpenSSL::PKey::RSA.new(2048)
+        own = certificate("streamer test client", key, ca_certificate, ca_key, serial: 3) { |_extend| nil }
+        { cert: file("client.pem", own.to_pem), key: file("client-key.pem", key.to_pem(OpenSSL::Cipher.new("aes-256-cbc"), "s3cr3t")),
+          key_password: "s3cr3t" }
       end
+    end
+
+    def server
+      @server ||= { cert: file("server.pem", server_certificate.to_pem), key: file("server-key.pem", server_key.to_pem) }
     end
 
     def server_key = @server_key ||= OpenSSL::PKey::EC.generate("prime256v1")
@@ -27,6 +38,14 @@ module Certificates
     end
 
     private
+
+    def file(name, pem)
+      @directory ||= Dir.mktmpdir("streamer-ca").tap do |path|
+        owner = Process.pid
+        at_exit { FileUtils.rm_rf(path) if Process.pid == owner }
+      end
+      File.join(@directory, name).tap { |path| File.write(path, pem) }
+    end
 
     def ca_key = @ca_key ||= OpenSSL::PKey::EC.generate("prime256v1")
 

@@ -255,7 +255,8 @@ class Upstream
 
   attr_reader :requests
 
-  # `script` answers every path without one of its own; the default is 404. `tls` for https, see Certificates.
+  # `script` answers every path without one of its own; the default is 404. `tls`: true for https, see Certificates; :mutual to insist on
+  # a client's certificate.
   def initialize(tls: false, &script)
     @tls = tls
     @scripts = Hash.new(script || ->(exchange) { exchange.answer("no script", status: 404) })
@@ -334,6 +335,10 @@ class Upstream
     context = OpenSSL::SSL::SSLContext.new
     context.cert = Certificates.server_certificate
     context.key = Certificates.server_key
+    if @tls == :mutual
+      context.ca_file = Certificates.ca_file
+      context.verify_mode = OpenSSL::SSL::VERIFY_PEER | OpenSSL::SSL::VERIFY_FAIL_IF_NO_PEER_CERT
+    end
     OpenSSL::SSL::SSLSocket.new(plain, context).tap { |socket| socket.sync_close = true }.accept
   end
 

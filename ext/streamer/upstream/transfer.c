@@ -540,6 +540,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     if (transfer == NULL) {
         curl_slist_free_all(request->headers);
         curl_slist_free_all(request->addresses);
+        curl_slist_free_all(request->names);
         free(request->guard);
         return NULL;
     }
@@ -553,7 +554,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     transfer->generation = streamer_fork_generation();
     transfer->timeouts = request->timeouts;
     transfer->upload_left = request->body_streamed ? request->body_length : -1;
-    transfer->memory = (struct streamer_request_memory){request->headers, request->addresses};
+    transfer->memory = (struct streamer_request_memory){request->headers, request->addresses, request->names};
     transfer->guard = request->guard;
     transfer->slot.granted = on_granted;
     transfer->task.run = run;
@@ -576,6 +577,7 @@ void streamer_transfer_release(struct streamer_transfer *transfer) {
     curl_easy_cleanup(transfer->easy); /* never started, or NULL */
     curl_slist_free_all(transfer->memory.headers);
     curl_slist_free_all(transfer->memory.addresses);
+    curl_slist_free_all(transfer->memory.names);
     free(transfer->guard);
     free(transfer->origin);
     streamer_buffer_release(&transfer->head);
