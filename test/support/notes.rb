@@ -19,7 +19,7 @@ class Notes
   def of(name)
     return [] unless File.exist?(@path)
 
-    File.readlines(@path).map { |line| JSON.parse(line) }.select { |note| note["name"] == name }
+    whole_lines.map { |line| JSON.parse(line) }.select { |note| note["name"] == name }
   end
 
   # The first with this "what", waited for.
@@ -32,4 +32,9 @@ class Notes
     end
     found
   end
+
+  private
+
+  # Not a line that is being written.
+  def whole_lines = File.readlines(@path).select { |line| line.end_with?("\n") }
 end
