@@ -21,6 +21,9 @@ module Streamer
     # For the sinks.
     attr_reader :transfer # :nodoc:
 
+    # The Attempts that brought it, which may bring another in its place.
+    attr_writer :attempts # :nodoc:
+
     def initialize(request, transfer, status)
       @request = request
       @transfer = transfer
@@ -45,13 +48,15 @@ module Streamer
     def each_event(**limits)
       return to_enum(__method__, **limits) unless block_given?
 
-      ensure_stream!
-      decoder = Decoder.new(**limits)
-      each_read do |bytes|
-        decoder.feed(bytes) do |event|
-          @transfer.note_event
-          yield event
-          @delivered += 1
+      undelivered do
+        ensure_stream!
+        decoder = Decoder.new(**limits)
+        each_read do |bytes|
+          decoder.feed(bytes) do |event|
+            @transfer.note_event
+            yield event
+            @delivered += 1
+          end
         end
       end
     end
@@ -62,14 +67,16 @@ module Streamer
       return to_enum(__method__, *paths, **limits) unless block_given?
 
       extractor = Extractor.new(*paths)
-      ensure_stream!
-      decoder = Decoder.new(**limits)
-      each_read do |bytes|
-        events = decoder.feed_values(bytes, extractor) do |value|
-          yield value
-          @delivered += 1
+      undelivered do
+        ensure_stream!
+        decoder = Decoder.new(**limits)
+        each_read do |bytes|
+          events = decoder.feed_values(bytes, extractor) do |value|
+            yield value
+            @delivered += 1
+          end
+          @transfer.note_event if events.positive?
         end
-        @transfer.note_event if events.positive?
       end
     end
 
@@ -99,13 +106,16 @@ module Streamer
 
     # The whole body. max: bytes; BodyTooLarge beyond. In the encoding the head names, UTF-8 for text and JSON.
     def read(max: MAX_BODY)
-      body = String.new(encoding: Encoding::BINARY)
-      each_chunk do |bytes|
-        raise BodyTooLarge, "the body is larger than #{max} bytes (max:)" if body.bytesize + bytes.bytesize > max
+      undelivered do
+        body = String.new(encoding: Encoding::BINARY)
+        each_read do |bytes|
+          @transfer.note_event
+          raise BodyTooLarge, "the body is larger than #{max} bytes (max:)" if body.bytesize + bytes.bytesize > max
 
-        body << bytes
+          body << bytes
+        end
+        body.force_encoding(encoding)
       end
-      body.force_encoding(encoding)
     end
 
     # The whole body, parsed. Raises ExtractError when it is not JSON.
@@ -145,7 +155,7 @@ module Streamer
     # Ends it now; the connection is given up if the body was not complete. From any thread or fiber, any number of times.
     # Whoever is reading gets what had arrived, and then CancelledError.
     def cancel
-      @transfer.cancel
+      (@attempts || @transfer).cancel
     end
 
     # Seconds from the start to each step (dns, connect, tls, first_byte, total; nil for what did not happen), bytes, reused, http_version.
@@ -165,17 +175,36 @@ module Streamer
     rescue Error => error
       raise error.concerning(request.to_s, delivered: @delivered)
     ensure
-      cancel if @read && !complete
+      @transfer.cancel if @read && !complete
     end
 
     private
 
     def each_read
       reading do
-        while (bytes = @transfer.read)
+        while (bytes = take)
           yield bytes
         end
       end
+    end
+
+    def take
+      @transfer.read
+    rescue ConnectionError, TimeoutError => error
+      @broken_by = error
+      raise
+    end
+
+    # Runs the block, once more on the next attempt's answer when this one broke before anything of it was delivered (see Retries).
+    def undelivered
+      yield
+    rescue ConnectionError, TimeoutError => error
+      raise unless error.equal?(@broken_by) && @delivered.zero? && (answer = @attempts&.after(error))
+
+      @request, @transfer, @status = answer.request, answer.transfer, answer.status
+      @headers = nil
+      @read = false
+      retry
     end
 
     # The answer's status is the news; that its body broke off is not.
