@@ -202,8 +202,8 @@ static struct streamer_pipeline *make_pipeline(void) {
                                                 .event = "token",
                                                 .event_length = 5,
                                                 .collect = 4096,
-                                                .done = "[DONE]",
-                                                .done_length = 6};
+                                                .watch.done = "[DONE]",
+                                                .watch.done_length = 6};
     struct streamer_pipeline *pipeline;
     if (streamer_pipeline_new(&pipeline, &options) != STREAMER_OK) abort();
     return pipeline;

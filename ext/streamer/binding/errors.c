@@ -14,6 +14,7 @@ static const char *class_of_status(enum streamer_status status) {
     switch (status) {
         case STREAMER_LINE_TOO_LONG: return "LineTooLong";
         case STREAMER_EVENT_TOO_LARGE: return "EventTooLarge";
+        case STREAMER_TRUNCATED: return "TruncatedError";
         case STREAMER_JSON_INVALID:
         case STREAMER_JSON_TOO_DEEP:
         case STREAMER_JSON_TOO_LARGE: return "ExtractError";
@@ -27,6 +28,12 @@ VALUE streamer_error_for_status(enum streamer_status status) {
                       ? rb_eArgError
                       : error_class(class_of_status(status));
     return rb_exc_new_cstr(class, streamer_status_message(status));
+}
+
+VALUE streamer_complaint(enum streamer_status status, const char *bytes, size_t length, bool document) {
+    const char *origin = status == STREAMER_UNWANTED ? "unwanted" : document ? "document" : "event";
+    VALUE arguments[] = {rb_utf8_str_new(bytes, (long)length), ID2SYM(rb_intern(origin))};
+    return rb_class_new_instance(2, arguments, error_class("UpstreamError"));
 }
 
 void streamer_raise_status(enum streamer_status status) {

@@ -6,6 +6,7 @@
 #include "../relay/thread.h"
 #include "../upstream/fork.h"
 #include "binding.h"
+#include "branch.h"
 #include "errors.h"
 #include "exchange.h"
 #include "scheduler.h"
@@ -194,12 +195,17 @@ bool streamer_transfer_is_native(VALUE object) {
     return rb_ivar_get(object, id_driver) == Qnil;
 }
 
+VALUE streamer_transfer_driver(VALUE object) {
+    return rb_ivar_get(object, id_driver);
+}
+
 static void wait_until(VALUE self, struct streamer_transfer *transfer, bool (*ready)(void *)) {
+    if (streamer_wait_in_branch(self, transfer, ready)) return;
     VALUE driver = rb_ivar_get(self, id_driver);
     if (driver == Qnil)
         streamer_wait(&transfer->signal, ready, transfer, -1);
     else
-        streamer_scheduler_wait(driver, transfer, ready, transfer);
+        streamer_scheduler_wait(driver, &transfer->signal, &transfer->waiter, ready, transfer);
     RB_GC_GUARD(driver);
 }
 
@@ -392,6 +398,15 @@ static VALUE outcome(VALUE self) {
     return name_of(outcome);
 }
 
+/* Whether a line of the answer had come when it ended; false until then. (libcurl tells of no less than a line.) */
+static VALUE is_answered(VALUE self) {
+    struct streamer_transfer *transfer = get(self)->transfer;
+    pthread_mutex_lock(&transfer->signal.lock);
+    bool answered = has_ended(transfer) && transfer->head_bytes > 0;
+    pthread_mutex_unlock(&transfer->signal.lock);
+    return answered ? Qtrue : Qfalse;
+}
+
 static VALUE timings(VALUE self) {
     return timings_of(get(self)->transfer);
 }
@@ -428,6 +443,7 @@ void streamer_init_transfer(void) {
     rb_define_method(class, "cancel", cancel, 0);
     rb_define_method(class, "outcome", outcome, 0);
     rb_define_method(class, "finish", finish, 0);
+    rb_define_method(class, "answered?", is_answered, 0);
     rb_define_method(class, "timings", timings, 0);
     rb_define_method(class, "native?", is_native, 0);
     id_driver = rb_intern("__driver");

@@ -25,6 +25,7 @@ struct streamer_reactor {
     struct streamer_transfer *transfers; /* all that are open */
     struct streamer_slots slots;
     struct streamer_transfer *changed;
+    struct streamer_group *called;
     bool tracks_changes;
 
     struct streamer_ready *ready; /* of the batch under way, so that unwatch can strike one out */

@@ -23,6 +23,7 @@ static void unlock(struct streamer_transfer *transfer) {
 static void announce(struct streamer_transfer *transfer) {
     streamer_signal_raise(&transfer->signal);
     streamer_reactor_note_change(transfer->reactor, transfer);
+    if (transfer->membership.group != NULL) streamer_group_post(transfer->membership.group, transfer);
 }
 
 static bool inbox_empty(struct streamer_transfer *transfer) {
@@ -580,6 +581,7 @@ void streamer_transfer_release(struct streamer_transfer *transfer) {
     streamer_buffer_release(&transfer->inbox);
     streamer_buffer_release(&transfer->outbox);
     streamer_signal_destroy(&transfer->signal);
+    if (transfer->membership.group != NULL) streamer_group_release(transfer->membership.group);
     streamer_reactor_release(transfer->reactor);
     free(transfer);
 }

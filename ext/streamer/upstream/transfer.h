@@ -20,6 +20,7 @@
 
 #include "../core/buffer.h"
 #include "gaps.h"
+#include "group.h"
 #include "guard.h"
 #include "outcome.h"
 #include "reactor.h"
@@ -91,6 +92,7 @@ struct streamer_transfer {
     int64_t first_event, first_text, last_event; /* streamer_now_us; 0 for none */
     struct streamer_gaps gaps;
     bool decoding; /* bytes were taken, and what they hold is not known yet */
+    struct streamer_membership membership;
 
     /* From any thread. */
     atomic_int references;

@@ -23,7 +23,7 @@ module Streamer
         return relay_request(upstream, plan) if upstream.is_a?(Request) && !upstream.streams_body? && !Fiber.current_scheduler
 
         response = upstream.is_a?(Request) ? upstream.call : upstream
-        response.ensure_stream!
+        response.ensure_stream!(format: plan.format, values: plan.values?)
         return relay_here(Call.new(response), plan) unless response.transfer.native?
 
         response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
