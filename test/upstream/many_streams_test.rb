@@ -102,6 +102,22 @@ module ManyFibersTests
   end
 end
 
+class ManyStreamsOnAThreadTest < Minitest::Test
+  include Contexts::Threads
+  include ManyStreamsTests
+
+  private
+
+  def read_all(count, path)
+    texts = Array.new(count) { [] }
+    Streamer.merge(Array.new(count) { |number| [number, @client.get_request(path)] }.to_h) do |number, event|
+      yield if block_given?
+      texts[number] << event.json.dig("choices", 0, "delta", "content") unless event.data == "[DONE]"
+    end
+    texts
+  end
+end
+
 class ManyStreamsInASchedulerTest < Minitest::Test
   include Contexts::Scheduled
   include ManyFibersTests
