@@ -105,10 +105,14 @@ module Streamer
         Async do
           @script.call(Stream.new(request, body))
           body.close_write
+          ended = true
         rescue IOError, ::Protocol::HTTP2::Error, ::Protocol::HTTP::Body::Writable::Closed
-          @resets << request.path
+          nil # reset, as older versions of async-http have it
         rescue StandardError => error
+          ended = true
           @failure ||= error
+        ensure
+          @resets << request.path unless ended # a task that is stopped, as newer ones have it, passes here, too
         end
         ::Protocol::HTTP::Response[200, [["content-type", "text/event-stream"]], body]
       end
