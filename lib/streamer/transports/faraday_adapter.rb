@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-require_relative "sized_body"
+require_relative "bodies"
+require_relative "translating"
 
 module Streamer
   module Transports
@@ -57,37 +58,30 @@ module Streamer
 
       def call(env)
         super
-        answer(env)
+        Transports.translating(method(:translated)) { |theirs| answer(env, theirs) }
         @app.call(env)
       end
 
       private
 
-      def answer(env)
-        theirs = nil
+      def answer(env, theirs)
         response = request_for(env).call
         save_response(env, response.status, nil, response.headers.to_h, nil, finished: false)
-        env.body = env.stream_response? ? stream(env, response) { |error| theirs = error } : response.read(max: @max_body)
+        env.body = env.stream_response? ? stream(env, response, theirs) : response.read(max: @max_body)
         env.response.finish(env)
-      rescue Error => error
-        raise if error.equal?(theirs)
-
-        raise ERRORS.find { |ours, _| error.is_a?(ours) }.last, error
       ensure
         response&.cancel
       end
 
-      # Hands the body to on_data and returns what is the response's own: nothing, or an error's body. Yields a Streamer::Error that
-      # on_data raised, as one does that writes to a browser.
-      def stream(env, response)
+      def translated(error) = ERRORS.find { |ours, _| error.is_a?(ours) }.last.new(error)
+
+      # Hands the body to on_data and returns what is the response's own: nothing, or an error's body.
+      def stream(env, response, theirs)
         kept = +""
         env.stream_response do |&on_data|
           each_piece(response) do |piece|
             kept = piece unless response.success? || !kept.empty?
-            on_data.call(piece)
-          rescue Error => error
-            yield error
-            raise
+            theirs.call { on_data.call(piece) }
           end
         end
         kept
