@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "test_helper"
+require "streamer/providers" # here, since async on Ruby 3.1 cannot read files
 require "support/contexts"
 require "support/provider_transcripts"
 
