@@ -55,7 +55,7 @@ module Streamer
       def build(request, body)
         headers = @options.fetch(:headers, {}).merge(request.headers.reject { |name, _| FRAMING.include?(name.to_s.downcase) })
         timeouts = @options[:timeouts].merge(total: request.timeout)
-        Request.new(request.method, request.url, **@options, headers: headers, body: body, timeouts: timeouts)
+        Request.new(request.method, request.url.to_s, **@options, headers: headers, body: body, timeouts: timeouts)
       end
 
       # The body as Request takes it; it has been read when the block is through.
