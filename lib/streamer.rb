@@ -42,11 +42,11 @@ module Streamer
     autoload :Live, "streamer/sinks/live"
   end
 
-  @drain = 25
-
   class << self
     # Seconds that relays have to finish in when the process is told to end.
-    attr_accessor :drain
+    attr_writer :drain
+
+    def drain(default = 25) = @drain || default
 
     # Counters of this process's native thread (open relays, relays, frames, upstreams, requests, reused connections, bytes, pauses,
     # turns) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.

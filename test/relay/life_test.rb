@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "support/http2_client"
 require "support/relay_case"
 
 # From a process's first stream to its last: signals, restarts, reloading. A server for each test, for it ends there.
@@ -74,6 +75,20 @@ class LifeTest < Minitest::Test
     assert_operator server.wait_end, :<, 2.5
   end
 
+  def test_row_37_a_second_sigint_ends_them_at_once
+    server(drain: 20)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    client = relay.tap(&:next_event)
+    server.signal(:INT)
+    wait(timeout: 10) { server.log.include?("Ctrl-C ends them now") }
+
+    assert_equal "closing", client.next_event.type
+    server.signal(:INT)
+    assert_nil client.next_event
+    assert server.wait_end, "it still runs"
+    assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
+  end
+
   def test_row_37_without_streams_the_process_ends_at_once
     server(drain: 20)
     relay.events
@@ -133,17 +148,68 @@ class LifeTest < Minitest::Test
     assert_operator moments.uniq.size, :>, 8
   end
 
-  # Falcon gives its requests a second and then ends the process, whose code may not run to its end any more.
-  def test_row_37_falcon_ends_with_open_streams_and_cuts_them
-    server(:falcon, config: nil)
+  def test_row_37_falcon_tells_its_browsers_at_sigint
+    server(:falcon, config: nil, drain: 0.5)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
     server.signal(:INT)
+    closing = client.next_event
+
+    assert_equal "closing", closing.type
+    assert_includes 1000..6000, Integer(closing.retry)
+    assert_nil client.next_event
+    assert_predicate client, :clean?
+    assert server.wait_end, "it still runs"
+    assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
+    assert_equal 1, results
+    assert @upstream.requests.last.wait_gone, "the upstream was not let go"
+  end
+
+  # Falcon stops what sends an HTTP/2 stream's body together with its event loop.
+  def test_row_37_falcon_cuts_streams_over_http_2_and_ends_each_once
+    server(:falcon, config: nil, drain: 0.5)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    HTTP2Client.open(server.port) do |client|
+      response = client.get("/relays/show?#{URI.encode_www_form(upstream: @upstream.url("/"), note: name)}")
+      2.times { response.body.read } # the first comment, and the token
+      server.signal(:INT)
+      begin
+        assert_nil response.body.read
+      rescue Protocol::HTTP2::Error
+        nil # the newer one resets it
+      end
+    end
 
     assert server.wait_end, "it still runs"
-    assert_empty client.events
+    assert_equal "cancelled", result["status"]
+    assert_equal 1, results
     assert @upstream.requests.last.wait_gone, "the upstream was not let go"
-    assert_includes [[], ["cancelled"]], server.notes.of(name).filter_map { |note| note["status"] if note["what"] == "result" }
+  end
+
+  def test_row_37_a_stream_that_finishes_in_falcons_time_is_complete
+    server(:falcon, config: nil, drain: 0.8)
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 5, every: 0.03) }
+    client = relay.tap(&:next_event)
+    server.signal(:INT)
+    types = client.events.map(&:type)
+
+    assert_equal %w[closing done token token token token], types.sort
+    assert_equal "done", types.last
+    assert_equal "completed", result["status"]
+  end
+
+  # A newer Falcon takes it for SIGINT; an older one ends its connections before anybody's code is asked.
+  def test_row_37_falcon_at_sigterm_ends_each_stream_once
+    server(:falcon, config: nil, drain: 0.5)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    client = relay.tap(&:next_event)
+    server.signal(:TERM)
+    events = client.events.map(&:type)
+
+    assert server.wait_end, "it still runs"
+    assert_includes [[["closing"], "shutdown"], [[], "cancelled"]], [events, result["reason"]]
+    assert_equal 1, results
+    assert @upstream.requests.last.wait_gone, "the upstream was not let go"
   end
 
   private

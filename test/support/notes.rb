@@ -15,11 +15,11 @@ class Notes
     File.open(@path, "a") { |file| file.puts(JSON.generate({ name: name, what: what, **details })) }
   end
 
-  # Array of Hashes
+  # Array of Hashes. A last line without its end is still being written.
   def of(name)
     return [] unless File.exist?(@path)
 
-    File.readlines(@path).map { |line| JSON.parse(line) }.select { |note| note["name"] == name }
+    File.readlines(@path).grep(/\n\z/).map { |line| JSON.parse(line) }.select { |note| note["name"] == name }
   end
 
   # The first with this "what", waited for.

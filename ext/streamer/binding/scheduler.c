@@ -6,6 +6,7 @@
 #include "../upstream/clock.h"
 #include "../upstream/fork.h"
 #include "binding.h"
+#include "waiting.h"
 
 /* A fiber that waits, on its own stack: the garbage collector finds the fiber and its scheduler there. */
 struct waiter {
@@ -77,10 +78,7 @@ VALUE streamer_scheduler_driver(void) {
     streamer_reactor_track_changes(driver->reactor);
 
     /* One IO object for the reactor's life: schedulers tell a descriptor's registration by the object. */
-    VALUE keywords = rb_hash_new();
-    rb_hash_aset(keywords, ID2SYM(rb_intern("autoclose")), Qfalse);
-    VALUE arguments[] = {INT2NUM(streamer_reactor_fd(driver->reactor)), rb_str_new_cstr("r"), keywords};
-    rb_ivar_set(object, id_io, rb_funcallv_kw(rb_cIO, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS));
+    rb_ivar_set(object, id_io, streamer_io(streamer_reactor_fd(driver->reactor)));
     rb_ivar_set(thread, id_driver, object);
     return object;
 }

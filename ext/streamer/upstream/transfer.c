@@ -369,11 +369,11 @@ static void feed_sink(struct streamer_transfer *transfer) {
         return;
     }
     streamer_buffer_release(&arrived);
-    if (answer == STREAMER_SINK_ENOUGH) {
-        drain(transfer);
-    } else if (ended(transfer)) {
+    if (ended(transfer)) { /* so that there is nothing to drain either */
         transfer->sink = NULL;
         sink->end(sink);
+    } else if (answer == STREAMER_SINK_ENOUGH) {
+        drain(transfer);
     } else if (answer == STREAMER_SINK_FAILED) {
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_SINK_FAILED, NULL);
     }

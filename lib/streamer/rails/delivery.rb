@@ -3,6 +3,7 @@
 require "rack"
 require "time"
 
+require_relative "falcon"
 require_relative "../sinks/cork"
 require_relative "../sinks/live"
 require_relative "../sinks/rack"
@@ -133,7 +134,11 @@ module Streamer
       private
 
       def deliver(action)
-        Callable.tell_of_tls(@controller.logger) if @env["puma.socket"]
+        if @env["puma.socket"]
+          Callable.tell_of_tls(@controller.logger)
+        elsif ::Async::Task.current?
+          Falcon.watch
+        end
         super
       end
 

@@ -22,21 +22,12 @@ module Streamer
       def relay(upstream, plan)
         return relay_request(upstream, plan) if upstream.is_a?(Request) && !upstream.streams_body? && !Fiber.current_scheduler
 
-        response = upstream.is_a?(Request) ? upstream.call : upstream
-        response.ensure_stream!(format: plan.format, values: plan.values?)
-        return relay_here(Call.new(response), plan) unless response.transfer.native?
-
-        response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
+        call = Call.new(upstream)
+        response = watched { cancel_when_left(call, false) { call.response } }
+        response.transfer.native? ? relay_response(response, plan) : relay_here(call, plan)
       end
 
-      def relay_here(call, plan, **options)
-        watch = Heartbeat.start(self, LOOK)
-        begin
-          super
-        ensure
-          watch.stop
-        end
-      end
+      def relay_here(call, plan, **options) = watched { super }
 
       def detach
         yield(@client).tap { |taken| @heartbeat.stop if taken }
@@ -52,6 +43,19 @@ module Streamer
       end
 
       private
+
+      # Runs a block that waits in Ruby, and looks after the browser meanwhile.
+      def watched
+        watch = Heartbeat.start(self, LOOK)
+        yield
+      ensure
+        watch&.stop
+      end
+
+      def relay_response(response, plan)
+        response.ensure_stream!(format: plan.format, values: plan.values?)
+        response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
+      end
 
       # The native thread has the relay before the upstream's head is here, so no token waits for Ruby.
       def relay_request(request, plan)
