@@ -106,6 +106,19 @@ module ProvidersTests
     end
   end
 
+  def test_openai_responses_relayed_without_arguments_and_thoughts
+    play("openai_responses_tools")
+    chat = chat(:openai_responses)
+    pipeline = Streamer::Plan.new(**chat.plan, collect: 1000).pipeline
+    assert_empty chat.request.call.each_frames(pipeline).to_a
+    assert_equal ["", "completed"], [pipeline.text, pipeline.kept[:finish_reason]]
+    play("openai_responses_failed")
+    pipeline = Streamer::Plan.new(**chat.plan, collect: 1000).pipeline
+    error = assert_raises(Streamer::UpstreamError) { chat.request.call.each_frames(pipeline) { |frames| frames } }
+    assert_match(/Rate limit reached/, error.message)
+    assert_equal "Grüße", error.text
+  end
+
   def test_openai_responses_failed
     play("openai_responses_failed")
     error = assert_raises(Streamer::UpstreamError) { chat(:openai_responses).each_text { |text| assert_equal "Grüße", text } }
