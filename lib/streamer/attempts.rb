@@ -15,15 +15,21 @@ module Streamer
 
     # The Response at its head. Waits; once. Raises Streamer::Error.
     def response
-      request = @request
       loop do
-        started = now
-        answer = exchange(request)
-        following = redirect(request, answer, now - started) || again(request, answer, now - started)
+        @started = now
+        answer = exchange(@request)
+        following = redirect(answer) || again(answer)
         return conclude(answer) unless following
 
-        request = following
+        @request = following
       end
+    end
+
+    # The Response of the next attempt, when the one there was has broken and nothing of it was delivered; nil when there is none.
+    def after(error)
+      following = again(error) or return
+      @request = following
+      response
     end
 
     # Whoever waits for the response gets CancelledError. Any number of times, also before.
@@ -50,10 +56,10 @@ module Streamer
       error
     end
 
-    def redirect(request, answer, elapsed)
+    def redirect(answer)
       return if answer.is_a?(Error)
 
-      following = request.redirect_of(answer.status, answer.headers, elapsed)
+      following = @request.redirect_of(answer.status, answer.headers, now - @started)
       answer.cancel if following
       following
     rescue RedirectError
@@ -62,29 +68,34 @@ module Streamer
     end
 
     # The request of the next attempt, when its time has come; nil when there is none.
-    def again(request, answer, elapsed)
-      wait = wait_after(request, answer)
-      return if wait.nil? || wait >= request.time_left(elapsed) || !(following = request.again(elapsed + wait))
+    def again(answer)
+      wait = wait_after(answer)
+      elapsed = now - @started
+      return if wait.nil? || wait >= @request.time_left(elapsed) || !(following = @request.again(elapsed + wait))
 
       @made += 1
-      Notices.publish("retry", request: request.to_s, attempt: @made, wait: wait, **cause(answer))
+      Notices.publish("retry", request: @request.to_s, attempt: @made, wait: wait, **cause(answer))
       answer.cancel if answer.is_a?(Response)
       @pause.wait(wait)
-      raise CancelledError.new("the request was cancelled").concerning(request.to_s) if @cancelled
+      raise CancelledError.new("the request was cancelled").concerning(@request.to_s) if @cancelled
 
       following
     end
 
-    def wait_after(request, answer)
-      return request.retries.wait_after_answer(answer.status, answer.headers, @made) if answer.is_a?(Response)
+    def wait_after(answer)
+      retries = @request.retries
+      return retries.wait_after_answer(answer.status, answer.headers, @made) if answer.is_a?(Response)
 
-      request.retries.wait_after_error(answer, request.method, @transfer.answered?, @made)
+      retries.wait_after_error(answer, @request.method, @transfer.answered?, @made)
     end
 
     def cause(answer) = answer.is_a?(Response) ? { status: answer.status } : { error: answer }
 
     def conclude(answer)
-      answer.is_a?(Error) ? raise(answer) : answer
+      raise answer if answer.is_a?(Error)
+
+      answer.attempts = self if @request.retries.times > @made
+      answer
     end
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)

@@ -104,7 +104,7 @@ module Streamer
     # What the upstream calls this kind of error, such as "overloaded_error"; or nil.
     def type
       error = reported
-      error.values_at("type", "status", "code").compact.first&.to_s if error.is_a?(Hash)
+      error.values_at("type", "status", "code").find { |name| name && name != "error" }&.to_s if error.is_a?(Hash)
     end
 
     private

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "digest"
 require "ipaddr"
 require "uri"
 
@@ -16,7 +17,7 @@ module Streamer
     # proxy: a URL, with credentials or without; nil for what the environment says; false for none.
     # unix: path of a socket, instead of the URL's host and port.
     # tls: verify: true, ca_file:, and for a client certificate cert:, key: (PEM files) and key_password:.
-    # resolve: { "host:port" => "address" }. guard: true, or an Array of networks that are allowed all the same.
+    # resolve: { "host:port" => "address" or an Array of them, tried as a name's several addresses are }. guard: true, or an Array of networks that are allowed all the same.
     # Raises ArgumentError.
     def initialize(proxy: nil, unix: nil, tls: {}, resolve: {}, guard: false)
       unknown = tls.keys - TLS.keys
@@ -26,7 +27,7 @@ module Streamer
       @proxy = proxy ? parsed_proxy(proxy) : proxy
       @unix = unix&.to_s
       @tls = TLS.merge(tls)
-      @addresses = resolve.map { |place, address| connect_to(place, address) }
+      @addresses, @names = resolve.map { |place, addresses| connect_to(place, Array(addresses)) }.transpose.map(&:compact)
       @guard = (packed_networks(guard == true ? [] : guard) if guard)
       raise ArgumentError, "guard: judges addresses, and through proxy: or unix: it would see none of the host's" if @guard && (@proxy || @unix)
     end
@@ -39,7 +40,7 @@ module Streamer
     # What Transfer takes. uri: a URI::HTTP.
     def to(uri)
       limits = Streamer.limits
-      { origin: @unix ? "unix:#{@unix}" : "#{uri.scheme}://#{uri.host}:#{uri.port}", unix: @unix, addresses: @addresses, guard: @guard,
+      { origin: @unix ? "unix:#{@unix}" : "#{uri.scheme}://#{uri.host}:#{uri.port}", unix: @unix, addresses: @addresses || [], names: @names || [], guard: @guard,
         idle_age: limits[:idle_age] || 0, age: limits[:age] || 0, **proxy_for(uri), **@tls }
     end
 
@@ -70,14 +71,19 @@ module Streamer
       { proxy: "#{scheme}://#{place}", proxy_user: user, proxy_password: password }
     end
 
-    def connect_to(place, address)
+    # What libcurl takes to connect to another place, and to know a name. One address is a place. Several need a name that has them, and
+    # one that has nothing else: names are known to all requests alike.
+    def connect_to(place, addresses)
       host, port = place.to_s.match(/\A(\[[\h:.]+\]|[^\s:\[\]]+):(\d+)\z/)&.captures
-      raise ArgumentError, "resolve: takes \"host:port\" => \"address\"; got #{place.inspect}" unless host
+      raise ArgumentError, "resolve: takes \"host:port\" => \"address\"; got #{place.inspect}" unless host && addresses.any?
 
-      ip = IPAddr.new(address.to_s)
-      "#{host}:#{port}:#{ip.ipv6? ? "[#{ip}]" : ip}:#{port}"
+      list = addresses.map { |address| IPAddr.new(address.to_s) }.map { |ip| ip.ipv6? ? "[#{ip}]" : ip.to_s }
+      return ["#{host}:#{port}:#{list.first}:#{port}", nil] if list.one?
+
+      name = "#{Digest::SHA256.hexdigest(list.join(","))[0, 32]}.invalid"
+      ["#{host}:#{port}:#{name}:#{port}", "+#{name}:#{port}:#{list.join(",")}"]
     rescue IPAddr::Error
-      raise ArgumentError, "resolve: takes IP addresses; got #{address.inspect} for #{place}"
+      raise ArgumentError, "resolve: takes IP addresses; got #{addresses.join(", ")} for #{place}"
     end
 
     def packed_networks(networks)

@@ -8,8 +8,9 @@ module Streamer
   #   done: { event: "message_stop" }   the type of the last event; an Array of types
   #   done: { value: "done" }           a path: the last event has something there, neither null nor false nor ""
   #
-  # A body that ends without the mark is a TruncatedError; a Hash may name several, and the first that comes is it. :optional, the default:
-  # "[DONE]" is passed over where it comes, and every orderly end is one. nil: no event is a mark.
+  # A body that ends without the mark is a TruncatedError; a Hash may name several, to which "[DONE]" belongs unless it has data:, and the
+  # first that comes is it. :optional, the default: "[DONE]" is passed over where it comes, and every orderly end is one. nil: no event is
+  # a mark.
   #
   #   error: "error"                    a path: an event that has something there is the upstream's error, and so is one of the type "error"
   #
@@ -33,7 +34,7 @@ module Streamer
         when :optional then { data: MARKER }
         when nil then {}
         when String then { data: done }
-        when Hash then done.empty? || (done.keys - KEYS).any? ? refuse(done) : done
+        when Hash then done.empty? || (done.keys - KEYS).any? ? refuse(done) : { data: MARKER }.merge(done)
         else refuse(done)
         end
       end

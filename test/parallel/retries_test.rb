@@ -93,12 +93,9 @@ module RetriesTests
     assert_operator took, :>=, 0.3 # (0.1 to 0.2) + (0.2 to 0.4)
   end
 
-  def test_retry_after_is_waited_in_seconds_milliseconds_or_until_a_date
+  def test_retry_after_is_waited_in_seconds_or_milliseconds
     answers status(429, "retry-after": "0.3"), status(429, "retry-after-ms": "300", "retry-after": "50")
     assert_operator seconds { assert_equal 200, @client.get("/").status }, :>=, 0.6
-    @answers.clear
-    answers status(503, "retry-after": (Time.now + 2).httpdate)
-    assert_operator seconds { assert_equal 200, @client.get("/").status }, :>=, 0.9
   end
 
   def test_a_retry_after_that_is_too_long_is_not_waited
@@ -124,6 +121,45 @@ module RetriesTests
     pieces = ["once"]
     once = Object.new.tap { |body| body.define_singleton_method(:read) { |_length| pieces.shift } }
     assert_equal 503, @client.put("/", body: once).status
+  end
+
+  def test_a_get_whose_answer_breaks_before_anything_was_delivered_is_sent_again
+    answers ->(exchange) { exchange.head.chunk(": hello\n\ndata: ha").close }, ->(exchange) { exchange.stream(["data: 1\n\n"]) }
+    response = @client.get("/")
+    assert_equal %w[1], response.each_event.map(&:data)
+    assert_equal 2, asked
+    @answers.clear
+    answers ->(exchange) { exchange.head(type: "application/json").chunk("{\"a\":").close }
+    assert_equal({ "ok" => true }, @client.get("/").json)
+  end
+
+  def test_what_was_delivered_is_not_asked_for_again
+    answers ->(exchange) { exchange.head.chunk("data: 1\n\n").close }
+    seen = []
+    error = assert_raises(Streamer::ClosedError) { @client.get("/").each_event { |event| seen << event.data } }
+    assert_equal [%w[1], 1, 1], [seen, error.delivered, asked]
+  end
+
+  def test_a_post_whose_answer_breaks_is_not_sent_again
+    answers ->(exchange) { exchange.head.chunk(": hello\n\n").close }
+    assert_raises(Streamer::ClosedError) { @client.post("/", body: "x").each_event.to_a }
+    assert_equal 1, asked
+  end
+
+  def test_cancelling_the_response_ends_the_wait_for_another
+    @client = Streamer::Client.new(@server.url, retries: Streamer::Retries.new(times: 1, first: 60, longest: 60))
+    answers ->(exchange) { exchange.head.close }
+    response = @client.get("/")
+    reading = beside { response.each_event.to_a }
+    sleep 0.2
+    in_thread { response.cancel }.value
+    assert_operator seconds { assert_raises(Streamer::CancelledError) { reading.value } }, :<, 5
+  end
+
+  def test_an_error_of_the_block_is_no_reason_to_ask_again
+    answers ->(exchange) { exchange.stream(["data: 1\n\n"]) }
+    assert_raises(Streamer::ClosedError) { @client.get("/").each_event { raise Streamer::ClosedError, "another upstream" } }
+    assert_equal 1, asked
   end
 
   def test_a_redirect_is_no_attempt
@@ -259,6 +295,11 @@ class RetriesOnThreadsTest < Minitest::Test
       waits.each { |wait| assert_includes range, wait }
       assert_operator waits.uniq.size, :>, 25
     end
+  end
+
+  def test_retry_after_is_waited_until_a_date
+    answers status(503, "retry-after": (Time.now + 2).httpdate)
+    assert_operator seconds { assert_equal 200, @client.get("/").status }, :>=, 0.9
   end
 
   def test_a_timeout_or_a_kill_ends_the_wait_between_two_attempts

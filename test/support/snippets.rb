@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "async"
+require "async/semaphore"
 require "open3"
 require "puma"
 require "puma/server"
@@ -122,6 +123,11 @@ module Snippets
       numbered = Array.new(3) { |number| "id: #{number + 1}\nevent: line\ndata: #{number + 1} ok\n\n" }
       ending = { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage: { total_tokens: 12 } }
       chat = [*Array.new(3) { |number| Upstream.token(number) }, "data: #{ending.to_json}\n\n", "data: [DONE]\n\n"]
+      asked = 0
+      flaky = lambda do |exchange|
+        refused = (asked += 1).odd?
+        exchange.json({ id: 7 }, status: refused ? 503 : 200, headers: { "retry-after-ms" => 20 })
+      end
       {
         "/v1/chat/completions" => ->(exchange) { exchange.stream(chat) },
         "/events" => ->(exchange) { exchange.stream(numbered) },
@@ -132,11 +138,24 @@ module Snippets
         "/busy" => ->(exchange) { exchange.json({ error: "slow down" }, status: 429, headers: { "retry-after" => 7 }) },
         "/silent" => ->(exchange) { exchange.head.chunk(numbered.first).stall },
         "/broken" => ->(exchange) { exchange.head.chunk(numbered.first).close },
+        "/flaky" => flaky,
+        "/down" => ->(exchange) { exchange.json({ error: "out of order" }, status: 500) },
+        "/feed" => method(:feed),
+        "/quotes/rail" => ->(exchange) { exchange.pause(0.05).json({ error: "no trains today" }, status: 500) },
         "/quotes/air" => ->(exchange) { exchange.pause(0.01).json({ price: 40 }) },
         "/quotes/sea" => ->(exchange) { exchange.pause(0.1).json({ price: 9 }) },
         "/v1/messages" => ->(exchange) { ProviderTranscripts.play(exchange, "anthropic_tools") },
         "/overloaded/v1/messages" => ->(exchange) { ProviderTranscripts.play(exchange, "anthropic_error") }
       }
+    end
+
+    # Two events, then one behind the last that was seen, then nothing more.
+    def feed(exchange)
+      case exchange.request.headers["last-event-id"]
+      when nil then exchange.stream(["id: 1\nretry: 10\ndata: one\n\n", "id: 2\ndata: two\n\n"])
+      when "2" then exchange.stream(["id: 3\ndata: three\n\n"])
+      else exchange.raw("HTTP/1.1 204 No Content\r\n\r\n")
+      end
     end
   end
 

@@ -118,6 +118,7 @@ static void read_route(struct streamer_request *request, VALUE route) {
     request->key = text_option(route, "key");
     request->key_password = text_option(route, "key_password");
     check_strings(option(route, "addresses"));
+    check_strings(option(route, "names"));
 }
 
 static void read_timeouts(struct streamer_timeouts *timeouts, VALUE milliseconds) {
@@ -156,14 +157,16 @@ static VALUE initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALU
     } else if ((reactor = streamer_thread_reactor()) == NULL) {
         rb_sys_fail("streamer: the native thread could not be started");
     }
-    VALUE addresses = option(route, "addresses"), networks = option(route, "guard");
+    VALUE addresses = option(route, "addresses"), names = option(route, "names"), networks = option(route, "guard");
     bool memory = true;
     request.headers = list_of(headers, &memory);
     request.addresses = list_of(addresses, &memory);
+    request.names = list_of(names, &memory);
     request.guard = guard_of(networks, &memory);
     if (!memory) {
         curl_slist_free_all(request.headers);
         curl_slist_free_all(request.addresses);
+        curl_slist_free_all(request.names);
         free(request.guard);
         rb_memerror();
     }

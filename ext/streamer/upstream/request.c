@@ -42,8 +42,10 @@ static void set_route(struct options *options, const struct streamer_request *re
     SET(options, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* what is for the upstream is not for the proxy */
     SET(options, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(options, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);
-    /* Not CURLOPT_RESOLVE, which changes what all transfers of the multi resolve to. */
+    /* CURLOPT_RESOLVE would change what all transfers of the multi resolve a host to; so the host is not what it names.
+     */
     SET(options, CURLOPT_CONNECT_TO, request->addresses);
+    SET(options, CURLOPT_RESOLVE, request->names);
     SET(options, CURLOPT_MAXAGE_CONN, request->idle_age > 0 ? request->idle_age : 0x7fffffffL);
     SET(options, CURLOPT_MAXLIFETIME_CONN, request->age);
     SET(options, CURLOPT_TCP_NODELAY, 1L);

@@ -35,7 +35,8 @@ struct streamer_request {
     const char *proxy_user, *proxy_password;
     const char *no_proxy;         /* hosts that are reached without it */
     const char *unix_path;        /* a Unix socket instead of the host */
-    struct curl_slist *addresses; /* "HOST:PORT:ADDRESS:PORT"; becomes the transfer's */
+    struct curl_slist *addresses; /* "HOST:PORT:ADDRESS OR NAME:PORT"; becomes the transfer's */
+    struct curl_slist *names;     /* "+NAME:PORT:ADDRESS,ADDRESS": known to all transfers; becomes the transfer's */
     struct streamer_guard *guard; /* becomes the transfer's */
     long idle_age, age;           /* seconds after which a connection is not used again; 0: no matter */
 
@@ -46,7 +47,7 @@ struct streamer_request {
 
 /* What options point to while the handle lives. */
 struct streamer_request_memory {
-    struct curl_slist *headers, *addresses;
+    struct curl_slist *headers, *addresses, *names;
 };
 
 /* Sets all options but the callbacks. NULL, or libcurl's reason to refuse one, a constant. Takes nothing over. */

@@ -487,6 +487,8 @@ void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode co
     enum streamer_outcome outcome = outcome_of(transfer, code);
     /* A close within the head is an empty HTTP/1.0 answer to libcurl. */
     if (outcome == STREAMER_OUTCOME_COMPLETED && !transfer->head_ready) outcome = STREAMER_OUTCOME_CLOSED;
+    /* A proxy that refuses the tunnel looks like an answer that was cut. */
+    if (outcome == STREAMER_OUTCOME_CLOSED && !transfer->connected) outcome = STREAMER_OUTCOME_CONNECT_FAILED;
     bool explain = outcome != STREAMER_OUTCOME_COMPLETED && outcome != STREAMER_OUTCOME_FORBIDDEN_ADDRESS &&
                    transfer->failure == STREAMER_OUTCOME_OPEN;
     if (!explain) transfer->detail[0] = '\0';
@@ -539,6 +541,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     if (transfer == NULL) {
         curl_slist_free_all(request->headers);
         curl_slist_free_all(request->addresses);
+        curl_slist_free_all(request->names);
         free(request->guard);
         return NULL;
     }
@@ -552,7 +555,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     transfer->generation = streamer_fork_generation();
     transfer->timeouts = request->timeouts;
     transfer->upload_left = request->body_streamed ? request->body_length : -1;
-    transfer->memory = (struct streamer_request_memory){request->headers, request->addresses};
+    transfer->memory = (struct streamer_request_memory){request->headers, request->addresses, request->names};
     transfer->guard = request->guard;
     transfer->slot.granted = on_granted;
     transfer->task.run = run;
@@ -575,6 +578,7 @@ void streamer_transfer_release(struct streamer_transfer *transfer) {
     curl_easy_cleanup(transfer->easy); /* never started, or NULL */
     curl_slist_free_all(transfer->memory.headers);
     curl_slist_free_all(transfer->memory.addresses);
+    curl_slist_free_all(transfer->memory.names);
     free(transfer->guard);
     free(transfer->origin);
     streamer_buffer_release(&transfer->head);

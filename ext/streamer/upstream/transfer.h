@@ -133,8 +133,8 @@ struct streamer_transfer {
 };
 
 /* Prepares a request. The caller owns the one reference. NULL when out of memory, or when libcurl refuses an option:
- * then *problem is its reason, a constant; NULL for memory. Takes over request->headers and request->addresses in every
- * case. */
+ * then *problem is its reason, a constant; NULL for memory. Takes over the request's lists and its guard in every case.
+ */
 struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor,
                                                 const struct streamer_request *request, const char **problem);
 void streamer_transfer_retain(struct streamer_transfer *transfer);

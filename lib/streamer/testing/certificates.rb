@@ -10,14 +10,25 @@ module Streamer
     #
     #   Streamer::Testing::Certificates.ca_file   # path of the authority's certificate, for a client's tls: { ca_file: }
     #   Streamer::Testing::Certificates.server_certificate, .server_key
+    #   Streamer::Testing::Certificates.client    # for a client's tls: { cert:, key: (encrypted), key_password: }, paths
+    #   Streamer::Testing::Certificates.server    # for a server that is another process: { cert:, key: }, paths
     module Certificates
       class << self
         def ca_file
-          @ca_file ||= File.join(Dir.mktmpdir("streamer-ca"), "ca.pem").tap do |path|
-            File.write(path, ca_certificate.to_pem)
-            owner = Process.pid
-            at_exit { FileUtils.rm_rf(File.dirname(path)) if Process.pid == owner }
+          @ca_file ||= file("ca.pem", ca_certificate.to_pem)
+        end
+
+        def client
+          @client ||= begin
+            key = OpenSSL::PKey::RSA.new(2048)
+            own = certificate("streamer test client", key, ca_certificate, ca_key, serial: 3) { |_extend| nil }
+            { cert: file("client.pem", own.to_pem), key: file("client-key.pem", key.to_pem(OpenSSL::Cipher.new("aes-256-cbc"), "s3cr3t")),
+              key_password: "s3cr3t" }
           end
+        end
+
+        def server
+          @server ||= { cert: file("server.pem", server_certificate.to_pem), key: file("server-key.pem", server_key.to_pem) }
         end
 
         def server_key = @server_key ||= OpenSSL::PKey::EC.generate("prime256v1")
@@ -29,6 +40,14 @@ module Streamer
         end
 
         private
+
+        def file(name, pem)
+          @directory ||= Dir.mktmpdir("streamer-ca").tap do |path|
+            owner = Process.pid
+            at_exit { FileUtils.rm_rf(path) if Process.pid == owner }
+          end
+          File.join(@directory, name).tap { |path| File.write(path, pem) }
+        end
 
         def ca_key = @ca_key ||= OpenSSL::PKey::EC.generate("prime256v1")
 

@@ -79,7 +79,8 @@ module Streamer
 
       attr_reader :requests
 
-      # `script` answers every path without one of its own; the default is 404. `tls` for https, see Certificates.
+      # `script` answers every path without one of its own; the default is 404. `tls`: true for https, see Certificates;
+      # :mutual to insist on a client's certificate.
       def initialize(tls: false, &script)
         @tls = tls
         @scripts = Hash.new(script || ->(exchange) { exchange.answer("no script", status: 404) })
@@ -140,7 +141,7 @@ module Streamer
         while (request = read_request(socket, number))
           @lock.synchronize { @requests << request }
           run(socket, request)
-          break if socket.closed? || plain.closed?
+          break if socket.closed? || plain.closed? || request.headers["connection"]&.casecmp?("close")
         end
       rescue SystemCallError, IOError, OpenSSL::SSL::SSLError
         nil # the client left between two requests, or would not shake hands
@@ -164,6 +165,10 @@ module Streamer
         context = OpenSSL::SSL::SSLContext.new
         context.cert = Certificates.server_certificate
         context.key = Certificates.server_key
+        if @tls == :mutual
+          context.ca_file = Certificates.ca_file
+          context.verify_mode = OpenSSL::SSL::VERIFY_PEER | OpenSSL::SSL::VERIFY_FAIL_IF_NO_PEER_CERT
+        end
         OpenSSL::SSL::SSLSocket.new(plain, context).tap { |socket| socket.sync_close = true }.accept
       end
 
