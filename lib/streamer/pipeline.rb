@@ -38,8 +38,8 @@ module Streamer
       raise ArgumentError, "text has no values: format: :text goes without value: and keep:" if @values && format == :text
 
       @kept_names = keep.keys
-      setup(format, strings(paths.values), strings(paths.keys), strings(keep.values), [event, id, from].map { |field| field && utf8(field) },
-            Watch.options(done, error), [text, raw], [collect, max_line, max_event])
+      setup(format, strings(paths.values), strings(paths.keys), strings(keep.values),
+            [event, id, from].map { |field| field && utf8(field) }, Watch.options(done, error), [text, raw], [collect, max_line, max_event])
     end
 
     # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLong, EventTooLarge,

@@ -9,6 +9,7 @@ if InstalledGem.load("openai", "streamer/openai", "it wants Ruby 3.3 or newer")
   # OpenAI's own gem as it is, on the transport.
   module OpenAITests
     TEXT = "Grüße aus Paris 🥐: it is sunny."
+    BEGINNING = ProviderTranscripts.bytes("openai_text").byteslice(0, 900)
 
     def setup
       @upstream = upstream
@@ -24,12 +25,14 @@ if InstalledGem.load("openai", "streamer/openai", "it wants Ruby 3.3 or newer")
 
     def test_streaming_responses
       text = +""
-      client.responses.stream(model: "m", input: "Weather?").each { |event| text << event.delta if event.type == :"response.output_text.delta" }
+      stream = client.responses.stream(model: "m", input: "Weather?")
+      stream.each { |event| text << event.delta if event.type == :"response.output_text.delta" }
       assert_equal TEXT, text
     end
 
     def test_without_a_stream
-      @upstream.on("/v1/chat/completions") { |exchange| exchange.json({ id: "x", choices: [{ index: 0, message: { role: "assistant", content: "Hi" } }] }) }
+      answer = { id: "x", choices: [{ index: 0, message: { role: "assistant", content: "Hi" } }] }
+      @upstream.on("/v1/chat/completions") { |exchange| exchange.json(answer) }
       assert_equal "Hi", client.chat.completions.create(model: "m", messages: []).choices.first.message.content
     end
 
@@ -47,7 +50,7 @@ if InstalledGem.load("openai", "streamer/openai", "it wants Ruby 3.3 or newer")
     end
 
     def test_closing_ends_the_upstream
-      @upstream.on("/v1/chat/completions") { |exchange| exchange.head.chunk(ProviderTranscripts.bytes("openai_text").byteslice(0, 900)).stall }
+      @upstream.on("/v1/chat/completions") { |exchange| exchange.head.chunk(BEGINNING).stall }
       stream = chat
       stream.close
       assert @upstream.requests.last.wait_gone, "the upstream never saw the client leave"
@@ -73,19 +76,20 @@ if InstalledGem.load("openai", "streamer/openai", "it wants Ruby 3.3 or newer")
     end
 
     def test_an_idle_timeout
-      @upstream.on("/v1/chat/completions") { |exchange| exchange.head.chunk(ProviderTranscripts.bytes("openai_text").byteslice(0, 900)).stall }
+      @upstream.on("/v1/chat/completions") { |exchange| exchange.head.chunk(BEGINNING).stall }
       error = assert_raises(OpenAI::Errors::APITimeoutError) { chat(client(transport: { timeouts: { idle: 0.2 } })).to_a }
       assert_instance_of Streamer::IdleTimeout, error.cause
     end
 
     def test_a_cut
-      @upstream.on("/v1/chat/completions") { |exchange| exchange.head.chunk(ProviderTranscripts.bytes("openai_text").byteslice(0, 900)).close }
+      @upstream.on("/v1/chat/completions") { |exchange| exchange.head.chunk(BEGINNING).close }
       assert_raises(OpenAI::Errors::APIConnectionError) { chat.to_a }
     end
 
     def test_uploads
       @upstream.on("/v1/files") do |exchange|
-        exchange.json({ id: "file-1", object: "file", bytes: exchange.request.body.bytesize, created_at: 1, filename: "x", purpose: "assistants" })
+        size = exchange.request.body.bytesize
+        exchange.json({ id: "file-1", object: "file", bytes: size, created_at: 1, filename: "x", purpose: "assistants" })
       end
       file = client.files.create(file: OpenAI::FilePart.new(StringIO.new("x" * 200_000), filename: "x"), purpose: :assistants)
       assert_operator file.bytes, :>, 200_000

@@ -73,7 +73,8 @@ module ProvidersTests
 
     define_method("test_#{name}_refused") do
       body = ProviderTranscripts.bytes("#{name}_401")
-      @play = ->(exchange) { exchange.raw("HTTP/1.1 401 \r\ncontent-type: application/json\r\ncontent-length: #{body.bytesize}\r\n\r\n#{body}") }
+      head = "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: #{body.bytesize}\r\n\r\n"
+      @play = ->(exchange) { exchange.raw(head + body) }
       error = assert_raises(Streamer::ResponseError) { chat(name).each_text { flunk } }
       assert_equal [401, body], [error.status, error.body.b]
       refute_includes error.full_message, KEY

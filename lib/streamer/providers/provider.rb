@@ -11,7 +11,8 @@ module Streamer
       # headers: others that it always wants. body: what a body has unless the caller says otherwise, such as stream: true.
       # done, error: how its stream ends, and where it has errors; format: how it is framed, where its media type is no help; all as in
       # Response#each_event.
-      # text: the path of an event's text. from: the type of the events that have it, where others have something at that path. values: name => path of what else an event has, for `pieces`.
+      # text: the path of an event's text; from: the type of the events that have it, where others have something at that path.
+      # values: name => path of what else an event has, for `pieces`.
       # kept: name => path of what is known in the end: finish_reason, input_tokens and output_tokens.
       PARTS = %i[base_url path key headers body format done error text from values kept].freeze
 

@@ -152,7 +152,9 @@ module Streamer
       def tls_of(ssl)
         ssl = ssl.to_h.compact
         unknown = ssl.keys - TLS_OPTIONS
-        raise ArgumentError, "the ssl option #{unknown.first} is not known to the adapter :streamer; #{TLS_OPTIONS.join(", ")} are" if unknown.any?
+        if unknown.any?
+          raise ArgumentError, "the ssl option #{unknown.first} is not known to the adapter :streamer; known are #{TLS_OPTIONS.join(", ")}"
+        end
 
         verify = ssl.fetch(:verify, true) && ssl[:verify_mode] != OpenSSL::SSL::VERIFY_NONE
         { verify: verify, ca_file: ssl[:ca_file], cert: file(ssl, :client_cert), key: file(ssl, :client_key) }.compact
