@@ -123,6 +123,11 @@ if InstalledGem.load("openai", "streamer/openai", "it wants Ruby 3.3 or newer")
     include OpenAITests
   end
 
+  class OpenAIInASchedulerTest < Minitest::Test
+    include Contexts::Scheduled
+    include OpenAITests
+  end
+
   class OpenAIInAsyncTest < Minitest::Test
     include Contexts::InAsync
     include OpenAITests

@@ -63,6 +63,11 @@ class LangchainOnThreadsTest < Minitest::Test
   include LangchainTests
 end
 
+class LangchainInASchedulerTest < Minitest::Test
+  include Contexts::Scheduled
+  include LangchainTests
+end
+
 class LangchainInAsyncTest < Minitest::Test
   include Contexts::InAsync
   include LangchainTests
