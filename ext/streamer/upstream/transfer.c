@@ -9,7 +9,7 @@
 #include "multi.h"
 
 /* What other threads want of the next turn. */
-enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8 };
+enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8, WANT_GIVE_UP = 16 };
 
 static void lock(struct streamer_transfer *transfer) {
     pthread_mutex_lock(&transfer->signal.lock);
@@ -397,6 +397,9 @@ static void run(struct streamer_task *task) {
     int wanted = atomic_exchange(&transfer->wanted, 0);
     if ((wanted & WANT_START) && !ended(transfer)) start(transfer);
     if (wanted & WANT_CANCEL) streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL);
+    if (wanted & WANT_GIVE_UP) {
+        streamer_transfer_finish(transfer, STREAMER_OUTCOME_CONNECT_FAILED, "the system does not watch its socket");
+    }
     if ((wanted & WANT_RECEIVE) && transfer->sink != NULL) feed_sink(transfer);
     if ((wanted & WANT_RECEIVE) && !ended(transfer) && transfer->receive_paused) {
         transfer->receive_paused = false;
@@ -596,6 +599,10 @@ void streamer_transfer_start(struct streamer_transfer *transfer) {
 
 void streamer_transfer_cancel(struct streamer_transfer *transfer) {
     want(transfer, WANT_CANCEL);
+}
+
+void streamer_transfer_strand(struct streamer_transfer *transfer) {
+    want(transfer, WANT_GIVE_UP);
 }
 
 void streamer_transfer_resume(struct streamer_transfer *transfer) {

@@ -181,5 +181,8 @@ void streamer_transfer_attach(struct streamer_transfer *transfer, struct streame
 /* In a turn: ends it now. */
 void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_outcome outcome, const char *detail);
 
+/* In a turn, by the reactor, from within libcurl: its socket cannot be watched. It ends in the next turn. */
+void streamer_transfer_strand(struct streamer_transfer *transfer);
+
 /* In a turn, by the reactor: libcurl is through with it. */
 void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code);
