@@ -45,9 +45,9 @@ class Proxy
 
   # HTTP/2 over TLS, as localhost; passes on as it comes, and says in x-connection which connection an answer came by.
   def self.http2(target, settings: "")
-    nginx(target, listen: " ssl http2",
-                  lines: "proxy_buffering off; proxy_http_version 1.1; proxy_request_buffering off; add_header x-connection $connection;",
-                  settings: "gzip off; ssl_certificate #{Certificates.server[:cert]}; ssl_certificate_key #{Certificates.server[:key]}; #{settings}")
+    certificate = "ssl_certificate #{Certificates.server[:cert]}; ssl_certificate_key #{Certificates.server[:key]};"
+    nginx(target, listen: " ssl http2", settings: "gzip off; #{certificate} #{settings}",
+                  lines: "proxy_buffering off; proxy_request_buffering off; proxy_http_version 1.1; add_header x-connection $connection;")
   end
 
   def self.thruster(target, **variables)

@@ -20,6 +20,9 @@ module Streamer
         (@response || @transfer || (@upstream unless @upstream.is_a?(Request)))&.cancel
       end
 
+      # Of the last request, as Response#timings; nil until it has ended.
+      def timings = (@response || @transfer)&.timings
+
       private
 
       def exchange(request)
