@@ -40,7 +40,7 @@ module Streamer
     # Seconds that relays have to finish in when the process is told to end.
     attr_accessor :drain
 
-    # Counters of this process's native thread (open relays, relays, frames, upstreams, requests, reused connections, bytes, pauses,
+    # Counters of this process's native thread (open relays, relays, frames, upstreams, queued, requests, reused connections, bytes, pauses,
     # turns) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.
     def stats = Relay.counters.merge(streams: Streams.size)
 

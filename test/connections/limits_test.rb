@@ -165,6 +165,19 @@ class LimitsOnThreadsTest < Minitest::Test
   include Contexts::Threads
   include LimitsTests
 
+  def test_stats_count_who_waits
+    Streamer.limits = { per_origin: 1 }
+    held = @client.get("/hold")
+    waiting = Array.new(2) { beside { @client.get("/").status } }
+    refused = beside { @client.get("/", timeouts: { queue: 1 }) }
+    sleep 0.01 until Streamer.stats[:queued] == 3
+    assert_raises(Streamer::QueueTimeout) { refused.value }
+    assert_equal 2, Streamer.stats[:queued]
+    held.cancel
+    assert_equal [200, 200], waiting.map(&:value)
+    assert_equal 0, Streamer.stats[:queued]
+  end
+
   def test_an_idle_connection_is_given_up_at_its_age
     Streamer.limits = { idle_age: 1 }
     2.times { @client.get("/").read }

@@ -331,6 +331,7 @@ static void on_granted(struct streamer_slot *slot) {
     struct streamer_transfer *transfer =
         (struct streamer_transfer *)((char *)slot - offsetof(struct streamer_transfer, slot));
     transfer->started = streamer_now_us();
+    atomic_fetch_sub_explicit(&transfer->reactor->stats.queued, 1, memory_order_relaxed);
     transfer->last_activity = transfer->started / 1000;
     /* Waiting for a connection that is being made is worth it only where it can be shared. */
     curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT, slot->origin->multiplexes ? 1L : 0L);
@@ -348,6 +349,7 @@ static void start(struct streamer_transfer *transfer) {
     streamer_transfer_retain(transfer); /* the reactor's, until the end */
     streamer_reactor_link(reactor, transfer);
     transfer->linked = true;
+    atomic_fetch_add_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
     on_timer(&transfer->timer, transfer->queued / 1000);
     if (!streamer_slots_ask(&reactor->slots, &transfer->slot, transfer->origin)) {
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_NO_MEMORY, NULL);
@@ -459,6 +461,8 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
     transfer->easy = NULL;
     streamer_timers_cancel(&reactor->timers, &transfer->timer);
     if (transfer->linked) streamer_reactor_unlink(reactor, transfer);
+    if (transfer->linked && transfer->started == 0)
+        atomic_fetch_sub_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
     streamer_slots_give_back(&reactor->slots, &transfer->slot);
 
     lock(transfer);
