@@ -95,6 +95,18 @@ module RelayTests
     assert_equal %w[failed resolve_error], result.values_at("status", "reason")
   end
 
+  def test_a_gateway_that_pings_does_not_hide_that_nothing_comes
+    @upstream.on("/") do |exchange|
+      exchange.head.chunk(Upstream.token(0))
+      loop { exchange.chunk(": comment\n\nevent: ping\ndata: {}\n\n").pause(0.05) }
+    end
+    events = relay(timeouts: '{"event_idle":0.3,"idle":0.2}').events
+
+    assert_equal "event_idle_timeout", events.last.json["error"]
+    assert_equal "event_idle_timeout", result["timings"]["upstream"]["outcome"]
+    assert_operator result["timings"]["upstream"]["first_text"], :>, 0
+  end
+
   def test_an_upstream_that_says_nothing_times_out_and_its_text_is_kept
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     events = relay(timeouts: '{"idle":0.2}').events

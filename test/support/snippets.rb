@@ -137,6 +137,10 @@ module Snippets
         "/moved" => ->(exchange) { exchange.redirect("/orders/7") },
         "/busy" => ->(exchange) { exchange.json({ error: "slow down" }, status: 429, headers: { "retry-after" => 7 }) },
         "/silent" => ->(exchange) { exchange.head.chunk(numbered.first).stall },
+        "/pinging" => lambda do |exchange|
+          exchange.head.chunk(numbered.first)
+          loop { exchange.chunk("event: ping\ndata: {}\n\n").pause(0.15) }
+        end,
         "/broken" => ->(exchange) { exchange.head.chunk(numbered.first).close },
         "/flaky" => flaky,
         "/down" => ->(exchange) { exchange.json({ error: "out of order" }, status: 500) },

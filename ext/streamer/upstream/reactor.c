@@ -289,5 +289,6 @@ struct streamer_reactor_stats streamer_reactor_stats(const struct streamer_react
         .bytes = reactor->stats.bytes,
         .pauses = reactor->stats.pauses,
         .open = reactor->stats.open,
+        .queued = reactor->stats.queued,
     };
 }

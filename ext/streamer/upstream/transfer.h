@@ -113,9 +113,10 @@ struct streamer_transfer {
     struct streamer_transfer *previous, *next; /* the reactor's open transfers */
     struct streamer_transfer *changed_next;
     bool changed;
-    bool linked, added;
+    bool linked, added, completed; /* known to the reactor, to libcurl, and done by it */
     bool connected;
-    bool guarded; /* an address was refused */
+    int local_port; /* of the connection, which it tells from others to the same origin */
+    bool guarded;   /* an address was refused */
     bool receive_paused, send_paused;
     bool draining;
     size_t drained;

@@ -59,7 +59,7 @@ module Streamer
 
     def timings
       { first_event: @first_event && @first_event - @started, duration: now - @started, bytes: @sink.bytes,
-        frames: @pipeline ? @pipeline.frames : 0 }
+        frames: @pipeline ? @pipeline.frames : 0, upstream: @call.timings }
     end
 
     def note_first_event
