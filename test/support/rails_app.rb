@@ -364,7 +364,7 @@ module RailsApp
 
     def outcome(result)
       { status: result.status, reason: result.reason, text: result.text, error: result.error&.class&.name, kept: result.kept,
-        timings: result.timings, key: result.key, request_id: result.error&.request_id, partial: result.error&.text }
+        timings: result.timings, key: result.key, request_id: result.error&.request_id, partial: result.error&.text&.slice(0, 100) }
     end
   end
 

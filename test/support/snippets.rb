@@ -33,6 +33,11 @@ module Snippets
   HOSTS = %w[https://api.openai.com https://api.example.com https://stock.example.com https://log.example.com].freeze
   PRIVATE_HOST = "https://internal.example.com"
 
+  # Bodies of its services that are no event streams, and an upstream's own error.
+  NDJSON = "{\"message\":{\"content\":\"Hel\"},\"done\":false}\n{\"message\":{\"content\":\"lo\"},\"done\":true}\n"
+  ARRAY = "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hel\"}]}}]},\r\n{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"lo\"}]}}]}]"
+  OVERLOADED = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n"
+
   # An Active Record model that applications have.
   ActiveRecord::Schema.define do
     create_table(:answers, force: true) do |table|
@@ -132,6 +137,11 @@ module Snippets
         "/v1/chat/completions" => ->(exchange) { exchange.stream(chat) },
         "/events" => ->(exchange) { exchange.stream(numbered) },
         "/lines" => ->(exchange) { exchange.answer("one\ntwo\n") },
+        "/api/chat" => ->(exchange) { exchange.answer(NDJSON, type: "application/x-ndjson") },
+        "/models/small:streamGenerateContent" => ->(exchange) { exchange.answer(ARRAY, type: "application/json") },
+        "/overloaded" => ->(exchange) { exchange.stream([Upstream.token(0), Upstream.token(1), OVERLOADED], headers: { "x-request-id" => "req-7" }) },
+        "/unknown-model" => ->(exchange) { exchange.json({ error: { message: "no such model", type: "invalid_request_error" } }) },
+        "/cut-short" => ->(exchange) { exchange.stream([Upstream.token(0)]) },
         "/orders/7" => ->(exchange) { exchange.json({ id: 7, total: 12.5 }) },
         "/files/report" => ->(exchange) { exchange.json({ bytes: exchange.request.body.bytesize }, status: 200) },
         "/moved" => ->(exchange) { exchange.redirect("/orders/7") },
