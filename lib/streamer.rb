@@ -73,7 +73,8 @@ module Streamer
     #   Streamer.merge(requests, limit: 20, on_error: :yield, progress: ->(progress, name, error) { ... }) { |name, event| ... }
     #
     # sources: name => Request, Response, EventSource, or anything whose call returns one of them. Given as a Hash, options may follow; given
-    # as keywords, all of them are names. An answer that is no event stream gives one Event with its whole body.
+    # as keywords, all of them are names. An answer that is neither an event stream nor NDJSON gives one Event with its whole
+    # body.
     # limit: how many sources are open at once; nil for all. on_error: :raise ends everything with the first error of a source; :yield
     # yields (name, Streamer::Error) for that one and goes on. progress: called with { done: 2, total: 3 }, the name and the error or nil, for
     # each source that has ended.

@@ -15,8 +15,13 @@ module Streamer
 
       def read(source, emit)
         answer = source.respond_to?(:call) ? source.call : source
-        whole = answer.is_a?(Response) && answer.success? && !answer.event_stream?
-        whole ? emit.call(Event.new(data: answer.read)) : answer.each_event(&emit)
+        whole?(answer) ? emit.call(Event.new(data: answer.read)) : answer.each_event(&emit)
+      end
+
+      # Whether it is an ordinary answer: a success, and by its media type neither an event stream nor NDJSON.
+      def whole?(answer)
+        answer.is_a?(Response) && answer.success? && !answer.event_stream? &&
+          Decoder.format_of(answer.headers["content-type"]) != :ndjson
       end
     end
   end

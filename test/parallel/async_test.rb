@@ -78,7 +78,7 @@ class AsyncIdiomsTest < Minitest::Test
 
   def test_several_merges_side_by_side_and_other_tasks_between
     ticks = 0
-    ticking = task.async { |own| loop { own.sleep(0.005) && ticks += 1 } }
+    ticking = task.async { loop { sleep(0.005) && ticks += 1 } }
     merges = Array.new(4) do
       task.async do
         [].tap { |seen| Streamer.merge(a: @client.get_request("/numbers"), b: @client.get_request("/numbers")) { |*pair| seen << pair } }.size
@@ -102,7 +102,7 @@ class AsyncIdiomsTest < Minitest::Test
     seen = []
     Streamer.merge(a: @client.get_request("/numbers"), b: @client.get_request("/numbers")) do |name, event|
       other = task.async { @client.get("/other").json["path"] }
-      task.sleep(0.01)
+      sleep(0.01)
       seen << [name, event.data, other.wait]
     end
     assert_equal 6, seen.size

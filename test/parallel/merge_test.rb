@@ -16,6 +16,7 @@ module MergeTests
     @server.on("/failing") { |exchange| exchange.pause(0.1).json({ error: "out of order" }, status: 500) }
     @server.on("/broken") { |exchange| exchange.head.chunk("data: first\n\n").close }
     @server.on("/text") { |exchange| exchange.answer("all of it") }
+    @server.on("/lines") { |exchange| exchange.answer("{\"a\":1}\n{\"a\":2}\n", type: "application/x-ndjson") }
     @server.on("/moved") { |exchange| exchange.redirect("/numbers?count=2") }
     @client = Streamer::Client.new(@server.url)
     super
@@ -52,6 +53,12 @@ module MergeTests
       seen[name] << event.data
     end
     assert_equal({ "response" => %w[0 1], 1 => %w[0], :text => ["all of it"], :moved => %w[0 1] }, seen)
+  end
+
+  def test_ndjson_gives_an_event_for_each_line
+    seen = []
+    Streamer.merge(lines: get("/lines")) { |_, event| seen << event.json["a"] }
+    assert_equal [1, 2], seen
   end
 
   def test_a_call_waits_for_its_upstream_while_the_others_go_on
