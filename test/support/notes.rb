@@ -12,7 +12,10 @@ class Notes
   end
 
   def add(name, what, **details)
-    File.open(@path, "a") { |file| file.puts(JSON.generate({ name: name, what: what, **details })) }
+    File.open(@path, "a") do |file|
+      file.flock(File::LOCK_EX) # a long line is more than one write
+      file.puts(JSON.generate({ name: name, what: what, **details }))
+    end
   end
 
   # Array of Hashes. A last line without its end is still being written.

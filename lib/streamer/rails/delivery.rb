@@ -6,6 +6,7 @@ require "time"
 require_relative "falcon"
 require_relative "../sinks/cork"
 require_relative "../sinks/live"
+require_relative "../sinks/patience"
 require_relative "../sinks/rack"
 require_relative "../sinks/socket"
 
@@ -147,7 +148,17 @@ module Streamer
       def own_headers = @env["puma.socket"] ? { "Connection" => "close" } : { "Content-Encoding" => "identity" }
 
       def body_for(action)
+        Sinks::Patience.limit(socket, Controller.write_timeout)
         CallableBody.new(action) { |stream| Sinks::Rack.new(stream, **timing) }
+      end
+
+      # Puma's, or that of Falcon's connection; nil for neither.
+      def socket
+        return @env["puma.socket"].to_io if @env["puma.socket"]
+
+        request = @env["protocol.http.request"]
+        stream = request.connection&.stream if request.respond_to?(:connection)
+        stream.io.to_io if stream.respond_to?(:io)
       end
     end
 
