@@ -136,3 +136,45 @@ class FalconLoadTest < Minitest::Test
   # Of a connection that the kernel has given up Falcon says no more than that it is closed.
   def reason_of_silence = "disconnected"
 end
+
+# A process whose descriptors run out is degraded, not dead.
+class DescriptorsTest < Minitest::Test
+  include RelayCase
+
+  FILES = 80
+
+  def teardown
+    super
+    @server&.stop
+  end
+
+  # On Puma. Of Falcon an older version takes no connection any more once it had no descriptor for one.
+  def server = @server ||= AppServer.new(:puma, files: FILES)
+
+  def test_row_65_without_descriptors_open_streams_go_on_and_new_ones_do_once_there_are_some
+    @upstream.on("/", &endless(every: 0.05))
+    open = []
+    failed = nil
+    until failed || open.size > FILES
+      client = attempt(open.size)
+      client ? open << client : failed = true
+    end
+
+    assert failed, "#{open.size} streams, and descriptors are left"
+    assert_operator open.size, :>, 5
+    3.times { open.each { |one| assert_equal "token", one.next_event.type } }
+    open.each(&:leave)
+    wait(timeout: 15) { attempt("again") }
+    open.size.times { |index| assert_equal "disconnected", result(note: "#{name}#{index}")["reason"] }
+  end
+
+  private
+
+  # An open stream with its first token, or nil.
+  def attempt(number)
+    client = relay(note: "#{name}#{number}", heartbeat: 0.2, client: { timeout: 2 })
+    client if client.next_event&.type == "token"
+  rescue SSEClient::Late, SystemCallError, EOFError
+    nil
+  end
+end

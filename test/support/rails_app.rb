@@ -198,6 +198,18 @@ module RailsApp
       end
     end
 
+    # Writes what the browser would never see.
+    def sealed
+      stream_events do |events|
+        events.write({ read: [session[:seen], cookies[:plain], flash[:notice]] })
+        write = { "session" => -> { session[:seen] = 1 }, "cookies" => -> { cookies[:plain] = "x" },
+                  "signed" => -> { cookies.signed[:plain] = "x" }, "delete" => -> { cookies.delete(:plain) },
+                  "flash" => -> { flash[:notice] = "x" }, "reset" => -> { reset_session } }.fetch(params[:what])
+        write.call
+        events.write("not seen")
+      end
+    end
+
     def failed_before
       raise "before the stream"
       stream_events { |events| events.write("never") }

@@ -77,6 +77,9 @@ module Streamer
       conclude(sink, early) unless detached
     end
 
+    # Instead of run, where there is nothing to write to.
+    def refuse(error) = finish(Result.new(key: key, error: error))
+
     # Once, however it ended.
     def finish(result)
       safely { notify("stream", status: result.status, reason: result.reason, **result.timings) }
