@@ -20,8 +20,8 @@ module Streamer
   #
   # The block runs after the action has returned and the head is on its way (in a controller that includes
   # ActionController::Live: at once). It has the action's self, parameters, CurrentAttributes, I18n.locale and Time.zone;
-  # cookies, session and flash are already sent, and writing to them raises FrozenError. Leave it with `next`, not `return`. Database connections go back to their
-  # pool when it begins and before every relay.
+  # cookies, session and flash are already sent, and writing to them raises FrozenError. Leave it with `next`, not `return`.
+  # Database connections go back to their pool when it begins and before every relay.
   #
   # Errors: before stream_events an ordinary error page. In the block, one report to Rails.error (source "streamer"), and to
   # the browser, as the last event,
