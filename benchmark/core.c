@@ -80,7 +80,7 @@ static struct stream short_lines(size_t size, size_t line) {
 }
 
 static void decode_once(const struct stream *stream, size_t read) {
-    struct streamer_decoder *decoder = streamer_decoder_new((size_t)1 << 30, (size_t)1 << 30);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, (size_t)1 << 30, (size_t)1 << 30);
     uint64_t events = 0, data_bytes = 0;
     for (size_t at = 0; at < stream->length; at += read) {
         const char *cursor = stream->bytes + at;
@@ -111,8 +111,10 @@ static void pipe_once(const struct stream *stream, size_t read) {
                                                       .count = 1,
                                                       .event = "token",
                                                       .event_length = 5,
-                                                      .done = "[DONE]",
-                                                      .done_length = 6};
+                                                      .watch.done = "[DONE]",
+                                                      .watch.done_length = 6,
+                                                      .watch.error = "error",
+                                                      .watch.error_length = 5};
     struct streamer_pipeline *pipeline;
     check(streamer_pipeline_new(&pipeline, &options) == STREAMER_OK, "new pipeline");
     char frame[512];

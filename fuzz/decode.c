@@ -25,7 +25,7 @@ static void record_event(struct record *record, const struct streamer_event *eve
 
 static struct record run(struct input stream, struct limits limits, struct cut cut) {
     struct record record = {0};
-    struct streamer_decoder *decoder = streamer_decoder_new(limits.line, limits.event);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, limits.line, limits.event);
     enum streamer_status status = STREAMER_MORE;
     if (decoder == NULL) abort();
 

@@ -45,7 +45,7 @@ static bool same(const char *bytes, size_t length, const struct streamer_buffer 
 }
 
 static void check_decoded(const struct streamer_frame *frame, const struct streamer_buffer *encoded) {
-    struct streamer_decoder *decoder = streamer_decoder_new(SIZE_MAX / 2, SIZE_MAX / 2);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, SIZE_MAX / 2, SIZE_MAX / 2);
     struct streamer_event event;
     char *read = exact_copy(encoded->bytes, encoded->length);
     const char *cursor = read;
@@ -102,7 +102,7 @@ static void check_frame(const struct streamer_frame *frame) {
 }
 
 static void check_comment(const char *text, size_t length) {
-    struct streamer_decoder *decoder = streamer_decoder_new(SIZE_MAX / 2, SIZE_MAX / 2);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, SIZE_MAX / 2, SIZE_MAX / 2);
     struct streamer_event event;
     struct streamer_buffer out;
     streamer_buffer_init(&out, SIZE_MAX / 2);

@@ -45,8 +45,8 @@ static struct streamer_pipeline *new_pipeline(unsigned options) {
         .id_length = options & WITH_ID ? 2 : 0,
         .event = options & WITH_EVENT ? "token" : NULL,
         .event_length = options & WITH_EVENT ? 5 : 0,
-        .done = options & WITH_DONE ? "[DONE]" : NULL,
-        .done_length = options & WITH_DONE ? 6 : 0,
+        .watch.done = options & WITH_DONE ? "[DONE]" : NULL,
+        .watch.done_length = options & WITH_DONE ? 6 : 0,
         .text = options & WITH_TEXT,
         .raw = is_raw(options),
         .max_line = options & WITH_LIMITS ? 48 : 0,
@@ -150,7 +150,7 @@ static void check_same(const struct result *left, const struct result *right, un
 
 static void check_frames(const struct result *result, unsigned options) {
     if (is_raw(options)) return; /* an event's bytes as they came may also be a comment, or nothing */
-    struct streamer_decoder *decoder = streamer_decoder_new(SIZE_MAX / 2, SIZE_MAX / 2);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, SIZE_MAX / 2, SIZE_MAX / 2);
     struct streamer_event event;
     const char *cursor = result->output.bytes;
     const char *end = cursor + result->output.length;

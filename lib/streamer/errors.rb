@@ -8,6 +8,8 @@ module Streamer
   #     error.request     # "POST https://api.example.com/v1/chat/completions", without query and credentials; or nil
   #     error.delivered   # events, values or chunks that the caller's block had received before
   #     error.delivered?
+  #     error.request_id  # as the upstream's head has it (x-request-id, request-id); or nil
+  #     error.text        # the text that had come, where it is collected (collect:); or nil
   #
   # Wrong arguments are ArgumentErrors.
   class Error < StandardError
@@ -18,7 +20,10 @@ module Streamer
       error.class.name.split("::").last.gsub(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/, "_").downcase
     end
 
-    attr_reader :request, :delivered
+    attr_reader :request, :delivered, :request_id, :text
+
+    # As Response#timings, of the exchange that failed; nil where there was none.
+    attr_reader :timings
 
     # The frames that a pipeline had made of the same read before the failure: a String, often empty.
     attr_reader :frames
@@ -32,9 +37,17 @@ module Streamer
     def delivered? = delivered.positive?
 
     # Says to which request it happened and after how much. What is known already stays. Returns self.
-    def concerning(request, delivered: 0)
+    def concerning(request, delivered: 0, request_id: nil, text: nil)
       @request ||= request
+      @request_id ||= request_id
+      @text ||= text
       @delivered = delivered if @delivered.zero?
+      self
+    end
+
+    # Ends the transfer that it happened to, and keeps what it took. Returns self.
+    def timed(transfer) # :nodoc:
+      @timings ||= transfer.finish
       self
     end
 
@@ -54,24 +67,70 @@ module Streamer
   # Nobody listens there, or a firewall is in between.
   class ConnectError < ConnectionError; end
 
+  # The host has an address that the guard refuses (guard:), and none that it allows.
+  class ForbiddenAddress < ConnectionError; end
+
   # The server's certificate is not trusted, or not its own. A private CA is named with tls: { ca_file: }.
   class TLSError < ConnectionError; end
 
   # The upstream closed or reset the connection before its answer was complete.
   class ClosedError < ConnectionError; end
 
+  # The answer ended in good order, and was not complete: the end marker that `done:` names did not come, or JSON was not closed.
+  class TruncatedError < ClosedError; end
+
   # The upstream does not speak HTTP.
   class ProtocolError < ConnectionError; end
 
   # One of the client's timeouts ran out; which one is the class.
   class TimeoutError < Error; end
+  class QueueTimeout < TimeoutError; end
   class ConnectTimeout < TimeoutError; end
+  class FirstByteTimeout < TimeoutError; end
   class FirstEventTimeout < TimeoutError; end
   class IdleTimeout < TimeoutError; end
+  class EventIdleTimeout < TimeoutError; end
   class TotalTimeout < TimeoutError; end
 
-  # The upstream answered, and not as expected: with a status other than 2xx, or with something that is no event stream.
+  # What errors that an upstream has put into words have in common.
+  module Reported # :nodoc:
+    # What it said parsed, or nil when it is not JSON.
+    def json
+      JSON.parse(said)
+    rescue JSON::ParserError
+      nil
+    end
+
+    # What the upstream calls this kind of error, such as "overloaded_error"; or nil.
+    def type
+      error = reported
+      error.values_at("type", "status", "code").find { |name| name && name != "error" }&.to_s if error.is_a?(Hash)
+    end
+
+    private
+
+    # What APIs put where a person is to read it: {"error":{"message":"…"}}, {"error":"…"} or {"message":"…"}.
+    def reason
+      error = reported
+      text = error.is_a?(Hash) ? error["message"] : error
+      text[0, 200] if text.is_a?(String)
+    end
+
+    # The error in the document, or the document itself.
+    def reported
+      document = json
+      return unless document.is_a?(Hash)
+
+      document["error"] || document.dig("response", "error") || document # OpenAI's responses fail within
+    end
+  end
+  private_constant :Reported
+
+  # The upstream answered, and not as expected: with a status other than 2xx, with an error as its body whatever the status, or with
+  # something that is no stream of events.
   class ResponseError < Error
+    include Reported
+
     attr_reader :status, :headers
 
     # The first Response::MAX_ERROR_BODY bytes of the answer's body.
@@ -84,24 +143,35 @@ module Streamer
       super(["the upstream answered #{status}#{expectation}", reason].compact.join(": "))
     end
 
-    # The body parsed, or nil when it is not JSON.
-    def json
-      JSON.parse(body)
-    rescue JSON::ParserError
-      nil
-    end
+    # json: the body parsed, or nil when it is not JSON. type: what the upstream calls this kind of error, or nil.
 
     private
 
-    # What APIs put where a person is to read it: {"error":{"message":"…"}}, {"error":"…"} or {"message":"…"}.
-    def reason
-      document = json
-      return unless document.is_a?(Hash)
+    def said = body
+  end
 
-      error = document["error"]
-      text = error.is_a?(Hash) ? error["message"] : error || document["message"]
-      text[0, 200] if text.is_a?(String)
+  # The upstream said within its stream that it failed: with an event of the type "error", or one that has an error in it.
+  class UpstreamError < Error
+    include Reported
+
+    # The event's data, a String; the first 64 KiB.
+    attr_reader :data
+
+    # :event; or, of an answer that was one JSON document, :document for its error and :unwanted for what nobody wanted.
+    attr_reader :origin # :nodoc:
+
+    def initialize(data, origin = :event)
+      @data = data
+      @origin = origin
+      super(["the upstream reported an error in its stream", reason].compact.join(": "))
     end
+
+    # json: the data parsed, or nil when it is not JSON. type: what the upstream calls this kind of error, such as "overloaded_error"; or
+    # nil.
+
+    private
+
+    def said = data
   end
 
   # A redirect could not be followed: too many, no Location, or from https to http.
@@ -120,8 +190,24 @@ module Streamer
   # The request was cancelled, by Response#cancel or at the process's end.
   class CancelledError < Error; end
 
+  # A Circuit is open: the upstream has failed too often, and was not asked.
+  class CircuitOpenError < Error
+    attr_reader :origin
+
+    # Seconds until it is tried again, if somebody asks; 0 when another request is just trying.
+    attr_reader :retry_in
+
+    def initialize(origin, retry_in)
+      @origin = origin
+      @retry_in = retry_in
+      super("#{origin} has failed too often and is not asked for another #{retry_in.ceil} s (circuit:)")
+    end
+  end
+
   # An object was made in the parent process and used after a fork.
-  class ForkError < Error; end
+  class ForkError < Error
+    def timed(_transfer) = self # :nodoc: -- there is nothing to end
+  end
 
   # The browser closed the stream, or took nothing for the write timeout (slow?).
   class ClientDisconnected < Error

@@ -14,6 +14,7 @@ module Streamer
     def initialize(client, transfer, plan, news: nil, outlives_browser: false, terminal: nil) # :nodoc:
       @transfer = transfer
       @outlives_browser = outlives_browser
+      @plan = plan
       pipeline = plan.pipeline
       @kept_names = pipeline.kept_names
       setup(client, transfer, pipeline, news, plan.flush, outlives_browser, terminal)
@@ -23,7 +24,8 @@ module Streamer
     #
     # id: Integer, unique in the process. take_text: what came since the last call.
     #
-    # Once it has ended: ended?, completed?, browser (:there, :gone, :slow), body (of an answer that is no success), text, measures.
+    # Once it has ended: ended?, completed?, browser (:there, :gone, :slow), body (of an answer that is no success), text, text_cut?
+    # (whether that is not all), measures.
 
     # The last value of each kept path that had one.
     def kept
@@ -43,14 +45,21 @@ module Streamer
 
       raise browser == :slow ? ClientDisconnected.slow : ClientDisconnected.new("the browser has closed the stream") if left?
 
-      refusal = Response.refusal(@transfer.wait_head, headers) { body.force_encoding(Encoding::UTF_8).scrub }
+      status = @transfer.wait_head
+      fields = headers
+      refusal = Response.refusal(status, fields, format: @plan.format, values: @plan.values?) { body.force_encoding(Encoding::UTF_8).scrub }
       raise refusal if refusal
 
       raise_failure
       self
     rescue Error => error
-      raise error.concerning(request.to_s, delivered: measures[:frames])
+      error = Response.error_of(error, status, fields) if fields
+      raise error.concerning(request.to_s, delivered: measures[:frames], request_id: fields && Response.request_id(fields),
+                                           text: (text if @plan.collects?)).timed(@transfer)
     end
+
+    # What the upstream's side took, as Response#timings.
+    def upstream_timings = @transfer.timings
 
     private
 

@@ -21,6 +21,9 @@ module Streamer
     # For the sinks.
     attr_reader :transfer # :nodoc:
 
+    # The Attempts that brought it, which may bring another in its place.
+    attr_writer :attempts # :nodoc:
+
     def initialize(request, transfer, status)
       @request = request
       @transfer = transfer
@@ -40,50 +43,70 @@ module Streamer
     # Whether the body is an event stream by its media type.
     def event_stream? = headers["content-type"].to_s.match?(%r{\Atext/event-stream\b}i)
 
-    # Yields each Event of an event stream. Raises ResponseError for an answer that is none (see ensure_stream!).
-    # max_line, max_event: bytes, as in Decoder.
-    def each_event(**limits)
-      return to_enum(__method__, **limits) unless block_given?
+    # Yields each Event. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array, a JSON
+    # document, a piece of text. format: what it is whatever the head says, as in Decoder.
+    #
+    # Raises ResponseError for an answer that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
+    # that says that the upstream failed, TruncatedError for an end that was none. done, error: as in Watch. max_line, max_event: bytes, as
+    # in Decoder.
+    def each_event(format: nil, error: "error", **options)
+      return to_enum(__method__, format: format, error: error, **options) unless block_given?
 
-      ensure_stream!
-      decoder = Decoder.new(**limits)
-      each_read do |bytes|
-        decoder.feed(bytes) do |event|
-          @transfer.note_event
+      undelivered do
+        ensure_stream!(format: format)
+        decoder = Decoder.new(format: format || media_format, error: error, **options)
+        take = lambda do |event|
+          @transfer.note_event unless event.type == "ping" || event.data.empty?
           yield event
           @delivered += 1
         end
+        reading do
+          until_end(decoder) { |bytes| decoder.feed(bytes, &take) }
+          decoder.finish(&take)
+        end
       end
+      nil
     end
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. With several
-    # paths an Array of their values. Raises as each_event, and ExtractError for an event that is not JSON.
-    def each_value(*paths, **limits)
-      return to_enum(__method__, *paths, **limits) unless block_given?
+    # paths an Array of their values. Raises as each_event; ExtractError for an event that is not JSON; and ResponseError for an answer
+    # that is one JSON document without any of the values.
+    def each_value(*paths, format: nil, error: "error", **options)
+      return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
+      raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
       extractor = Extractor.new(*paths)
-      ensure_stream!
-      decoder = Decoder.new(**limits)
-      each_read do |bytes|
-        events = decoder.feed_values(bytes, extractor) do |value|
+      undelivered do
+        ensure_stream!(format: format, values: true)
+        decoder = Decoder.new(format: format || media_format, error: error, **options)
+        take = lambda do |value|
+          @transfer.note_text if value.is_a?(String) && !value.empty?
           yield value
           @delivered += 1
         end
-        @transfer.note_event if events.positive?
+        reading do
+          until_end(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? }
+          decoder.finish_values(extractor, &take)
+        end
       end
+      nil
     end
 
-    # Yields the frames a Pipeline makes of each read, where it makes any.
+    # Yields the frames a Pipeline makes of each read, where it makes any. Raises as each_value.
     def each_frames(pipeline)
       return to_enum(__method__, pipeline) unless block_given?
 
-      ensure_stream!
-      reading do
-        while (frames = @transfer.read_frames(pipeline))
-          yield frames unless frames.empty?
-          @delivered = pipeline.frames
-        end
+      ensure_stream!(format: pipeline.format, values: pipeline.values?)
+      pipeline.expect(media_format) unless pipeline.format
+      take = lambda do |frames|
+        yield frames unless frames.empty?
+        @delivered = pipeline.frames
       end
+      reading(pipeline) do
+        until_end(pipeline, -> { @transfer.read_frames(pipeline) }, &take)
+        take.call(pipeline.finish)
+      end
+      nil
     end
 
     # Yields the body's bytes as they arrive, as Strings of any length.
@@ -99,13 +122,16 @@ module Streamer
 
     # The whole body. max: bytes; BodyTooLarge beyond. In the encoding the head names, UTF-8 for text and JSON.
     def read(max: MAX_BODY)
-      body = String.new(encoding: Encoding::BINARY)
-      each_chunk do |bytes|
-        raise BodyTooLarge, "the body is larger than #{max} bytes (max:)" if body.bytesize + bytes.bytesize > max
+      undelivered do
+        body = String.new(encoding: Encoding::BINARY)
+        each_read do |bytes|
+          @transfer.note_event
+          raise BodyTooLarge, "the body is larger than #{max} bytes (max:)" if body.bytesize + bytes.bytesize > max
 
-        body << bytes
+          body << bytes
+        end
+        body.force_encoding(encoding)
       end
-      body.force_encoding(encoding)
     end
 
     # The whole body, parsed. Raises ExtractError when it is not JSON.
@@ -119,43 +145,62 @@ module Streamer
     def ensure_success!
       return self if success?
 
-      raise ResponseError.new(status, headers, error_body).concerning(request.to_s)
+      raise ResponseError.new(status, headers, error_body).concerning(request.to_s).timed(@transfer)
     end
 
-    # Raises ResponseError, with the start of the body, unless this is an event stream that can be read as it comes: a 2xx status, the
-    # media type text/event-stream or none, and no content encoding. Returns self.
-    def ensure_stream!
-      error = Response.refusal(status, headers) { error_body }
-      raise error.concerning(request.to_s) if error
+    # Raises ResponseError, with the start of the body, unless this can be read as events as it comes: a 2xx status, no content encoding,
+    # and a media type that stands for a format, or none. format: given, so that the media type does not matter. values: whether JSON is
+    # wanted, which text is not. Returns self.
+    def ensure_stream!(format: nil, values: false)
+      error = Response.refusal(status, headers, format: format, values: values) { error_body }
+      raise error.concerning(request.to_s, request_id: request_id).timed(@transfer) if error
 
       self
     end
 
-    # Why an answer cannot be read as an event stream, an error, or nil. Yields for the start of its body.
-    def self.refusal(status, headers) # :nodoc:
+    # Why an answer cannot be read as events, an error, or nil. Yields for the start of its body.
+    def self.refusal(status, headers, format:, values:) # :nodoc:
       type, encoding = headers.values_at("content-type", "content-encoding")
+      format ||= Decoder.format_of(type)
       expectation =
         if !status.between?(200, 299) then ""
-        elsif type && !type.match?(%r{\Atext/event-stream\b}i) then " with #{type}, and not with an event stream"
+        elsif format.nil? || (values && format == :text) then " with #{type}, and not with an event stream"
         elsif encoding && !encoding.match?(/\Aidentity\b/i) then " with the content encoding #{encoding}, which was not asked for"
         end
       ResponseError.new(status, headers, yield, expectation) if expectation
     end
 
+    # The error as a caller sees it: an answer that is one as a whole is a ResponseError.
+    def self.error_of(error, status, headers) # :nodoc:
+      return error unless error.is_a?(UpstreamError) && error.origin != :event
+
+      expectation = error.origin == :unwanted ? " with one JSON document, and not with a stream" : " with an error"
+      ResponseError.new(status, headers, error.data, expectation)
+    end
+
+    # What the upstream calls this request, for its support: the x-request-id or request-id of its head; or nil.
+    def request_id = Response.request_id(headers)
+
+    def self.request_id(headers) = headers["x-request-id"] || headers["request-id"] # :nodoc:
+
     # Ends it now; the connection is given up if the body was not complete. From any thread or fiber, any number of times.
     # Whoever is reading gets what had arrived, and then CancelledError.
     def cancel
-      @transfer.cancel
+      (@attempts || @transfer).cancel
     end
 
-    # Seconds from the start to each step (dns, connect, tls, first_byte, total; nil for what did not happen), bytes, reused, http_version.
-    # nil until the answer has ended.
+    # What it took, in seconds; nil for what did not happen, and as a whole until the answer has ended, however it did.
+    #
+    # queue: waited for its turn. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
+    # is text), total. gap_p95 and gap_max: between reads that brought events, as they arrived. And bytes, reused (the connection), http_version,
+    # address (the other end's: the upstream's or the proxy's), outcome (:completed, :cancelled, :idle_timeout, ...).
     def timings = @transfer.timings
 
     def inspect = "#<Streamer::Response #{status} #{request}>"
 
     # Runs a block that reads the transfer in its own way, with the rules at the top.
-    def reading # :nodoc:
+    # pipeline: the one that gathers its text.
+    def reading(pipeline = nil) # :nodoc:
       raise Error.new("the body was read already").concerning(request.to_s) if @read
 
       @read = true
@@ -163,19 +208,50 @@ module Streamer
       complete = true
       result
     rescue Error => error
-      raise error.concerning(request.to_s, delivered: @delivered)
+      raise Response.error_of(error, status, headers)
+                     .concerning(request.to_s, delivered: @delivered, request_id: request_id, text: pipeline&.collected).timed(@transfer)
     ensure
-      cancel if @read && !complete
+      @transfer.cancel if @read && !complete
     end
 
     private
 
     def each_read
       reading do
-        while (bytes = @transfer.read)
+        while (bytes = take)
           yield bytes
         end
       end
+    end
+
+    # Yields each read. Behind the end marker it does not matter how the connection ends.
+    def until_end(stage, read = method(:take))
+      while (bytes = read.call)
+        yield bytes
+      end
+    rescue ConnectionError, TimeoutError
+      raise unless stage.done?
+    end
+
+    def media_format = Decoder.format_of(headers["content-type"])
+
+    def take
+      @transfer.read
+    rescue ConnectionError, TimeoutError => error
+      @broken_by = error
+      raise
+    end
+
+    # Runs the block, once more on the next attempt's answer when this one broke before anything of it was delivered (see Retries).
+    def undelivered
+      yield
+    rescue ConnectionError, TimeoutError => error
+      raise unless error.equal?(@broken_by) && @delivered.zero? && (answer = @attempts&.after(error))
+
+      @request, @transfer, @status = answer.request, answer.transfer, answer.status
+      @headers = nil
+      @read = false
+      retry
     end
 
     # The answer's status is the news; that its body broke off is not.

@@ -21,7 +21,7 @@ module Streamer
     attr_reader :kept
 
     # Seconds from the start to first_event and to the end (duration), redirects included; frames; bytes sent to the browser.
-    # first_event is nil where there was none.
+    # first_event is nil where there was none. upstream: of the last request alone, as Response#timings; nil where it was not seen.
     attr_reader :timings
 
     # As given to Relay.stop.

@@ -89,7 +89,7 @@ module Streamer
     def timings
       measures = @relay.measures
       %i[first_event duration].each { |name| measures[name] &&= measures[name] + @elapsed }
-      measures
+      measures.merge(upstream: @relay.upstream_timings)
     end
 
     def failure

@@ -20,7 +20,7 @@ static void write_event(struct transcript *transcript, const struct streamer_eve
 /* Each event on a line, then how the stream stands. */
 static void decode(struct transcript *transcript, const char *input, size_t length, struct cut cut, size_t max_line,
                    size_t max_event) {
-    struct streamer_decoder *decoder = streamer_decoder_new(max_line, max_event);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, max_line, max_event);
     enum streamer_status status = STREAMER_MORE;
     for (size_t start = 0; start < length && status == STREAMER_MORE; start = cut_end(cut, start, length)) {
         size_t size = cut_end(cut, start, length) - start;
@@ -309,7 +309,7 @@ static enum streamer_status feed(struct streamer_decoder *decoder, const char *b
 }
 
 static void hands_out_an_event_of_one_read_in_place(void) {
-    struct streamer_decoder *decoder = streamer_decoder_new(0, 0);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, 0, 0);
     const char input[] = "data: first\n\ndata: second\n\n", *cursor = input;
     struct streamer_event event;
     CHECK_STATUS(STREAMER_EVENT, streamer_decoder_next(decoder, &cursor, input + strlen(input), &event));
@@ -322,7 +322,7 @@ static void hands_out_an_event_of_one_read_in_place(void) {
 
 /* A caller reads into the same memory again and again. */
 static void remembers_nothing_of_an_input_that_is_over(void) {
-    struct streamer_decoder *decoder = streamer_decoder_new(0, 0);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, 0, 0);
     char input[] = "data: a\n\n: comment\n";
     const char *end = input + strlen(input), *cursor = input;
     struct streamer_event event;
@@ -337,7 +337,7 @@ static void remembers_nothing_of_an_input_that_is_over(void) {
 }
 
 static void allocates_nothing_once_warm(void) {
-    struct streamer_decoder *decoder = streamer_decoder_new(0, 0);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, 0, 0);
     const char input[] = "event: t\nid: 7\ndata: a\ndata: b\n\nevent: t\nid: 8\nda";
     for (int i = 0; i < 3; i++) feed(decoder, input, strlen(input));
     size_t before = heap_requests();
@@ -347,7 +347,7 @@ static void allocates_nothing_once_warm(void) {
 }
 
 static void gives_memory_back_after_a_large_event(void) {
-    struct streamer_decoder *decoder = streamer_decoder_new(0, 0);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, 0, 0);
     char *large = malloc(1 << 20);
     memset(large, 'x', 1 << 20);
     feed(decoder, "data: ", 6);
@@ -373,7 +373,7 @@ static void refuses_an_endless_type_or_id(void) {
     memset(large, 'x', STREAMER_MAX_FIELD + 1);
     for (int i = 0; i < 2; i++) {
         for (size_t extra = 0; extra < 2; extra++) {
-            struct streamer_decoder *decoder = streamer_decoder_new(0, 0);
+            struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, 0, 0);
             feed(decoder, fields[i], strlen(fields[i]));
             feed(decoder, large, STREAMER_MAX_FIELD + extra);
             CHECK_STATUS(extra > 0 ? STREAMER_EVENT_TOO_LARGE : STREAMER_MORE, feed(decoder, "\n", 1));

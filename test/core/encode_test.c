@@ -109,7 +109,7 @@ static void a_parser_reads_back_the_same_text(void) {
         CHECK_STATUS(STREAMER_OK, streamer_encode_frame(&buffer, &frame));
         free(copy);
 
-        struct streamer_decoder *decoder = streamer_decoder_new(0, 0);
+        struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, 0, 0);
         const char *cursor = buffer.bytes, *end = buffer.bytes + buffer.length;
         struct streamer_event event;
         CHECK_STATUS(STREAMER_EVENT, streamer_decoder_next(decoder, &cursor, end, &event));

@@ -39,7 +39,7 @@ static enum streamer_status run_text(void) {
     static const char *const paths[] = {"a"};
     static const size_t lengths[] = {1};
     return run_pipeline(&(struct streamer_pipeline_options){
-        .paths = paths, .path_lengths = lengths, .count = 1, .text = true, .done = "x", .done_length = 1});
+        .paths = paths, .path_lengths = lengths, .count = 1, .text = true, .watch.done = "x", .watch.done_length = 1});
 }
 
 static enum streamer_status run_passing_through(void) {
@@ -47,7 +47,7 @@ static enum streamer_status run_passing_through(void) {
 }
 
 static enum streamer_status run_decoder(void) {
-    struct streamer_decoder *decoder = streamer_decoder_new(0, 0);
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, 0, 0);
     if (decoder == NULL) return STREAMER_NO_MEMORY;
     enum streamer_status status = STREAMER_MORE;
     for (size_t at = 0; at < sizeof stream - 1 && status == STREAMER_MORE; at++) {

@@ -176,9 +176,12 @@ int main(void) {
     buffer_tests();
     utf8_tests();
     decode_tests();
+    formats_tests();
     extract_tests();
     encode_tests();
+    watch_tests();
     pipeline_tests();
+    contract_tests();
     memory_tests();
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;

@@ -212,8 +212,8 @@ static struct streamer_pipeline *make_pipeline(void) {
                                                 .event = "token",
                                                 .event_length = 5,
                                                 .collect = 4096,
-                                                .done = "[DONE]",
-                                                .done_length = 6};
+                                                .watch.done = "[DONE]",
+                                                .watch.done_length = 6};
     struct streamer_pipeline *pipeline;
     if (streamer_pipeline_new(&pipeline, &options) != STREAMER_OK) abort();
     return pipeline;
@@ -231,7 +231,11 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     char url[128];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s/%d", port, kind, padding);
     struct streamer_request request = {
-        .method = "GET", .url = url, .verify = true, .timeouts = {5000, 5000, 5000, 15000}};
+        .method = "GET",
+        .url = url,
+        .origin = "http://127.0.0.1",
+        .verify = true,
+        .timeouts = {.connect = 5000, .first_event = 5000, .idle = 5000, .event_idle = 5000, .total = 15000}};
     const char *problem;
     struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
     struct streamer_pipeline *pipeline = make_pipeline();

@@ -4,7 +4,7 @@ require "json"
 require "net/http"
 require "rbconfig"
 require "tmpdir"
-require_relative "certificates"
+require_relative "upstream"
 require_relative "notes"
 require_relative "sse_client"
 

@@ -8,7 +8,10 @@ require "tmpdir"
 #
 #   proxy = Proxy.nginx(server.port)      # Debian's nginx with its own prefix
 #   proxy = Proxy.thruster(server.port)   # the thruster gem's binary
+#   proxy = Proxy.http                    # tinyproxy, for clients that go out through it; user:, password:
+#   proxy = Proxy.socks                   # microsocks; user:, password:
 #   proxy.port
+#   proxy.log                             # what it has written so far
 #   proxy.stop
 class Proxy
   READY_SECONDS = 10
@@ -44,13 +47,34 @@ class Proxy
     end
   end
 
+  def self.http(user: nil, password: nil)
+    new do |directory, port|
+      path = File.join(directory, "tinyproxy.conf")
+      File.write(path, <<~CONF)
+        Port #{port}
+        Listen 127.0.0.1
+        Allow 127.0.0.1
+        Timeout 60
+        LogLevel Connect
+        #{"BasicAuth #{user} #{password}" if user}
+      CONF
+      [{}, ["tinyproxy", "-d", "-c", path]]
+    end
+  end
+
+  def self.socks(user: nil, password: nil)
+    new do |_directory, port|
+      [{}, ["microsocks", "-i", "127.0.0.1", "-p", port.to_s, *(["-u", user, "-P", password] if user)]]
+    end
+  end
+
   def self.nginx? = File.executable?("/usr/sbin/nginx")
 
   def initialize
     @directory = Dir.mktmpdir("streamer-proxy")
     @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
     variables, command = yield(@directory, @port)
-    @pid = Process.spawn(variables, *command, in: File::NULL, out: log, err: [:child, :out])
+    @pid = Process.spawn(variables, *command, in: File::NULL, out: log_file, err: [:child, :out])
     wait_ready
   end
 
@@ -61,16 +85,18 @@ class Proxy
     FileUtils.remove_entry(@directory)
   end
 
+  def log = Fiber.new(blocking: true) { File.read(log_file) }.resume
+
   private
 
-  def log = File.join(@directory, "log")
+  def log_file = File.join(@directory, "log")
 
   def wait_ready
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + READY_SECONDS
     TCPSocket.new("127.0.0.1", @port).close
   rescue Errno::ECONNREFUSED
-    raise "the proxy has ended:\n#{File.read(log)}" if Process.wait(@pid, Process::WNOHANG)
-    raise "the proxy was not ready:\n#{File.read(log)}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+    raise "the proxy has ended:\n#{log}" if Process.wait(@pid, Process::WNOHANG)
+    raise "the proxy was not ready:\n#{log}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
 
     sleep 0.02
     retry

@@ -358,7 +358,7 @@ module RailsApp
       %i[frame on_disconnect].each { |name| given[name] &&= given[name].to_sym }
       given[:heartbeat] &&= given[:heartbeat].to_f
       given[:retry] &&= given[:retry].to_i
-      { value: "choices.0.delta.content", event: "token" }.merge(given, json(:keep), json(:flush), json(:terminal), json(:value))
+      { value: "choices.0.delta.content", event: "token" }.merge(given, json(:keep), json(:flush), json(:terminal), json(:value), json(:done))
     end
 
     def json(name)
@@ -376,7 +376,7 @@ module RailsApp
 
     def outcome(result)
       { status: result.status, reason: result.reason, text: result.text, error: result.error&.class&.name, kept: result.kept,
-        timings: result.timings, key: result.key }
+        timings: result.timings, key: result.key, request_id: result.error&.request_id, partial: result.error&.text }
     end
   end
 

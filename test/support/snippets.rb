@@ -1,11 +1,11 @@
 # frozen_string_literal: true
 
 require "async"
+require "async/semaphore"
 require "puma"
 require "puma/server"
 require "stringio"
 require "timeout"
-require_relative "certificates"
 require_relative "rails_app"
 require_relative "sse_client"
 require_relative "upstream"
@@ -24,6 +24,8 @@ module Snippets
 
   # What the documents name, and what stands in for it.
   AUTHORITY = "config/internal-ca.pem"
+  RECORDING = "test/recordings/answer.json"
+  RECORDED = File.expand_path("../fixtures/recordings/chat.json", __dir__)
   HOSTS = %w[https://api.openai.com https://api.example.com https://stock.example.com https://log.example.com].freeze
   PRIVATE_HOST = "https://internal.example.com"
 
@@ -79,7 +81,10 @@ module Snippets
     def port
       @port ||= begin
         Rails.application.routes.disable_clear_and_finalize = true
-        Rails.application.routes.draw { match "/snippet/:name", to: Snippets.method(:dispatch), via: :all }
+        Rails.application.routes.draw do
+          match "/snippet/:name", to: Snippets.method(:dispatch), via: :all
+          get "/answer", to: Snippets.method(:dispatch), defaults: { name: "show" }
+        end
         server = Puma::Server.new(Rails.application, nil, max_threads: 5, log_writer: Puma::LogWriter.null)
         server.add_tcp_listener("127.0.0.1", 0)
         server.run
@@ -106,6 +111,11 @@ module Snippets
       numbered = Array.new(3) { |number| "id: #{number + 1}\nevent: line\ndata: #{number + 1} ok\n\n" }
       ending = { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage: { total_tokens: 12 } }
       chat = [*Array.new(3) { |number| Upstream.token(number) }, "data: #{ending.to_json}\n\n", "data: [DONE]\n\n"]
+      asked = 0
+      flaky = lambda do |exchange|
+        refused = (asked += 1).odd?
+        exchange.json({ id: 7 }, status: refused ? 503 : 200, headers: { "retry-after-ms" => 20 })
+      end
       {
         "/v1/chat/completions" => ->(exchange) { exchange.stream(chat) },
         "/events" => ->(exchange) { exchange.stream(numbered) },
@@ -116,9 +126,22 @@ module Snippets
         "/busy" => ->(exchange) { exchange.json({ error: "slow down" }, status: 429, headers: { "retry-after" => 7 }) },
         "/silent" => ->(exchange) { exchange.head.chunk(numbered.first).stall },
         "/broken" => ->(exchange) { exchange.head.chunk(numbered.first).close },
+        "/flaky" => flaky,
+        "/down" => ->(exchange) { exchange.json({ error: "out of order" }, status: 500) },
+        "/feed" => method(:feed),
+        "/quotes/rail" => ->(exchange) { exchange.pause(0.05).json({ error: "no trains today" }, status: 500) },
         "/quotes/air" => ->(exchange) { exchange.pause(0.01).json({ price: 40 }) },
         "/quotes/sea" => ->(exchange) { exchange.pause(0.1).json({ price: 9 }) }
       }
+    end
+
+    # Two events, then one behind the last that was seen, then nothing more.
+    def feed(exchange)
+      case exchange.request.headers["last-event-id"]
+      when nil then exchange.stream(["id: 1\nretry: 10\ndata: one\n\n", "id: 2\ndata: two\n\n"])
+      when "2" then exchange.stream(["id: 3\ndata: three\n\n"])
+      else exchange.raw("HTTP/1.1 204 No Content\r\n\r\n")
+      end
     end
   end
 
@@ -247,6 +270,7 @@ module Snippets
     def localized(text)
       local = HOSTS.reduce(text) { |code, host| code.gsub(host, Snippets.upstream.url) }
                    .gsub(PRIVATE_HOST) { Snippets.private_upstream.url }.gsub(AUTHORITY, Certificates.ca_file)
+                   .gsub(RECORDING, RECORDED)
       stranger = local[%r{https?://(?!127\.0\.0\.1|localhost)[^"\s]+}]
       raise Wrong, "#{stranger} is no host of test/support/snippets.rb" if stranger
 

@@ -14,6 +14,7 @@ static const char *class_of_status(enum streamer_status status) {
     switch (status) {
         case STREAMER_LINE_TOO_LONG: return "LineTooLong";
         case STREAMER_EVENT_TOO_LARGE: return "EventTooLarge";
+        case STREAMER_TRUNCATED: return "TruncatedError";
         case STREAMER_JSON_INVALID:
         case STREAMER_JSON_TOO_DEEP:
         case STREAMER_JSON_TOO_LARGE: return "ExtractError";
@@ -29,6 +30,12 @@ VALUE streamer_error_for_status(enum streamer_status status) {
     return rb_exc_new_cstr(class, streamer_status_message(status));
 }
 
+VALUE streamer_complaint(enum streamer_status status, const char *bytes, size_t length, bool document) {
+    const char *origin = status == STREAMER_UNWANTED ? "unwanted" : document ? "document" : "event";
+    VALUE arguments[] = {rb_utf8_str_new(bytes, (long)length), ID2SYM(rb_intern(origin))};
+    return rb_class_new_instance(2, arguments, error_class("UpstreamError"));
+}
+
 void streamer_raise_status(enum streamer_status status) {
     rb_exc_raise(streamer_error_for_status(status));
 }
@@ -42,21 +49,27 @@ static const char *class_of_outcome(enum streamer_outcome outcome) {
         case STREAMER_OUTCOME_CLOSED: return "ClosedError";
         case STREAMER_OUTCOME_PROTOCOL_ERROR: return "ProtocolError";
         case STREAMER_OUTCOME_HEADERS_TOO_LARGE: return "HeadersTooLarge";
+        case STREAMER_OUTCOME_FORBIDDEN_ADDRESS: return "ForbiddenAddress";
+        case STREAMER_OUTCOME_QUEUE_TIMEOUT: return "QueueTimeout";
         case STREAMER_OUTCOME_CONNECT_TIMEOUT: return "ConnectTimeout";
+        case STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT: return "FirstByteTimeout";
         case STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT: return "FirstEventTimeout";
         case STREAMER_OUTCOME_IDLE_TIMEOUT: return "IdleTimeout";
+        case STREAMER_OUTCOME_EVENT_IDLE_TIMEOUT: return "EventIdleTimeout";
         case STREAMER_OUTCOME_TOTAL_TIMEOUT: return "TotalTimeout";
         case STREAMER_OUTCOME_SINK_FAILED: return "ClientDisconnected";
         default: return "ConnectionError";
     }
 }
 
-void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail) {
+void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail, VALUE timings) {
     if (outcome == STREAMER_OUTCOME_NO_MEMORY) rb_memerror();
     const char *message = streamer_outcome_message(outcome);
     VALUE class = outcome == STREAMER_OUTCOME_REQUEST_INVALID ? rb_eArgError : error_class(class_of_outcome(outcome));
-    if (detail[0] == '\0') rb_raise(class, "%s", message);
-    rb_raise(class, "%s: %s", message, detail);
+    VALUE text = detail[0] == '\0' ? rb_str_new_cstr(message) : rb_sprintf("%s: %s", message, detail);
+    VALUE error = rb_exc_new_str(class, text);
+    rb_ivar_set(error, rb_intern("@timings"), timings);
+    rb_exc_raise(error);
 }
 
 void streamer_check_generation(unsigned generation, const char *what) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ruby.h>
+#include <stdbool.h>
 
 #include "../core/status.h"
 #include "../upstream/outcome.h"
@@ -13,11 +14,15 @@ extern VALUE streamer_client_disconnected;
 /* The exception for a status other than OK, MORE, EVENT, FULL and MISSING. */
 VALUE streamer_error_for_status(enum streamer_status status);
 
+/* What the upstream said of its own failure, or the document that nobody wanted (STREAMER_UNWANTED): an UpstreamError. */
+VALUE streamer_complaint(enum streamer_status status, const char *bytes, size_t length, bool document);
+
 /* Raises it. */
 NORETURN(void streamer_raise_status(enum streamer_status status));
 
-/* Raises the exception for an outcome other than OPEN and COMPLETED; `detail` is libcurl's words or empty. */
-NORETURN(void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail));
+/* Raises the exception for an outcome other than OPEN and COMPLETED; `detail` is libcurl's words or empty; `timings` is
+ * what the error's #timings gives. */
+NORETURN(void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail, VALUE timings));
 
 /* Raises Streamer::ForkError when `generation` is not this process's. `what` begins the sentence: "this response". */
 void streamer_check_generation(unsigned generation, const char *what);

@@ -36,40 +36,18 @@ struct streamer_pipeline *streamer_take_pipeline(VALUE object) {
     return pipeline;
 }
 
-struct path_list {
-    const char *texts[STREAMER_MAX_PATHS];
-    size_t lengths[STREAMER_MAX_PATHS];
-    size_t count;
-};
-
-/* Points into the Strings of an Array. */
-static struct path_list list_of(VALUE strings) {
-    struct path_list list = {.count = (size_t)RARRAY_LEN(strings)};
-    if (list.count > STREAMER_MAX_PATHS) streamer_raise_status(STREAMER_PATH_INVALID);
-    for (size_t i = 0; i < list.count; i++) {
-        VALUE string = rb_ary_entry(strings, (long)i);
-        Check_Type(string, T_STRING);
-        list.texts[i] = RSTRING_PTR(string);
-        list.lengths[i] = (size_t)RSTRING_LEN(string);
-    }
-    return list;
-}
-
-static const char *optional(VALUE string, size_t *length) {
-    if (NIL_P(string)) return NULL;
-    const char *text = StringValuePtr(string);
-    *length = (size_t)RSTRING_LEN(string);
-    return text;
-}
-
-/* setup(paths, names, kept, fields, modes, limits): Arrays of Strings; fields are event, id, done, Strings or nil; modes text and
- * raw; limits collect, max_line, max_event, bytes or nil. */
-static VALUE initialize(VALUE self, VALUE paths, VALUE names, VALUE kept, VALUE fields, VALUE modes, VALUE limits) {
+/* setup(format, paths, names, kept, fields, watch, modes, limits): a Symbol or nil; Arrays of Strings; fields are event
+ * and id, Strings or nil; watch as of watch.rb; modes text and raw; limits collect, max_line, max_event, bytes or nil.
+ */
+static VALUE initialize(VALUE self, VALUE format, VALUE paths, VALUE names, VALUE kept, VALUE fields, VALUE watch,
+                        VALUE modes, VALUE limits) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this pipeline is initialized already");
-    struct path_list path_list = list_of(paths), name_list = list_of(names), kept_list = list_of(kept);
+    struct streamer_strings path_list = streamer_strings_of(paths), name_list = streamer_strings_of(names),
+                            kept_list = streamer_strings_of(kept), types;
     if (name_list.count != path_list.count) rb_raise(rb_eArgError, "as many names as paths are wanted");
-    VALUE event = rb_ary_entry(fields, 0), id = rb_ary_entry(fields, 1), done = rb_ary_entry(fields, 2);
     struct streamer_pipeline_options options = {
+        .format = NIL_P(format) ? STREAMER_FORMAT_SSE : streamer_format_of_name(format),
+        .format_given = !NIL_P(format),
         .paths = path_list.texts,
         .path_lengths = path_list.lengths,
         .names = name_list.texts,
@@ -78,15 +56,15 @@ static VALUE initialize(VALUE self, VALUE paths, VALUE names, VALUE kept, VALUE 
         .kept = kept_list.texts,
         .kept_lengths = kept_list.lengths,
         .kept_count = kept_list.count,
+        .watch = streamer_watch_options_of(watch, &types),
         .text = RTEST(rb_ary_entry(modes, 0)),
         .raw = RTEST(rb_ary_entry(modes, 1)),
         .collect = streamer_limit(rb_ary_entry(limits, 0), "collect"),
         .max_line = streamer_limit(rb_ary_entry(limits, 1), "max_line"),
         .max_event = streamer_limit(rb_ary_entry(limits, 2), "max_event"),
     };
-    options.event = optional(event, &options.event_length);
-    options.id = optional(id, &options.id_length);
-    options.done = optional(done, &options.done_length);
+    options.event = streamer_optional(rb_ary_entry(fields, 0), &options.event_length);
+    options.id = streamer_optional(rb_ary_entry(fields, 1), &options.id_length);
     struct streamer_pipeline *pipeline;
     enum streamer_status status = streamer_pipeline_new(&pipeline, &options);
     if (status != STREAMER_OK) streamer_raise_status(status);
@@ -95,7 +73,23 @@ static VALUE initialize(VALUE self, VALUE paths, VALUE names, VALUE kept, VALUE 
     RB_GC_GUARD(names);
     RB_GC_GUARD(kept);
     RB_GC_GUARD(fields);
+    RB_GC_GUARD(watch);
     return self;
+}
+
+/* Before the first read: the body's format, a Symbol. */
+static VALUE expect(VALUE self, VALUE format) {
+    enum streamer_status status =
+        streamer_pipeline_expect(streamer_get_pipeline(self), streamer_format_of_name(format));
+    if (status != STREAMER_OK) streamer_raise_status(status);
+    return self;
+}
+
+static VALUE is_text_cut(VALUE self) {
+    size_t length;
+    bool cut;
+    streamer_pipeline_text(streamer_get_pipeline(self), &length, &cut);
+    return cut ? Qtrue : Qfalse;
 }
 
 /* The text collected so far, from a byte of it on. */
@@ -113,6 +107,25 @@ static VALUE kept_value(VALUE self, VALUE n) {
     return json == NULL ? Qnil : rb_utf8_str_new(json, (long)length);
 }
 
+static VALUE error_of(struct streamer_pipeline *pipeline, enum streamer_status status) {
+    if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) return streamer_error_for_status(status);
+    size_t length;
+    bool document;
+    const char *bytes = streamer_pipeline_complaint(pipeline, &length, &document);
+    return streamer_complaint(status, bytes, length, document);
+}
+
+void streamer_raise_pipeline(struct streamer_pipeline *pipeline, enum streamer_status status) {
+    rb_exc_raise(error_of(pipeline, status));
+}
+
+/* bytes: NULL when the body is over. */
+static enum streamer_status run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
+                                struct streamer_output *output, size_t *needed) {
+    return *cursor == NULL ? streamer_pipeline_finish(pipeline, output, needed)
+                           : streamer_pipeline_run(pipeline, cursor, end, output, needed);
+}
+
 VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
     struct streamer_pipeline *pipeline = streamer_get_pipeline(object);
     const char *cursor = bytes, *end = bytes + length;
@@ -120,7 +133,7 @@ VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
     enum streamer_status status;
     VALUE frames = rb_str_buf_new((long)(length / 4 + 64)); /* a value is the smaller part of its event */
     struct streamer_output output = {RSTRING_PTR(frames), 0, rb_str_capacity(frames)};
-    while ((status = streamer_pipeline_run(pipeline, &cursor, end, &output, &needed)) == STREAMER_FULL) {
+    while ((status = run(pipeline, &cursor, end, &output, &needed)) == STREAMER_FULL) {
         rb_str_set_len(frames, (long)output.length);
         rb_str_modify_expand(frames, (long)(needed > output.capacity ? needed : output.capacity));
         output.bytes = RSTRING_PTR(frames);
@@ -131,7 +144,7 @@ VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
     RB_GC_GUARD(object);
     if (status == STREAMER_MORE) return frames;
 
-    VALUE error = streamer_error_for_status(status);
+    VALUE error = error_of(pipeline, status);
     rb_ivar_set(error, id_frames, frames);
     rb_exc_raise(error);
 }
@@ -141,6 +154,10 @@ static VALUE feed(VALUE self, VALUE string) {
     VALUE frames = streamer_pipeline_feed(self, RSTRING_PTR(string), (size_t)RSTRING_LEN(string));
     RB_GC_GUARD(string);
     return frames;
+}
+
+static VALUE finish(VALUE self) {
+    return streamer_pipeline_feed(self, NULL, 0);
 }
 
 static VALUE is_done(VALUE self) {
@@ -158,10 +175,13 @@ static VALUE frame_count(VALUE self) {
 void streamer_init_pipeline(void) {
     VALUE class = rb_define_class_under(streamer_module, "Pipeline", rb_cObject);
     rb_define_alloc_func(class, allocate);
-    rb_define_private_method(class, "setup", initialize, 6);
+    rb_define_private_method(class, "setup", initialize, 8);
+    rb_define_method(class, "expect", expect, 1);
+    rb_define_method(class, "text_cut?", is_text_cut, 0);
     rb_define_method(class, "text_from", text_from, 1);
     rb_define_method(class, "kept_value", kept_value, 1);
     rb_define_method(class, "feed", feed, 1);
+    rb_define_method(class, "finish", finish, 0);
     rb_define_method(class, "done?", is_done, 0);
     rb_define_method(class, "events", events, 0);
     rb_define_method(class, "frames", frame_count, 0);

@@ -160,7 +160,7 @@ static VALUE stop(VALUE self) {
 /* Raises what the pipeline or the upstream failed with; returns when neither did. Once it has ended. */
 static VALUE raise_failure(VALUE self) {
     struct streamer_relay *relay = get(self);
-    if (relay->status != STREAMER_OK) streamer_raise_status(relay->status);
+    if (relay->status != STREAMER_OK) streamer_raise_pipeline(relay->pipeline, relay->status);
     if (!relay->completed) streamer_raise_failure(relay->transfer);
     return Qnil;
 }
@@ -217,6 +217,14 @@ static VALUE text(VALUE self) {
     bool cut;
     const char *bytes = streamer_pipeline_text(get(self)->pipeline, &length, &cut);
     return rb_utf8_str_new(bytes, (long)length);
+}
+
+/* Whether that was not all. */
+static VALUE is_text_cut(VALUE self) {
+    size_t length;
+    bool cut;
+    streamer_pipeline_text(get(self)->pipeline, &length, &cut);
+    return cut ? Qtrue : Qfalse;
 }
 
 /* The last value of the n-th kept path as JSON, nil for none, once it has ended. */
@@ -285,6 +293,7 @@ void streamer_init_relay(void) {
     rb_define_method(class, "id", id, 0);
     rb_define_method(class, "body", body, 0);
     rb_define_method(class, "take_text", take_text, 0);
+    rb_define_method(class, "text_cut?", is_text_cut, 0);
     rb_define_method(class, "text", text, 0);
     rb_define_method(class, "kept_value", kept_value, 1);
     rb_define_method(class, "measures", measures, 0);

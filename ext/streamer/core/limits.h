@@ -17,5 +17,8 @@
 #define STREAMER_MAX_PATHS 16
 #define STREAMER_MAX_SEGMENTS 32
 
+/* Types of events that mark a stream's end. */
+#define STREAMER_MAX_MARKERS 8
+
 /* A buffer that grew beyond this for one large event gives the memory back after it. */
 #define STREAMER_KEEP ((size_t)64 << 10)

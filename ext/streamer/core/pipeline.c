@@ -16,23 +16,24 @@ struct piece {
 
 struct streamer_pipeline {
     struct streamer_decoder *decoder;
+    struct streamer_watch *watch;
     struct streamer_extractor *extractor; /* NULL: events pass through */
+    size_t max_line, max_event;           /* the decoder's */
     enum streamer_status failure;         /* STREAMER_OK while the stream can go on */
     bool text;
-    bool raw;
+    bool raw;    /* of an event stream */
+    bool passes; /* events pass through, whatever is found in them */
     bool collects;
     bool cut; /* some text did not fit into `collected` */
     bool has_event;
     bool has_id;
-    bool has_done;
-    bool done;
+    bool format_given;
     bool pending; /* a frame waits for room in the output */
-    uint64_t events;
+    uint64_t events, news, texts;
     uint64_t frames;
 
     struct streamer_buffer compiled; /* what the options say, ready to be copied */
     struct piece event;
-    struct piece done_marker;
     struct piece id;    /* in front of a frame's number */
     struct piece head;  /* a frame of values before its id */
     struct piece *keys; /* framed: a value's name with its quotes and colon */
@@ -46,6 +47,7 @@ struct streamer_pipeline {
 
     struct streamer_buffer passing; /* raw: the bytes of the event so far */
     struct streamer_buffer collected;
+    struct streamer_buffer complaint;
     struct streamer_buffer *kept; /* kept_count */
 
     size_t heap;                    /* bytes of this piece, the arrays behind it included */
@@ -121,9 +123,6 @@ static enum streamer_status compile(struct streamer_pipeline *pipeline,
     start = compiled->length;
     if (status == STREAMER_OK) status = streamer_buffer_append(compiled, options->id, options->id_length);
     pipeline->id = since(compiled, start);
-    start = compiled->length;
-    if (status == STREAMER_OK) status = streamer_buffer_append(compiled, options->done, options->done_length);
-    pipeline->done_marker = since(compiled, start);
     return status;
 }
 
@@ -148,9 +147,10 @@ static enum streamer_status build(struct streamer_pipeline *pipeline, const stru
     enum streamer_status status = compile(pipeline, options);
     if (status == STREAMER_FULL) return STREAMER_FIELD_INVALID;
     if (status != STREAMER_OK) return status;
-    pipeline->decoder = streamer_decoder_new(options->max_line, options->max_event);
+    pipeline->decoder = streamer_decoder_new(options->format, options->max_line, options->max_event);
     if (pipeline->decoder == NULL) return STREAMER_NO_MEMORY;
-    return compile_paths(pipeline, options);
+    status = streamer_watch_new(&pipeline->watch, &options->watch);
+    return status == STREAMER_OK ? compile_paths(pipeline, options) : status;
 }
 
 enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
@@ -166,13 +166,16 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
     *created = (struct streamer_pipeline){
         .text = options->text,
         .raw = options->raw,
+        .passes = options->raw || options->count == 0,
         .heap = heap,
         .framed = framed,
         .kept_count = options->kept_count,
-        .collects = options->collect > 0 && options->count > 0,
+        .collects = options->collect > 0,
         .has_event = options->event != NULL,
         .has_id = options->id != NULL,
-        .has_done = options->done != NULL,
+        .format_given = options->format_given,
+        .max_line = options->max_line,
+        .max_event = options->max_event,
     };
     created->keys = (struct piece *)(created->values + values);
     created->kept = (struct streamer_buffer *)(created->keys + framed);
@@ -183,6 +186,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
     streamer_buffer_init(&created->own_id, STREAMER_MAX_FIELD + 20);
     streamer_buffer_init(&created->passing, 2 * max_event); /* fields and line ends beside the data */
     streamer_buffer_init(&created->collected, options->collect);
+    streamer_buffer_init(&created->complaint, STREAMER_MAX_FIELD);
     for (size_t i = 0; i < created->kept_count; i++) streamer_buffer_init(&created->kept[i], STREAMER_MAX_FIELD);
 
     enum streamer_status status = build(created, options);
@@ -197,6 +201,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
 void streamer_pipeline_free(struct streamer_pipeline *pipeline) {
     if (pipeline == NULL) return;
     streamer_decoder_free(pipeline->decoder);
+    streamer_watch_free(pipeline->watch);
     streamer_extractor_free(pipeline->extractor);
     streamer_buffer_release(&pipeline->compiled);
     streamer_buffer_release(&pipeline->unescaped);
@@ -204,40 +209,39 @@ void streamer_pipeline_free(struct streamer_pipeline *pipeline) {
     streamer_buffer_release(&pipeline->own_id);
     streamer_buffer_release(&pipeline->passing);
     streamer_buffer_release(&pipeline->collected);
+    streamer_buffer_release(&pipeline->complaint);
     for (size_t i = 0; i < pipeline->kept_count; i++) streamer_buffer_release(&pipeline->kept[i]);
     streamer_free(pipeline);
 }
 
+bool streamer_pipeline_accepts(const struct streamer_pipeline *pipeline, const enum streamer_format *format) {
+    if (pipeline->format_given) return true;
+    return format != NULL && (*format != STREAMER_FORMAT_TEXT || pipeline->extractor == NULL);
+}
+
+enum streamer_status streamer_pipeline_expect(struct streamer_pipeline *pipeline, enum streamer_format format) {
+    if (pipeline->format_given) return STREAMER_OK;
+    struct streamer_decoder *decoder = streamer_decoder_new(format, pipeline->max_line, pipeline->max_event);
+    if (decoder == NULL) return STREAMER_NO_MEMORY;
+    streamer_decoder_free(pipeline->decoder);
+    pipeline->decoder = decoder;
+    return STREAMER_OK;
+}
+
 /* choosing what goes into a frame: STREAMER_OK, STREAMER_MISSING when there is none, or what ends the stream */
 
-static bool is_done_marker(const struct streamer_pipeline *pipeline) {
-    const struct streamer_event *source = &pipeline->source;
-    return pipeline->has_done && source->data_length == pipeline->done_marker.length &&
-           memcmp(source->data, pipeline->compiled.bytes + pipeline->done_marker.start, source->data_length) == 0;
+static enum streamer_status number_frame(struct streamer_pipeline *pipeline) {
+    if (!pipeline->has_id) return STREAMER_OK;
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRIu64, pipeline->frames + 1);
+    streamer_buffer_clear(&pipeline->own_id);
+    enum streamer_status status =
+        streamer_buffer_append(&pipeline->own_id, pipeline->compiled.bytes + pipeline->id.start, pipeline->id.length);
+    return status == STREAMER_OK ? streamer_buffer_append(&pipeline->own_id, digits, (size_t)length) : status;
 }
 
-static enum streamer_status choose_event(struct streamer_pipeline *pipeline) {
-    const struct streamer_event *source = &pipeline->source;
-    struct streamer_buffer *last_id = &pipeline->last_id;
-    bool message =
-        source->type_length == strlen("message") && memcmp(source->type, "message", source->type_length) == 0;
-    pipeline->frame = (struct streamer_frame){.retry = -1, .data = source->data, .data_length = source->data_length};
-    if (!message) {
-        pipeline->frame.event = source->type;
-        pipeline->frame.event_length = source->type_length;
-    }
-    bool same_id = source->id_length == last_id->length &&
-                   (last_id->length == 0 || memcmp(source->id, last_id->bytes, last_id->length) == 0);
-    if (same_id) return STREAMER_OK;
-    pipeline->frame.id = source->id;
-    pipeline->frame.id_length = source->id_length;
-    streamer_buffer_clear(last_id);
-    return streamer_buffer_append(last_id, source->id, source->id_length);
-}
-
-static enum streamer_status choose_text(struct streamer_pipeline *pipeline) {
-    const struct streamer_value *value = &pipeline->values[0];
-    pipeline->frame = (struct streamer_frame){.retry = -1, .data = value->json, .data_length = value->length};
+/* The frame's type and id as the options say. */
+static void put_head(struct streamer_pipeline *pipeline) {
     if (pipeline->has_event) {
         pipeline->frame.event = pipeline->compiled.bytes + pipeline->event.start;
         pipeline->frame.event_length = pipeline->event.length;
@@ -246,19 +250,12 @@ static enum streamer_status choose_text(struct streamer_pipeline *pipeline) {
         pipeline->frame.id = pipeline->own_id.bytes;
         pipeline->frame.id_length = pipeline->own_id.length;
     }
-    if (!value->escaped) return STREAMER_OK;
-    enum streamer_status status = streamer_value_text(value, &pipeline->unescaped);
-    pipeline->frame.data = pipeline->unescaped.bytes;
-    pipeline->frame.data_length = pipeline->unescaped.length;
-    return status;
 }
 
 /* Of these two, what does not fit is left out: the stream itself goes on. */
 
-static enum streamer_status collect(struct streamer_pipeline *pipeline) {
-    if (!pipeline->collects || pipeline->cut) return STREAMER_OK;
-    const struct streamer_value *value = &pipeline->values[0];
-    if (value->kind != STREAMER_KIND_STRING) return STREAMER_OK;
+static enum streamer_status collect(struct streamer_pipeline *pipeline, const struct streamer_value *value) {
+    if (!pipeline->collects || pipeline->cut || value->kind != STREAMER_KIND_STRING) return STREAMER_OK;
     enum streamer_status status = streamer_value_text(value, &pipeline->collected);
     pipeline->cut = status == STREAMER_FULL;
     return pipeline->cut ? STREAMER_OK : status;
@@ -278,14 +275,46 @@ static enum streamer_status keep(struct streamer_pipeline *pipeline) {
     return STREAMER_OK;
 }
 
-static enum streamer_status number_frame(struct streamer_pipeline *pipeline) {
-    if (!pipeline->has_id) return STREAMER_OK;
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRIu64, pipeline->frames + 1);
-    streamer_buffer_clear(&pipeline->own_id);
-    enum streamer_status status =
-        streamer_buffer_append(&pipeline->own_id, pipeline->compiled.bytes + pipeline->id.start, pipeline->id.length);
-    return status == STREAMER_OK ? streamer_buffer_append(&pipeline->own_id, digits, (size_t)length) : status;
+/* An event of a format that has nothing but data. */
+static enum streamer_status choose_data(struct streamer_pipeline *pipeline, bool text) {
+    const struct streamer_event *source = &pipeline->source;
+    enum streamer_status status = number_frame(pipeline);
+    put_head(pipeline);
+    if (status != STREAMER_OK || !text) return status;
+    const struct streamer_value value = {STREAMER_KIND_STRING, source->data, source->data_length, false};
+    return collect(pipeline, &value);
+}
+
+static enum streamer_status choose_event(struct streamer_pipeline *pipeline) {
+    const struct streamer_event *source = &pipeline->source;
+    struct streamer_buffer *last_id = &pipeline->last_id;
+    bool message =
+        source->type_length == strlen("message") && memcmp(source->type, "message", source->type_length) == 0;
+    pipeline->frame = (struct streamer_frame){.retry = -1, .data = source->data, .data_length = source->data_length};
+    enum streamer_format format = streamer_decoder_format(pipeline->decoder);
+    if (format != STREAMER_FORMAT_SSE) return choose_data(pipeline, format == STREAMER_FORMAT_TEXT);
+    if (!message) {
+        pipeline->frame.event = source->type;
+        pipeline->frame.event_length = source->type_length;
+    }
+    bool same_id = source->id_length == last_id->length &&
+                   (last_id->length == 0 || memcmp(source->id, last_id->bytes, last_id->length) == 0);
+    if (same_id) return STREAMER_OK;
+    pipeline->frame.id = source->id;
+    pipeline->frame.id_length = source->id_length;
+    streamer_buffer_clear(last_id);
+    return streamer_buffer_append(last_id, source->id, source->id_length);
+}
+
+static enum streamer_status choose_text(struct streamer_pipeline *pipeline) {
+    const struct streamer_value *value = &pipeline->values[0];
+    pipeline->frame = (struct streamer_frame){.retry = -1, .data = value->json, .data_length = value->length};
+    put_head(pipeline);
+    if (!value->escaped) return STREAMER_OK;
+    enum streamer_status status = streamer_value_text(value, &pipeline->unescaped);
+    pipeline->frame.data = pipeline->unescaped.bytes;
+    pipeline->frame.data_length = pipeline->unescaped.length;
+    return status;
 }
 
 static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
@@ -294,7 +323,7 @@ static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
     if (source->data_length == 0) return STREAMER_MISSING;
     enum streamer_status status =
         streamer_extractor_read(pipeline->extractor, source->data, source->data_length, pipeline->values);
-    if (status == STREAMER_OK) status = collect(pipeline);
+    if (status == STREAMER_OK && pipeline->framed > 0) status = collect(pipeline, &pipeline->values[0]);
     if (status == STREAMER_OK) status = keep(pipeline);
     if (status != STREAMER_OK) return status;
 
@@ -305,19 +334,47 @@ static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
         wanted += value->kind != STREAMER_KIND_NONE;
     }
     if (wanted == 0) return STREAMER_MISSING;
+    pipeline->texts += pipeline->values[0].kind == STREAMER_KIND_STRING && pipeline->values[0].length > 0;
     status = number_frame(pipeline);
     return status == STREAMER_OK && pipeline->text ? choose_text(pipeline) : status;
 }
 
+/* Whether an event has none of the wanted values, or only empty text. */
+static bool lacks_values(const struct streamer_pipeline *pipeline) {
+    for (size_t i = 0; i < pipeline->framed; i++) {
+        const struct streamer_value *value = &pipeline->values[i];
+        if (value->kind != STREAMER_KIND_NONE && (value->kind != STREAMER_KIND_STRING || value->length > 0))
+            return false;
+    }
+    return pipeline->framed > 0;
+}
+
+static enum streamer_status keep_complaint(struct streamer_pipeline *pipeline, enum streamer_status status) {
+    const struct streamer_event *source = &pipeline->source;
+    size_t length = source->data_length < pipeline->complaint.limit ? source->data_length : pipeline->complaint.limit;
+    enum streamer_status kept = streamer_buffer_append(&pipeline->complaint, source->data, length);
+    return kept == STREAMER_OK ? status : kept;
+}
+
 static enum streamer_status choose(struct streamer_pipeline *pipeline) {
     pipeline->events++;
-    if (is_done_marker(pipeline)) {
-        pipeline->done = true;
-        return pipeline->raw ? STREAMER_OK : STREAMER_MISSING;
+    pipeline->news += streamer_event_is_news(&pipeline->source);
+    switch (streamer_watch_event(pipeline->watch, &pipeline->source)) {
+        case STREAMER_MARKER: return pipeline->raw ? STREAMER_OK : STREAMER_MISSING;
+        case STREAMER_COMPLAINT: return keep_complaint(pipeline, STREAMER_UPSTREAM_ERROR);
+        default: break;
     }
     enum streamer_status status = pipeline->extractor != NULL ? choose_values(pipeline) : STREAMER_OK;
-    bool passes = pipeline->raw || pipeline->framed == 0;
-    if (!passes || (status != STREAMER_OK && status != STREAMER_MISSING)) return status;
+    if (status != STREAMER_OK && status != STREAMER_MISSING) return status;
+    if (lacks_values(pipeline)) {
+        if (streamer_watch_complains(pipeline->watch, &pipeline->source)) {
+            return keep_complaint(pipeline, STREAMER_UPSTREAM_ERROR);
+        }
+        /* It may turn out to be all there is. */
+        bool alone = pipeline->events == 1 && streamer_decoder_document(pipeline->decoder);
+        if (alone && status == STREAMER_MISSING) status = keep_complaint(pipeline, status);
+    }
+    if (!pipeline->passes || (status != STREAMER_OK && status != STREAMER_MISSING)) return status;
     return pipeline->raw ? STREAMER_OK : choose_event(pipeline);
 }
 
@@ -367,7 +424,7 @@ static size_t write_values(const struct streamer_pipeline *pipeline, char *start
 
 /* False, and *needed, when the output has no room for it. */
 static bool write_frame(const struct streamer_pipeline *pipeline, struct streamer_output *output, size_t *needed) {
-    bool values = pipeline->framed > 0 && !pipeline->text;
+    bool values = !pipeline->passes && !pipeline->text;
     *needed = pipeline->raw ? pipeline->passing.length
               : values      ? values_size(pipeline)
                             : streamer_frame_size(&pipeline->frame);
@@ -380,17 +437,21 @@ static bool write_frame(const struct streamer_pipeline *pipeline, struct streame
     return true;
 }
 
-/* The next event, its bytes kept where they are to pass as they are. */
+/* The next event, its bytes kept where they are to pass as they are. cursor: NULL when the body is over. */
 static enum streamer_status next_event(struct streamer_pipeline *pipeline, const char **cursor, const char *end) {
+    if (cursor == NULL) return streamer_decoder_finish(pipeline->decoder, &pipeline->source);
     const char *start = *cursor;
     enum streamer_status status = streamer_decoder_next(pipeline->decoder, cursor, end, &pipeline->source);
     if (!pipeline->raw || (status != STREAMER_EVENT && status != STREAMER_MORE)) return status;
+    enum streamer_format format = streamer_decoder_format(pipeline->decoder);
+    pipeline->raw = format == STREAMER_FORMAT_SSE || format == STREAMER_FORMAT_SNIFFED;
+    if (!pipeline->raw) return status;
     enum streamer_status kept = streamer_buffer_append(&pipeline->passing, start, (size_t)(*cursor - start));
     return kept == STREAMER_OK ? status : kept == STREAMER_FULL ? STREAMER_EVENT_TOO_LARGE : kept;
 }
 
-enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
-                                           struct streamer_output *output, size_t *needed) {
+static enum streamer_status run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
+                                struct streamer_output *output, size_t *needed) {
     if (pipeline->failure != STREAMER_OK) return pipeline->failure;
     for (;;) {
         enum streamer_status status = STREAMER_OK;
@@ -412,12 +473,38 @@ enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, c
     }
 }
 
+enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
+                                           struct streamer_output *output, size_t *needed) {
+    return run(pipeline, cursor, end, output, needed);
+}
+
+enum streamer_status streamer_pipeline_finish(struct streamer_pipeline *pipeline, struct streamer_output *output,
+                                              size_t *needed) {
+    enum streamer_status status = run(pipeline, NULL, NULL, output, needed);
+    /* What comes behind the end marker, or does not, is of no interest. */
+    if (status == STREAMER_TRUNCATED && streamer_pipeline_done(pipeline)) status = STREAMER_MORE;
+    if (status != STREAMER_MORE) return status;
+    bool unwanted = pipeline->frames == 0 && pipeline->events == 1 && pipeline->complaint.length > 0;
+    if (!streamer_watch_complete(pipeline->watch)) status = STREAMER_TRUNCATED;
+    if (unwanted) status = STREAMER_UNWANTED;
+    if (status != STREAMER_MORE) pipeline->failure = status;
+    return status;
+}
+
 bool streamer_pipeline_done(const struct streamer_pipeline *pipeline) {
-    return pipeline->done;
+    return streamer_watch_done(pipeline->watch);
 }
 
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline) {
     return pipeline->events;
+}
+
+uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline) {
+    return pipeline->news;
+}
+
+uint64_t streamer_pipeline_texts(const struct streamer_pipeline *pipeline) {
+    return pipeline->texts;
 }
 
 uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline) {
@@ -430,15 +517,22 @@ const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, siz
     return pipeline->collected.bytes;
 }
 
+const char *streamer_pipeline_complaint(const struct streamer_pipeline *pipeline, size_t *length, bool *document) {
+    *length = pipeline->complaint.length;
+    *document = streamer_decoder_document(pipeline->decoder);
+    return pipeline->complaint.bytes;
+}
+
 const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, size_t n, size_t *length) {
     *length = n < pipeline->kept_count ? pipeline->kept[n].length : 0;
     return *length > 0 ? pipeline->kept[n].bytes : NULL;
 }
 
 size_t streamer_pipeline_size(const struct streamer_pipeline *pipeline) {
-    size_t size = pipeline->heap + streamer_decoder_size(pipeline->decoder);
+    size_t size = pipeline->heap + streamer_decoder_size(pipeline->decoder) + streamer_watch_size(pipeline->watch);
     if (pipeline->extractor != NULL) size += streamer_extractor_size(pipeline->extractor);
     for (size_t i = 0; i < pipeline->kept_count; i++) size += pipeline->kept[i].capacity;
     return size + pipeline->compiled.capacity + pipeline->unescaped.capacity + pipeline->last_id.capacity +
-           pipeline->own_id.capacity + pipeline->passing.capacity + pipeline->collected.capacity;
+           pipeline->own_id.capacity + pipeline->passing.capacity + pipeline->collected.capacity +
+           pipeline->complaint.capacity;
 }

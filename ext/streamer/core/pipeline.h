@@ -1,18 +1,20 @@
 /* pipeline: decode, extract and encode over one read, in place.
  *
- * With paths, each event that has at least one of them becomes one frame with a JSON object of what was found,
+ * The body may be of any format (format.h); what goes out are always frames of an event stream. With paths, each event
+ * that has at least one of them becomes one frame with a JSON object of what was found,
  *
  *     event: token
  *     data: {"content":"Hel"}
  *
  * or, with `text`, the characters of the first path alone. Without paths every event passes through
- * as it was decoded, with its own type and id; with `raw`, as the very bytes it came in. Null is treated as not found:
+ * as it was decoded, with its own type and id (those of the other formats, which have none, under `event` and `id`);
+ * with `raw`, an event stream's as the very bytes it came in. Null is treated as not found:
  * OpenAI's first and last chunks carry one.
  *
  * The bytes of a value are copied once, from the read into the frame; nothing is allocated per event once warm.
  *
- * An event whose data is exactly `done` (OpenAI's "[DONE]") is an end marker, not JSON: it gives no frame and
- * sets streamer_pipeline_done. (With `raw` it passes, too.)
+ * What watch.h knows of the end and of errors applies: an event that is nothing but the end marker gives no frame (with
+ * `raw` it passes), and the upstream's own error ends the stream with STREAMER_UPSTREAM_ERROR.
  *
  * On the way the pipeline can keep what its owner wants to know at the end: the characters of the first path so far
  * (collect), and the last value of paths that go into no frame (kept: usage, finish reason). A kept path makes every
@@ -27,8 +29,11 @@
 #include "decode.h"
 #include "extract.h"
 #include "status.h"
+#include "watch.h"
 
 struct streamer_pipeline_options {
+    enum streamer_format format;
+    bool format_given;        /* whatever streamer_pipeline_expect says */
     const char *const *paths; /* NULL with count 0: events pass through */
     const size_t *path_lengths;
     const char *const
@@ -39,13 +44,12 @@ struct streamer_pipeline_options {
         *kept; /* paths whose last value is kept; with `raw` and without `paths`, nothing else is looked for */
     const size_t *kept_lengths;
     size_t kept_count;
-    size_t collect;    /* bytes of the first path's characters to keep; 0: none */
+    size_t collect;    /* bytes of the first path's characters, or of text, to keep; 0: none */
     const char *event; /* NULL: no event field */
     size_t event_length;
-    const char *id; /* each frame gets the id ID1, ID2, …; NULL: none. Not for events that pass through */
+    const char *id; /* each frame gets the id ID1, ID2, …; NULL: none. Not for an event stream's that pass through */
     size_t id_length;
-    const char *done; /* NULL: no end marker */
-    size_t done_length;
+    struct streamer_watch_options watch;
     bool text;
     bool raw;
     size_t max_line;
@@ -61,31 +65,60 @@ struct streamer_output {
 
 struct streamer_pipeline; /* body in pipeline.c */
 
-/* Options are copied. STREAMER_OK, STREAMER_PATH_INVALID, STREAMER_FIELD_INVALID (event), STREAMER_NO_MEMORY. */
+/* Options are copied. STREAMER_OK, STREAMER_PATH_INVALID, STREAMER_FIELD_INVALID (event, id, an end marker),
+ * STREAMER_NO_MEMORY. */
 enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
                                            const struct streamer_pipeline_options *options);
 void streamer_pipeline_free(struct streamer_pipeline *pipeline); /* NULL is fine */
+
+/* Whether a body of this format can be read: not text where values are wanted. NULL: of none that is known, which is
+ * fine when the options have given one. */
+bool streamer_pipeline_accepts(const struct streamer_pipeline *pipeline, const enum streamer_format *format);
+
+/* Before the first read: the body's format, unless the options have given it. STREAMER_OK or STREAMER_NO_MEMORY. */
+enum streamer_status streamer_pipeline_expect(struct streamer_pipeline *pipeline, enum streamer_format format);
 
 /* Reads from *cursor towards end and appends whole frames to output.
  *
  *   STREAMER_MORE   everything was read
  *   STREAMER_FULL   the next frame needs *needed bytes of room; make it and call again with the same input
- *   anything else   as in decode.h and extract.h; the frames before it are in output, and every further call answers
- *                   the same
+ *   STREAMER_UPSTREAM_ERROR  the upstream's own error, which streamer_pipeline_complaint has
+ *   anything else   as in decode.h and extract.h
+ *
+ * After a failure the frames before it are in output, and every further call answers the same.
  *
  * Until it answers STREAMER_MORE the input must stay where it is. */
 enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
                                            struct streamer_output *output, size_t *needed);
 
+/* The body is over, in good order. Appends the frames of what was unfinished, and says whether it was all:
+ *
+ *   STREAMER_MORE       it was
+ *   STREAMER_FULL       as above
+ *   STREAMER_TRUNCATED  the end marker that is required did not come, or JSON was not closed
+ *   STREAMER_UNWANTED   it was one JSON document, no stream, and had none of the values; streamer_pipeline_complaint
+ *                       has it
+ *
+ * or as above. */
+enum streamer_status streamer_pipeline_finish(struct streamer_pipeline *pipeline, struct streamer_output *output,
+                                              size_t *needed);
+
 /* Whether the end marker has come. */
 bool streamer_pipeline_done(const struct streamer_pipeline *pipeline);
 
-/* Events decoded and frames written so far. */
+/* So far: events decoded, those of them that are news (streamer_event_is_news), events whose first value was text, and
+ * frames written. */
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_texts(const struct streamer_pipeline *pipeline);
 uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline);
 
 /* The characters collected so far, up to the ceiling; *cut tells whether some did not fit. */
 const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, size_t *length, bool *cut);
+
+/* The data of the event that was the upstream's error, or of the document that was not wanted; its first
+ * STREAMER_MAX_FIELD bytes. *document tells whether it was a document. */
+const char *streamer_pipeline_complaint(const struct streamer_pipeline *pipeline, size_t *length, bool *document);
 
 /* The last value of the n-th kept path, as JSON; NULL for none, and for one longer than STREAMER_MAX_FIELD. */
 const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, size_t n, size_t *length);

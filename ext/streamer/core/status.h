@@ -6,19 +6,22 @@
 #pragma once
 
 /*  code, message for people */
-#define STREAMER_STATUS_MAP(X)                                                       \
-    X(OK, "done")                                                                    \
-    X(MORE, "all input was read; more is needed")                                    \
-    X(EVENT, "an event is ready")                                                    \
-    X(FULL, "the output has no room for the next frame")                             \
-    X(MISSING, "no wanted value in this event")                                      \
-    X(NO_MEMORY, "out of memory")                                                    \
-    X(LINE_TOO_LONG, "a line of the event stream is longer than max_line")           \
-    X(EVENT_TOO_LARGE, "an event is larger than max_event")                          \
-    X(JSON_INVALID, "the event's data is not valid JSON")                            \
-    X(JSON_TOO_DEEP, "the event's JSON is nested deeper than allowed")               \
-    X(JSON_TOO_LARGE, "the event's JSON is larger than allowed")                     \
-    X(PATH_INVALID, "a JSON path is empty, too long, or there are too many of them") \
+#define STREAMER_STATUS_MAP(X)                                                            \
+    X(OK, "done")                                                                         \
+    X(MORE, "all input was read; more is needed")                                         \
+    X(EVENT, "an event is ready")                                                         \
+    X(FULL, "the output has no room for the next frame")                                  \
+    X(MISSING, "no wanted value in this event")                                           \
+    X(NO_MEMORY, "out of memory")                                                         \
+    X(LINE_TOO_LONG, "a line of the event stream is longer than max_line")                \
+    X(EVENT_TOO_LARGE, "an event is larger than max_event")                               \
+    X(JSON_INVALID, "the event's data is not valid JSON")                                 \
+    X(TRUNCATED, "the upstream's answer ended in good order, and before it was complete") \
+    X(UPSTREAM_ERROR, "the upstream reported an error")                                   \
+    X(UNWANTED, "the answer is one JSON document, without any wanted value")              \
+    X(JSON_TOO_DEEP, "the event's JSON is nested deeper than allowed")                    \
+    X(JSON_TOO_LARGE, "the event's JSON is larger than allowed")                          \
+    X(PATH_INVALID, "a JSON path is empty, too long, or there are too many of them")      \
     X(FIELD_INVALID, "an event name or id contains what SSE cannot carry: CR, LF or NUL")
 
 enum streamer_status {

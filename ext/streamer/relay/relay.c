@@ -84,12 +84,13 @@ static enum streamer_sink_answer keep_body(struct streamer_relay *relay, const c
     return enough ? STREAMER_SINK_ENOUGH : STREAMER_SINK_TOOK;
 }
 
-static void note_progress(struct streamer_relay *relay, uint64_t frames_before) {
+static void note_progress(struct streamer_relay *relay, uint64_t frames_before, uint64_t news_before) {
     atomic_fetch_add_explicit(&stats.frames, streamer_pipeline_frames(relay->pipeline) - frames_before,
                               memory_order_relaxed);
+    if (streamer_pipeline_news(relay->pipeline) > news_before) streamer_transfer_note_event(relay->transfer);
+    if (streamer_pipeline_texts(relay->pipeline) > 0) streamer_transfer_note_text(relay->transfer);
     int news = 0;
     if (relay->first_event == 0 && streamer_pipeline_events(relay->pipeline) > 0) {
-        streamer_transfer_note_event(relay->transfer);
         lock(relay);
         relay->first_event = streamer_now();
         unlock(relay);
@@ -111,26 +112,60 @@ static void note_progress(struct streamer_relay *relay, uint64_t frames_before) 
     if (news & relay->options.wanted_news) tell(relay, news & relay->options.wanted_news);
 }
 
-static bool field_begins(struct streamer_transfer *transfer, const char *name, const char *with, bool otherwise) {
-    const char *value;
-    size_t length;
-    if (!streamer_transfer_header(transfer, name, &value, &length)) return otherwise;
-    return length >= strlen(with) && strncasecmp(value, with, strlen(with)) == 0;
-}
-
-/* A success, an event stream, and in no encoding that we would pass on as garbage; the same rule as
- * Response#ensure_stream!. */
-static bool is_stream(struct streamer_transfer *transfer) {
+static bool is_success(struct streamer_transfer *transfer) {
     pthread_mutex_lock(&transfer->signal.lock);
     bool success = transfer->head_ready && transfer->status >= 200 && transfer->status <= 299;
     pthread_mutex_unlock(&transfer->signal.lock);
-    return success && field_begins(transfer, "content-type", "text/event-stream", true) &&
-           field_begins(transfer, "content-encoding", "identity", true);
+    return success;
+}
+
+static bool is_encoded(struct streamer_transfer *transfer) {
+    static const char identity[] = "identity";
+    const char *value;
+    size_t length;
+    if (!streamer_transfer_header(transfer, "content-encoding", &value, &length)) return false;
+    return length < strlen(identity) || strncasecmp(value, identity, strlen(identity)) != 0;
+}
+
+/* A success, in a format that the pipeline reads, and in no encoding that we would pass on as garbage; the same rule as
+ * Response.refusal. The head does not change any more, so it is looked at once. */
+static bool is_stream(struct streamer_relay *relay) {
+    if (relay->answer != STREAMER_RELAY_UNKNOWN) return relay->answer == STREAMER_RELAY_STREAM;
+    const char *type;
+    size_t length;
+    enum streamer_format format;
+    bool known = streamer_transfer_header(relay->transfer, "content-type", &type, &length)
+                     ? streamer_format_of_type(type, length, &format)
+                     : streamer_format_of_type("", 0, &format);
+    bool stream = is_success(relay->transfer) && !is_encoded(relay->transfer) &&
+                  streamer_pipeline_accepts(relay->pipeline, known ? &format : NULL);
+    if (stream && known) relay->status = streamer_pipeline_expect(relay->pipeline, format);
+    relay->answer = stream ? STREAMER_RELAY_STREAM : STREAMER_RELAY_BODY_KEPT;
+    return stream;
+}
+
+/* Passes on the frames of these bytes, or of the body's end when bytes is NULL. False when the browser has left and
+ * takes the upstream with it. */
+static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t length, bool gone) {
+    const char *cursor = bytes, *end = bytes == NULL ? NULL : bytes + length;
+    size_t needed = 0;
+    uint64_t frames = streamer_pipeline_frames(relay->pipeline), news = streamer_pipeline_news(relay->pipeline);
+    enum streamer_status status;
+    do {
+        status = bytes == NULL ? streamer_pipeline_finish(relay->pipeline, &scratch, &needed)
+                               : streamer_pipeline_run(relay->pipeline, &cursor, end, &scratch, &needed);
+    } while (status == STREAMER_FULL && make_room(needed));
+    if (status != STREAMER_MORE) relay->status = status == STREAMER_FULL ? STREAMER_NO_MEMORY : status;
+    bool alive = gone || pass_on(relay) || relay->options.outlives_browser;
+    empty_scratch();
+    note_progress(relay, frames, news);
+    return alive;
 }
 
 static enum streamer_sink_answer take(struct streamer_sink *sink, const char *bytes, size_t length) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
-    if (!is_stream(relay->transfer)) return keep_body(relay, bytes, length);
+    if (!is_stream(relay)) return keep_body(relay, bytes, length);
+    if (relay->status != STREAMER_OK) return STREAMER_SINK_FAILED;
     lock(relay);
     bool gone = relay->client->gone;
     bool full = !gone && streamer_client_full(relay->client);
@@ -138,40 +173,33 @@ static enum streamer_sink_answer take(struct streamer_sink *sink, const char *by
     if (gone && !relay->options.outlives_browser) return STREAMER_SINK_FAILED;
     if (full) return STREAMER_SINK_FULL;
 
-    const char *cursor = bytes, *end = bytes + length;
-    size_t needed = 0;
-    uint64_t frames = streamer_pipeline_frames(relay->pipeline);
-    enum streamer_status status;
-    while ((status = streamer_pipeline_run(relay->pipeline, &cursor, end, &scratch, &needed)) == STREAMER_FULL) {
-        if (!make_room(needed)) {
-            status = STREAMER_NO_MEMORY;
-            break;
-        }
-    }
-    bool alive = gone || pass_on(relay) || relay->options.outlives_browser;
-    empty_scratch();
-    note_progress(relay, frames);
-    if (status != STREAMER_MORE) {
-        relay->status = status;
-        return STREAMER_SINK_FAILED;
-    }
-    if (!alive) return STREAMER_SINK_FAILED;
+    bool alive = run_pipeline(relay, bytes, length, gone);
+    if (relay->status != STREAMER_OK || !alive) return STREAMER_SINK_FAILED;
     return streamer_pipeline_done(relay->pipeline) ? STREAMER_SINK_ENOUGH : STREAMER_SINK_TOOK;
 }
 
+static bool is_gone(struct streamer_client *client) {
+    pthread_mutex_lock(&client->signal.lock);
+    bool gone = client->gone;
+    pthread_mutex_unlock(&client->signal.lock);
+    return gone;
+}
+
 static bool answer_complete(struct streamer_relay *relay) {
-    if (!is_stream(relay->transfer) || relay->status != STREAMER_OK) return false;
+    if (!is_stream(relay) || relay->status != STREAMER_OK) return false;
     if (streamer_pipeline_done(relay->pipeline)) return true;
     pthread_mutex_lock(&relay->transfer->signal.lock);
     bool complete = relay->transfer->outcome == STREAMER_OUTCOME_COMPLETED;
     pthread_mutex_unlock(&relay->transfer->signal.lock);
-    return complete;
+    if (!complete) return false;
+    run_pipeline(relay, NULL, 0, is_gone(relay->client));
+    return relay->status == STREAMER_OK;
 }
 
 static void end(struct streamer_sink *sink) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
-    bool completed = answer_complete(relay);
     relay->client->on_change = NULL;
+    bool completed = answer_complete(relay);
     send_held(relay);
     if (completed && relay->terminal != NULL) {
         streamer_client_write(relay->client, relay->terminal, relay->options.terminal_length);
@@ -189,13 +217,6 @@ static void end(struct streamer_sink *sink) {
 }
 
 /* ---- the client ---- */
-
-static bool is_gone(struct streamer_client *client) {
-    pthread_mutex_lock(&client->signal.lock);
-    bool gone = client->gone;
-    pthread_mutex_unlock(&client->signal.lock);
-    return gone;
-}
 
 /* The client has room again, or is gone. */
 static void on_change(struct streamer_client *client) {

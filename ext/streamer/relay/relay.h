@@ -6,7 +6,7 @@
  *
  * A relay ends when the upstream's end marker came (the rest is drained, so that the connection can be used again),
  * when the upstream ended or failed, when the browser left, or when its transfer is cancelled. An answer that is no
- * success is not relayed: its body is kept for the owner.
+ * success, or of no format that the pipeline reads, is not relayed: its body is kept for the owner.
  */
 #pragma once
 
@@ -57,6 +57,11 @@ struct streamer_relay {
     struct streamer_relay *board_next;
 
     /* In a turn only. */
+    enum {
+        STREAMER_RELAY_UNKNOWN,
+        STREAMER_RELAY_STREAM,
+        STREAMER_RELAY_BODY_KEPT
+    } answer; /* decided at its first bytes */
     struct streamer_buffer held;
     size_t collected; /* of the pipeline's text, what went into fresh */
 

@@ -97,6 +97,7 @@ void streamer_reactor_release(struct streamer_reactor *reactor) {
         curl_multi_setopt(reactor->multi, CURLMOPT_TIMERFUNCTION, NULL);
         curl_multi_cleanup(reactor->multi);
     }
+    streamer_slots_release(&reactor->slots);
     streamer_timers_release(&reactor->timers);
     streamer_poller_free(reactor->poller);
     streamer_wake_close(&reactor->wake);

@@ -39,6 +39,10 @@ module Streamer
 
       # Seconds in which a browser may take nothing of what waits for it before it counts as gone.
       attr_accessor :write_timeout
+
+      # Whether a stream is over when its request is, also where the server could do without the thread: for tests, see
+      # Streamer::Testing.inline!
+      attr_accessor :inline
     end
     self.heartbeat = 15
     self.write_timeout = 30

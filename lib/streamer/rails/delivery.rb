@@ -16,7 +16,7 @@ module Streamer
   #
   #   Handover     Puma without TLS: a callable body gets the socket and frames HTTP itself
   #   Callable     Puma with TLS, Falcon: a callable body gets a stream
-  #   Enumerable   every other server, Rack 2, and tests without a server: a body with each
+  #   Enumerable   every other server, Rack 2, tests without a server, and tests inline: a body with each
   #   Live         a controller that includes ActionController::Live: the action writes to response.stream
   class Delivery
     HEADERS = {
@@ -29,7 +29,7 @@ module Streamer
       env = controller.request.env
       type =
         if defined?(::ActionController::Live) && controller.is_a?(::ActionController::Live) then Live
-        elsif rack_2? then Enumerable
+        elsif rack_2? || Controller.inline then Enumerable
         elsif env["puma.socket"].is_a?(::BasicSocket) then Handover
         elsif env["puma.socket"] || env["protocol.http.request"] then Callable
         else Enumerable

@@ -11,7 +11,7 @@ module Streamer
     #   relay(upstream, plan)
     #                  writes the frames of a Response, or of a Request's, until it ends. When the browser leaves, it is cancelled
     #   relay_here(call, plan, outlives_browser: false) { |pipeline| }
-    #                  the same for a Call, always in this thread or fiber; the block is called after each read
+    #                  the same for a Call, always in this thread or fiber; the block is called after each read, also one that failed
     #   detach { |client| }
     #                  yields the ClientSocket and gives it away when the block returns true; false for a sink that has none
     #   bytes          how many were written
@@ -58,6 +58,7 @@ module Streamer
         nil
       rescue Error => error
         write(error.frames) unless error.frames.empty? || !connected?
+        yield pipeline if block_given?
         raise
       end
 

@@ -55,7 +55,8 @@ module Streamer
       end
 
       def relay_response(response, plan)
-        response.ensure_stream!.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
+        response.ensure_stream!(format: plan.format, values: plan.values?)
+        response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
       end
 
       # The native thread has the relay before the upstream's head is here, so no token waits for Ruby.

@@ -1,0 +1,104 @@
+# frozen_string_literal: true
+
+require_relative "notices"
+require_relative "pause"
+
+module Streamer
+  # A request on its way to its Response: sent, sent again as its Retries say, redirects followed. The total timeout spans all of it. It can
+  # be cancelled from any thread or fiber, wherever it is.
+  class Attempts # :nodoc:
+    def initialize(request)
+      @request = request
+      @pause = Pause.new
+      @made = 0 # again
+    end
+
+    # The Response at its head. Waits; once. Raises Streamer::Error.
+    def response
+      loop do
+        @started = now
+        answer = exchange(@request)
+        following = redirect(answer) || again(answer)
+        return conclude(answer) unless following
+
+        @request = following
+      end
+    end
+
+    # The Response of the next attempt, when the one there was has broken and nothing of it was delivered; nil when there is none.
+    def after(error)
+      following = again(error) or return
+      @request = following
+      response
+    end
+
+    # Whoever waits for the response gets CancelledError. Any number of times, also before.
+    def cancel
+      @cancelled = true
+      @pause.cancel
+      @transfer&.cancel
+    end
+
+    private
+
+    # The Response, or the error in its place.
+    def exchange(request)
+      circuit = request.circuit
+      circuit ? circuit.guard(request.origin) { send_off(request) } : send_off(request)
+    end
+
+    def send_off(request)
+      request.exchange do |transfer|
+        @transfer = transfer
+        transfer.cancel if @cancelled
+      end
+    rescue ConnectionError, TimeoutError => error
+      error
+    end
+
+    def redirect(answer)
+      return if answer.is_a?(Error)
+
+      following = @request.redirect_of(answer.status, answer.headers, now - @started)
+      answer.cancel if following
+      following
+    rescue RedirectError
+      answer.cancel
+      raise
+    end
+
+    # The request of the next attempt, when its time has come; nil when there is none.
+    def again(answer)
+      wait = wait_after(answer)
+      elapsed = now - @started
+      return if wait.nil? || wait >= @request.time_left(elapsed) || !(following = @request.again(elapsed + wait))
+
+      @made += 1
+      Notices.publish("retry", request: @request.to_s, attempt: @made, wait: wait, **cause(answer))
+      answer.cancel if answer.is_a?(Response)
+      @pause.wait(wait)
+      raise CancelledError.new("the request was cancelled").concerning(@request.to_s) if @cancelled
+
+      following
+    end
+
+    def wait_after(answer)
+      retries = @request.retries
+      return retries.wait_after_answer(answer.status, answer.headers, @made) if answer.is_a?(Response)
+
+      retries.wait_after_error(answer, @request.method, @transfer.answered?, @made)
+    end
+
+    def cause(answer) = answer.is_a?(Response) ? { status: answer.status } : { error: answer }
+
+    def conclude(answer)
+      raise answer if answer.is_a?(Error)
+
+      answer.attempts = self if @request.retries.times > @made
+      answer
+    end
+
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+  private_constant :Attempts
+end
