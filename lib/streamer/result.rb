@@ -11,7 +11,7 @@ module Streamer
     # why). Otherwise the error's name, such as :idle_timeout or :response_error; :internal for what is no Streamer::Error.
     attr_reader :reason
 
-    # The Streamer::Error; nil when completed.
+    # The Streamer::Error, or what else went wrong (:internal); nil when completed.
     attr_reader :error
 
     # The relayed values that are Strings, joined, up to the ceiling of collect:. What had come, however it ended.

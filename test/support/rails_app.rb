@@ -380,8 +380,10 @@ module RailsApp
     end
 
     def outcome(result)
-      { status: result.status, reason: result.reason, text: result.text, cut: result.text_cut?, stop: result.stop, error: result.error&.class&.name, kept: result.kept,
-        timings: result.timings, key: result.key, request_id: result.error&.request_id, partial: result.error&.text }
+      ours = result.error if result.error.is_a?(Streamer::Error)
+      { status: result.status, reason: result.reason, text: result.text, cut: result.text_cut?, stop: result.stop,
+        error: result.error&.class&.name, kept: result.kept, timings: result.timings, key: result.key,
+        request_id: ours&.request_id, partial: ours&.text }
     end
   end
 
