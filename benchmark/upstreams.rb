@@ -66,10 +66,14 @@ module Bench
     end
 
     def medians(count, rounds)
-      { cpu: rounds.map { |result| result[:cpu_s] * 1e6 / (count * TOKENS) }, p50: rounds.map { |result| result[:delay_us][0] / 1000.0 },
-        p99: rounds.map { |result| result[:delay_us][1] / 1000.0 }, waits: rounds.filter_map { |result| result[:waits]&.fdiv(count * TOKENS) },
-        threads: rounds.map { |result| result[:threads] }, kb: rounds.map { |result| result[:kb].fdiv(count) },
-        lost: [rounds.sum { |result| (count * TOKENS) - result[:tokens] + result[:out_of_order] }] }
+      tokens = count * TOKENS
+      { cpu: rounds.map { |result| result[:cpu_s] * 1e6 / tokens },
+        p50: rounds.map { |result| result[:delay_us][0] / 1000.0 },
+        p99: rounds.map { |result| result[:delay_us][1] / 1000.0 },
+        waits: rounds.filter_map { |result| result[:waits]&.fdiv(tokens) },
+        threads: rounds.map { |result| result[:threads] },
+        kb: rounds.map { |result| result[:kb].fdiv(count) },
+        lost: [rounds.sum { |result| tokens - result[:tokens] + result[:out_of_order] }] }
         .transform_values { |numbers| Bench.median(numbers) unless numbers.empty? }
     end
 

@@ -48,7 +48,7 @@ module Streamer
 
     def drain(default = 25) = @drain || default
 
-    # Counters of this process's native thread (open relays, relays, frames, upstreams, requests, reused connections, bytes, pauses,
+    # Counters of this process's native thread (open relays, relays, frames, upstreams, queued, requests, reused connections, bytes, pauses,
     # turns) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.
     def stats = Relay.counters.merge(streams: Streams.size)
 

@@ -38,6 +38,9 @@ module Streamer
       @transfer&.cancel
     end
 
+    # Of the last request, as Response#timings; nil until it has ended.
+    def timings = @transfer&.timings
+
     private
 
     # The Response, or the error in its place.

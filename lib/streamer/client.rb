@@ -25,8 +25,8 @@ module Streamer
       define_method("#{name}_request") { |path = "", **options| build(name, path, **options) }
     end
 
-    # method: "POST", :get, ... path: "/v1/…", with its query. options: headers:, json:, body:, timeouts:, tls:, redirects: and the rest as in
-    # Request, over the client's own. Returns the Response at its head; raises Streamer::Error.
+    # method: "POST", :get, ... path: "/v1/…", with its query. options: headers:, json:, body:, timeouts:, tls:, redirects: and the rest
+    # as in Request, over the client's own. Returns the Response at its head; raises Streamer::Error.
     def request(method, path = "", **options) = build(method, path, **options).call
 
     # A GET event stream that is connected again when it ends: an EventSource, read at once with a block (|event|).

@@ -161,7 +161,7 @@ module Streamer
     attr_reader :origin # :nodoc:
 
     def initialize(data, origin = :event)
-      @data = data
+      @data = data.scrub # its last character may be cut
       @origin = origin
       super(["the upstream reported an error in its stream", reason].compact.join(": "))
     end

@@ -192,8 +192,8 @@ module Streamer
     # What it took, in seconds; nil for what did not happen, and as a whole until the answer has ended, however it did.
     #
     # queue: waited for its turn. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
-    # is text), total. gap_p95 and gap_max: between reads that brought events, as they arrived. And bytes, reused (the connection), http_version,
-    # address (the other end's: the upstream's or the proxy's), outcome (:completed, :cancelled, :idle_timeout, ...).
+    # is text), total. gap_p95 and gap_max: between reads that brought events, as they arrived. And bytes, reused (the connection),
+    # http_version, address (the other end's: the upstream's or the proxy's), outcome (:completed, :cancelled, :idle_timeout, ...).
     def timings = @transfer.timings
 
     def inspect = "#<Streamer::Response #{status} #{request}>"

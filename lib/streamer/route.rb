@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require "digest"
+require "digest/sha2"
 require "ipaddr"
 require "uri"
 
@@ -17,7 +17,8 @@ module Streamer
     # proxy: a URL, with credentials or without; nil for what the environment says; false for none.
     # unix: path of a socket, instead of the URL's host and port.
     # tls: verify: true, ca_file:, and for a client certificate cert:, key: (PEM files) and key_password:.
-    # resolve: { "host:port" => "address" or an Array of them, tried as a name's several addresses are }. guard: true, or an Array of networks that are allowed all the same.
+    # resolve: { "host:port" => "address", or an Array of them, tried as a name's several addresses are }.
+    # guard: true, or an Array of networks that are allowed all the same.
     # Raises ArgumentError.
     def initialize(proxy: nil, unix: nil, tls: {}, resolve: {}, guard: false)
       unknown = tls.keys - TLS.keys
@@ -29,7 +30,9 @@ module Streamer
       @tls = TLS.merge(tls)
       @addresses, @names = resolve.map { |place, addresses| connect_to(place, Array(addresses)) }.transpose.map(&:compact)
       @guard = (packed_networks(guard == true ? [] : guard) if guard)
-      raise ArgumentError, "guard: judges addresses, and through proxy: or unix: it would see none of the host's" if @guard && (@proxy || @unix)
+      return unless @guard && (@proxy || @unix)
+
+      raise ArgumentError, "guard: judges addresses, and through proxy: or unix: it would see none of the host's"
     end
 
     # The way to another origin, to which neither the socket leads nor the client certificate belongs.
@@ -40,7 +43,8 @@ module Streamer
     # What Transfer takes. uri: a URI::HTTP.
     def to(uri)
       limits = Streamer.limits
-      { origin: @unix ? "unix:#{@unix}" : "#{uri.scheme}://#{uri.host}:#{uri.port}", unix: @unix, addresses: @addresses || [], names: @names || [], guard: @guard,
+      { origin: @unix ? "unix:#{@unix}" : "#{uri.scheme}://#{uri.host}:#{uri.port}", unix: @unix,
+        addresses: @addresses || [], names: @names || [], guard: @guard,
         idle_age: limits[:idle_age] || 0, age: limits[:age] || 0, **proxy_for(uri), **@tls }
     end
 

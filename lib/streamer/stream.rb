@@ -114,7 +114,7 @@ module Streamer
 
     def result
       error = @failure || failure
-      Result.new(key: key, text: @relay.text, kept: @relay.kept, timings: timings, error: error,
+      Result.new(key: key, text: @relay.text, text_cut: @relay.text_cut?, kept: @relay.kept, timings: timings, error: error,
                  reason: (@stop_reason if error.is_a?(CancelledError)))
     end
 

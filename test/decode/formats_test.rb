@@ -117,6 +117,19 @@ class DecodeFormatsTest < Minitest::Test
     assert_empty decoder.finish
   end
 
+  def test_an_error_is_kept_up_to_a_ceiling_and_whole_characters
+    decoder = Streamer::Decoder.new(error: "error")
+    error = assert_raises(Streamer::UpstreamError) { decoder.feed("event: error\ndata: #{"\u20AC" * 100_000}\n\n") }
+    assert_equal "\u20AC" * 21_845, error.data.delete_suffix("\uFFFD")
+    assert_predicate error.data, :valid_encoding?
+  end
+
+  def test_media_types
+    assert_equal :ndjson, Streamer::Decoder.format_of("application/x-ndjson; charset=utf-8")
+    assert_equal :sniffed, Streamer::Decoder.format_of(nil)
+    assert_nil Streamer::Decoder.format_of("text/html")
+  end
+
   def test_what_an_end_marker_cannot_be
     [:done, {}, { type: "a" }, 7].each { |done| assert_raises(ArgumentError, done.inspect) { Streamer::Decoder.new(done: done) } }
   end

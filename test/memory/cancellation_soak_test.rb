@@ -14,7 +14,7 @@ require "streamer/plan"
 class CancellationSoakTest < Minitest::Test
   include Contexts::Common
 
-  POINTS = Integer(ENV.fetch("STREAMER_CANCELLATIONS", "150"))
+  POINTS = Integer(ENV.fetch("STREAMER_CANCELLATIONS", "100"))
   WARM_UP = 40
 
   # Of a life, and the longest until it is cancelled in seconds.

@@ -41,6 +41,23 @@ class GCTest < Minitest::Test
       pipeline = Streamer::Pipeline.new(value: PATH, event: "token")
       raise "frames differ" unless OPENAI_READS.map { |read| pipeline.feed(read) }.join == FRAMES
     end,
+    formats: proc do
+      decoder = Streamer::Decoder.new(format: :json, done: { event: %w[end stop], value: "end" }, error: "error")
+      events = "[{\"a\":1},\n{\"a\":2}]".chars.flat_map { |read| decoder.feed(read) }
+      begin
+        decoder.finish
+        raise "no marker came"
+      rescue Streamer::TruncatedError
+        raise "values differ" unless events.map { |event| event.json["a"] } == [1, 2]
+      end
+    end,
+    complaints: proc do
+      begin
+        Streamer::Pipeline.new(value: "a", collect: 10).feed("data: {\"a\":1}\n\nevent: error\ndata: {\"error\":{\"type\":\"t\"}}\n\n")
+      rescue Streamer::UpstreamError => error
+        raise "errors differ" unless [error.type, error.frames] == ["t", "data: {\"a\":1}\n\n"]
+      end
+    end,
     errors: proc do
       begin
         Streamer::Pipeline.new(value: "a").feed("data: {\"a\":1}\n\ndata: {oops\n\n")

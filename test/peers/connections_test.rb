@@ -38,7 +38,7 @@ module ConnectionPeersTests
     assert_equal 1, server.connections
   end
 
-  # What cannot be cleaned up is closed, and takes no place in a pool: a pool of others is empty after as many cancellations as it has places.
+  # What cannot be cleaned up is closed, and takes no place in a pool; one that is not told is full after so many.
   def test_cancelled_streams_take_no_place
     server = upstream { |exchange| exchange.request.path == "/" ? exchange.echo : exchange.head.chunk("data: a\n\n").stall }
     client = Streamer::Client.new(server.url)

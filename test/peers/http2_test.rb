@@ -34,6 +34,19 @@ module HTTP2PeersTests
     assert_equal [["/stalled"], 1], [resets, @upstream.connections]
   end
 
+  def test_streams_cancelled_at_random_moments_leave_every_answer_its_own
+    random = Random.new(Minitest.seed)
+    others = Array.new(3) { beside { @client.get("/count").each_event.map(&:data) } }
+    40.times do |number|
+      response = @client.get("/stalled")
+      sleep random.rand(0.005)
+      response.cancel
+      assert_equal [number.to_s], @client.get("/own?#{number}").each_event.map(&:data)
+    end
+
+    assert_equal [Array.new(20, &:to_s)] * 3, others.map(&:value)
+  end
+
   def test_a_server_that_wants_no_more_streams_gets_them_on_another_connection
     assert_equal %w[last words], @client.get("/goaway").each_event.map(&:data)
     assert_equal 20, @client.get("/count").each_event.count
@@ -45,6 +58,7 @@ module HTTP2PeersTests
   def script(stream)
     case stream.path
     when "/short" then stream.event("a")
+    when /own/ then stream.event(stream.path[/\d+/])
     when "/count" then 20.times { |number| stream.event(number).pause(0.005) }
     when "/stalled" then stream.event("a").stall
     when "/goaway" then stream.event("last").goaway.pause(0.05).event("words")

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "test_helper"
+require "streamer/providers" # here, since async on Ruby 3.1 cannot read files
 require "support/contexts"
 require "support/provider_transcripts"
 
@@ -72,7 +73,8 @@ module ProvidersTests
 
     define_method("test_#{name}_refused") do
       body = ProviderTranscripts.bytes("#{name}_401")
-      @play = ->(exchange) { exchange.raw("HTTP/1.1 401 \r\ncontent-type: application/json\r\ncontent-length: #{body.bytesize}\r\n\r\n#{body}") }
+      head = "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: #{body.bytesize}\r\n\r\n"
+      @play = ->(exchange) { exchange.raw(head + body) }
       error = assert_raises(Streamer::ResponseError) { chat(name).each_text { flunk } }
       assert_equal [401, body], [error.status, error.body.b]
       refute_includes error.full_message, KEY
@@ -103,6 +105,19 @@ module ProvidersTests
       assert_equal TEXT, pipeline.text.delete_prefix("The weather, then.")
       assert_equal({ finish_reason: EXPECTED.fetch(name)[2], input_tokens: 19, output_tokens: 6 }, pipeline.kept)
     end
+  end
+
+  def test_openai_responses_relayed_without_arguments_and_thoughts
+    play("openai_responses_tools")
+    chat = chat(:openai_responses)
+    pipeline = Streamer::Plan.new(**chat.plan, collect: 1000).pipeline
+    assert_empty chat.request.call.each_frames(pipeline).to_a
+    assert_equal ["", "completed"], [pipeline.text, pipeline.kept[:finish_reason]]
+    play("openai_responses_failed")
+    pipeline = Streamer::Plan.new(**chat.plan, collect: 1000).pipeline
+    error = assert_raises(Streamer::UpstreamError) { chat.request.call.each_frames(pipeline) { |frames| frames } }
+    assert_match(/Rate limit reached/, error.message)
+    assert_equal "Grüße", error.text
   end
 
   def test_openai_responses_failed

@@ -5,7 +5,8 @@ require "support/upstream"
 
 # What providers ask, and how they are declared.
 class ProviderRequestsTest < Minitest::Test
-  MESSAGES = [{ role: "system", content: "Be brief." }, { role: "user", content: "Why?" }, { role: "assistant", content: "Because." }].freeze
+  MESSAGES = [{ role: "system", content: "Be brief." }, { role: "user", content: "Why?" },
+              { role: "assistant", content: "Because." }].freeze
 
   def setup
     @upstream = Upstream.new { |exchange| exchange.json({}) }
@@ -17,7 +18,8 @@ class ProviderRequestsTest < Minitest::Test
     turns = MESSAGES.map { |message| message.transform_keys(&:to_s) }
     assert_equal({ "stream" => true, "stream_options" => { "include_usage" => true }, "model" => "m", "messages" => turns }, body(:openai))
     assert_equal({ "stream" => true, "model" => "m", "input" => turns }, body(:openai_responses))
-    assert_equal({ "stream" => true, "max_tokens" => 4096, "model" => "m", "system" => "Be brief.", "messages" => turns.drop(1) }, body(:anthropic))
+    assert_equal({ "stream" => true, "max_tokens" => 4096, "model" => "m", "system" => "Be brief.", "messages" => turns.drop(1) },
+                 body(:anthropic))
     assert_equal({ "systemInstruction" => { "parts" => [{ "text" => "Be brief." }] },
                    "contents" => [{ "role" => "user", "parts" => [{ "text" => "Why?" }] },
                                   { "role" => "model", "parts" => [{ "text" => "Because." }] }] }, body(:gemini))
@@ -36,7 +38,8 @@ class ProviderRequestsTest < Minitest::Test
   def test_headers
     provider = Streamer::Providers[:anthropic].new(api_key: "k", base_url: @upstream.url, headers: { "anthropic-beta" => "x" })
     provider.chat(model: "m", messages: [], headers: { "x-own" => "1" }).request.call.read
-    assert_equal %w[k 2023-06-01 x 1], @upstream.requests.last.headers.values_at("x-api-key", "anthropic-version", "anthropic-beta", "x-own")
+    sent = @upstream.requests.last.headers
+    assert_equal %w[k 2023-06-01 x 1], sent.values_at("x-api-key", "anthropic-version", "anthropic-beta", "x-own")
   end
 
   def test_a_provider_without_a_key
@@ -58,7 +61,8 @@ class ProviderRequestsTest < Minitest::Test
   end
 
   def test_what_is_compatible_needs_another_address
-    type = Streamer::Providers.register(:compatible, like: :openai, base_url: "#{@upstream.url}/own/v1", key: ["api-key", "%s"], body: { n: 1 })
+    type = Streamer::Providers.register(:compatible, like: :openai, base_url: "#{@upstream.url}/own/v1", key: ["api-key", "%s"],
+                                                     body: { n: 1 })
     assert_same type, Streamer::Providers["compatible"]
     assert_includes Streamer::Providers.names, :compatible
     type.new(api_key: "k").chat(model: "m", messages: []).request.call.read
@@ -69,7 +73,8 @@ class ProviderRequestsTest < Minitest::Test
   end
 
   def test_one_of_ones_own
-    @upstream.on("/ask") { |exchange| exchange.stream(["data: {\"say\":\"Hel\"}\n\n", "data: {\"say\":\"lo\",\"why\":\"over\"}\n\n", "data: END\n\n"]) }
+    events = ['{"say":"Hel"}', '{"say":"lo","why":"over"}', "END"].map { |data| "data: #{data}\n\n" }
+    @upstream.on("/ask") { |exchange| exchange.stream(events) }
     Streamer::Providers.register(:own, base_url: @upstream.url, path: "/ask", done: "END", text: "say", kept: { finish_reason: "why" })
     answer = Streamer::Providers[:own].new.chat(model: "m").each_text { |text| assert_includes %w[Hel lo], text }
     assert_equal "over", answer.finish_reason
@@ -84,7 +89,8 @@ class ProviderRequestsTest < Minitest::Test
     provider = Streamer::Providers[:openai].new(api_key: "sk-secret", base_url: @upstream.url)
     chat = provider.chat(model: "m", messages: [])
     assert_match(/OpenAI.*#{Regexp.escape(@upstream.url)}/, provider.inspect)
-    [provider.inspect, chat.inspect, chat.request.inspect, chat.call.inspect, chat.plan.inspect].each { |text| refute_includes text, "sk-secret" }
+    shown = [provider, chat, chat.request, chat.call, chat.plan].map(&:inspect)
+    shown.each { |text| refute_includes text, "sk-secret" }
   end
 
   private

@@ -30,7 +30,7 @@ module RelayContractTests
   def test_text_where_values_are_wanted_is_refused
     answer("text/plain", ["oops"])
 
-    assert_equal "response_error", relay.next_event.json["error"]
+    assert_equal "response_error", relay.events.last.json["error"]
     assert_equal %w[failed response_error], result.values_at("status", "reason")
   end
 
@@ -59,7 +59,7 @@ module RelayContractTests
       answer(type, ["{\"error\":{\"message\":\"no such model\"}}"], { "request-id" => "req-2" })
       note = "#{name} #{type}"
 
-      assert_equal "response_error", relay(note: note).next_event.json["error"]
+      assert_equal "response_error", relay(note: note).events.last.json["error"]
       assert_equal %w[failed response_error req-2], result(note: note).values_at("status", "reason", "request_id")
     end
   end
@@ -67,7 +67,7 @@ module RelayContractTests
   def test_a_document_without_the_value_is_no_stream
     answer("application/json", ["{\"choices\":[{\"message\":{}}]}"])
 
-    assert_equal "response_error", relay.next_event.json["error"]
+    assert_equal "response_error", relay.events.last.json["error"]
     assert_equal "failed", result["status"]
   end
 

@@ -57,7 +57,9 @@ module FaradayExamples
       @hole ||= Socket.new(:INET, :STREAM).tap do |server|
         server.bind(Addrinfo.tcp("127.0.0.1", 0))
         server.listen(0)
-        @fillers = Array.new(4) { Socket.new(:INET, :STREAM).tap { |socket| socket.connect_nonblock(server.local_address, exception: false) } }
+        @fillers = Array.new(4) do
+          Socket.new(:INET, :STREAM).tap { |socket| socket.connect_nonblock(server.local_address, exception: false) }
+        end
       end
       "http://127.0.0.1:#{@hole.local_address.ip_port}"
     end

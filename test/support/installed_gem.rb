@@ -2,7 +2,7 @@
 
 # A gem of the bundle that only some legs have, or one whose files have another gem's names (ruby-openai and openai).
 module InstalledGem
-  # Loads `file` of the gem `name`; false, and a line that says so, where this leg has no such gem.
+  # Loads `file`, with the gem `name` first where files are looked for; false, and a line that says so, where this leg has no such gem.
   def self.load(name, file, reason = "not in this bundle")
     specification = Gem.loaded_specs[name]
     unless specification

@@ -12,7 +12,8 @@ class Notes
   end
 
   def add(name, what, **details)
-    File.open(@path, "a") { |file| file.puts(JSON.generate({ name: name, what: what, **details })) }
+    line = "#{JSON.generate({ name: name, what: what, **details })}\n"
+    File.open(@path, "a") { |file| file.syswrite(line) } # in one piece, whoever else writes
   end
 
   # Array of Hashes. A last line without its end is still being written.

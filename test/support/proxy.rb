@@ -1,12 +1,14 @@
 # frozen_string_literal: true
 
 require "fileutils"
+require_relative "certificates"
 require "socket"
 require "tmpdir"
 
 # A real proxy in front of a server on loopback, in a process of its own.
 #
 #   proxy = Proxy.nginx(server.port)      # Debian's nginx with its own prefix
+#   proxy = Proxy.http2(server.port)      # the same, speaking HTTP/2
 #   proxy = Proxy.thruster(server.port)   # the thruster gem's binary
 #   proxy = Proxy.http                    # tinyproxy, for clients that go out through it; user:, password:
 #   proxy = Proxy.socks                   # microsocks; user:, password:
@@ -18,8 +20,8 @@ class Proxy
 
   attr_reader :port
 
-  # lines: of the location's configuration.
-  def self.nginx(target, lines: "")
+  # lines: of the location's configuration. settings: of the server's. listen: after the address.
+  def self.nginx(target, lines: "", settings: "", listen: "")
     new do |directory, port|
       path = File.join(directory, "nginx.conf")
       File.write(path, <<~CONF)
@@ -31,13 +33,21 @@ class Proxy
           uwsgi_temp_path #{directory}/uwsgi; scgi_temp_path #{directory}/scgi;
           gzip on; gzip_types *;
           server {
-            listen 127.0.0.1:#{port};
+            listen 127.0.0.1:#{port}#{listen};
+            #{settings}
             location / { proxy_pass http://127.0.0.1:#{target}; #{lines} }
           }
         }
       CONF
       [{}, ["/usr/sbin/nginx", "-p", directory, "-c", path, "-e", File.join(directory, "error.log")]]
     end
+  end
+
+  # HTTP/2 over TLS, as localhost; passes on as it comes, and says in x-connection which connection an answer came by.
+  def self.http2(target, settings: "")
+    certificate = "ssl_certificate #{Certificates.server[:cert]}; ssl_certificate_key #{Certificates.server[:key]};"
+    nginx(target, listen: " ssl http2", settings: "gzip off; #{certificate} #{settings}",
+                  lines: "proxy_buffering off; proxy_request_buffering off; proxy_http_version 1.1; add_header x-connection $connection;")
   end
 
   def self.thruster(target, **variables)

@@ -2,10 +2,14 @@
 
 require "async"
 require "async/semaphore"
+require "open3"
 require "puma"
 require "puma/server"
+require "rbconfig"
+require "streamer/providers" # here, since async on Ruby 3.1 cannot read files
 require "stringio"
 require "timeout"
+require_relative "provider_transcripts"
 require_relative "rails_app"
 require_relative "sse_client"
 require_relative "upstream"
@@ -28,6 +32,11 @@ module Snippets
   RECORDED = File.expand_path("../fixtures/recordings/chat.json", __dir__)
   HOSTS = %w[https://api.openai.com https://api.example.com https://stock.example.com https://log.example.com].freeze
   PRIVATE_HOST = "https://internal.example.com"
+
+  # Bodies of its services that are no event streams, and an upstream's own error.
+  NDJSON = "{\"message\":{\"content\":\"Hel\"},\"done\":false}\n{\"message\":{\"content\":\"lo\"},\"done\":true}\n"
+  ARRAY = "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hel\"}]}}]},\r\n{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"lo\"}]}}]}]"
+  OVERLOADED = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n"
 
   # An Active Record model that applications have.
   ActiveRecord::Schema.define do
@@ -74,7 +83,15 @@ module Snippets
       end
     end
 
-    def upstream = @upstream ||= start(script)
+    def upstream
+      @upstream ||= start(script).tap do |server|
+        Streamer::Providers.names.each do |name| # where the documents do not name the host, the provider does
+          provider = Streamer::Providers[name]
+          provider.declare(base_url: server.url(URI(provider.declaration[:base_url]).path))
+        end
+      end
+    end
+
     def private_upstream = @private_upstream ||= start(script, tls: true)
 
     # A Puma in this process, with Rails' whole stack.
@@ -120,18 +137,29 @@ module Snippets
         "/v1/chat/completions" => ->(exchange) { exchange.stream(chat) },
         "/events" => ->(exchange) { exchange.stream(numbered) },
         "/lines" => ->(exchange) { exchange.answer("one\ntwo\n") },
+        "/api/chat" => ->(exchange) { exchange.answer(NDJSON, type: "application/x-ndjson") },
+        "/models/small:streamGenerateContent" => ->(exchange) { exchange.answer(ARRAY, type: "application/json") },
+        "/overloaded" => ->(exchange) { exchange.stream([Upstream.token(0), Upstream.token(1), OVERLOADED], headers: { "x-request-id" => "req-7" }) },
+        "/unknown-model" => ->(exchange) { exchange.json({ error: { message: "no such model", type: "invalid_request_error" } }) },
+        "/cut-short" => ->(exchange) { exchange.stream([Upstream.token(0)]) },
         "/orders/7" => ->(exchange) { exchange.json({ id: 7, total: 12.5 }) },
         "/files/report" => ->(exchange) { exchange.json({ bytes: exchange.request.body.bytesize }, status: 200) },
         "/moved" => ->(exchange) { exchange.redirect("/orders/7") },
         "/busy" => ->(exchange) { exchange.json({ error: "slow down" }, status: 429, headers: { "retry-after" => 7 }) },
         "/silent" => ->(exchange) { exchange.head.chunk(numbered.first).stall },
+        "/pinging" => lambda do |exchange|
+          exchange.head.chunk(numbered.first)
+          loop { exchange.chunk("event: ping\ndata: {}\n\n").pause(0.15) }
+        end,
         "/broken" => ->(exchange) { exchange.head.chunk(numbered.first).close },
         "/flaky" => flaky,
         "/down" => ->(exchange) { exchange.json({ error: "out of order" }, status: 500) },
         "/feed" => method(:feed),
         "/quotes/rail" => ->(exchange) { exchange.pause(0.05).json({ error: "no trains today" }, status: 500) },
         "/quotes/air" => ->(exchange) { exchange.pause(0.01).json({ price: 40 }) },
-        "/quotes/sea" => ->(exchange) { exchange.pause(0.1).json({ price: 9 }) }
+        "/quotes/sea" => ->(exchange) { exchange.pause(0.1).json({ price: 9 }) },
+        "/v1/messages" => ->(exchange) { ProviderTranscripts.play(exchange, "anthropic_tools") },
+        "/overloaded/v1/messages" => ->(exchange) { ProviderTranscripts.play(exchange, "anthropic_error") }
       }
     end
 
@@ -197,6 +225,23 @@ module Snippets
 
     # The same among async's tasks.
     def async = Sync { script }
+
+    # gem=NAME: the same in a process of its own, with that gem, for gems that have the same names; where the gem is not in the leg, not at
+    # all. Values are not checked.
+    def alone
+      name = @block.options.fetch("gem")
+      @checks += 1
+      return warn("#{@block.location} does not run: this leg has no #{name}") unless Gem.loaded_specs.key?(name)
+
+      preparation = <<~RUBY
+        $LOAD_PATH.unshift(*Gem.loaded_specs[#{name.dump}].full_require_paths)
+        require "#{name.delete_prefix("ruby-")}"
+      RUBY
+      output, status = Open3.capture2e(RbConfig.ruby, "-Ilib", "-rbundler/setup", "-e", preparation + localized(@block.text))
+      raise Wrong, output unless status.success?
+
+      @output.print(output)
+    end
 
     # A whole controller, of which each action is asked for. params={...}: the query; headers={...}: the request's; error=NAME: the error
     # event that it ends with; status=422: no stream but this answer; saved=STATUS: what the last Answer then has (a callback may come later).

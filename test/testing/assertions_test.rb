@@ -8,7 +8,19 @@ require "streamer/testing"
 class AssertionsTest < Minitest::Test
   include Streamer::Testing::Assertions
 
-  BODY = ": hello\n\nevent: token\ndata: {\"content\":\"Hel\"}\n\nevent: token\ndata: {\"content\":\"lo\",\"n\":2}\n\nevent: done\ndata: bye\n\n"
+  BODY = <<~STREAM
+    : hello
+
+    event: token
+    data: {"content":"Hel"}
+
+    event: token
+    data: {"content":"lo","n":2}
+
+    event: done
+    data: bye
+
+  STREAM
   TOKENS = [{ token: { content: "Hel" } }, { token: { content: "lo", n: 2 } }].freeze
   Response = Struct.new(:body)
 

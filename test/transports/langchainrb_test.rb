@@ -11,7 +11,8 @@ InstalledGem.load("ruby-openai", "openai")
 InstalledGem.load("langchainrb", "langchain")
 Langchain.logger.level = Logger::FATAL
 # Loaded here, since async on Ruby 3.1 cannot read files.
-[Langchain::LLM::Ollama, Langchain::LLM::OllamaResponse, Langchain::LLM::OpenAI, Langchain::LLM::OpenAIResponse, Langchain::LLM::Parameters::Chat]
+[Langchain::LLM::OllamaResponse, Langchain::LLM::OpenAIResponse, Langchain::LLM::Parameters::Chat, Langchain::LLM::UnifiedParameters]
+[Langchain::LLM::Ollama.new, Langchain::LLM::OpenAI.new(api_key: "k")]
 
 # langchainrb as it is, on the adapter: its Ollama asks through Faraday, its OpenAI through ruby-openai.
 module LangchainTests
@@ -42,21 +43,28 @@ module LangchainTests
   def test_openai
     @upstream.on("/v1/chat/completions") { |exchange| ProviderTranscripts.play(exchange, "openai_text", split: 50) }
     seen = +""
-    answer = Langchain::LLM::OpenAI.new(api_key: "sk-1", llm_options: { uri_base: @upstream.url }).chat(messages: MESSAGES) do |piece|
-      seen << piece.dig("delta", "content").to_s
-    end
+    answer = openai.chat(messages: MESSAGES) { |piece| seen << piece.dig("delta", "content").to_s }
     assert_equal [TEXT, TEXT], [seen, answer.chat_completion]
   end
 
   def test_openai_tools
     @upstream.on("/v1/chat/completions") { |exchange| ProviderTranscripts.play(exchange, "openai_tools", split: 50) }
-    answer = Langchain::LLM::OpenAI.new(api_key: "sk-1", llm_options: { uri_base: @upstream.url }).chat(messages: MESSAGES) { |piece| piece }
+    answer = openai.chat(messages: MESSAGES) { |piece| piece }
     assert_equal %w[get_weather get_time], answer.tool_calls.map { |call| call.dig("function", "name") }
   end
+
+  private
+
+  def openai = Langchain::LLM::OpenAI.new(api_key: "sk-1", llm_options: { uri_base: @upstream.url })
 end
 
 class LangchainOnThreadsTest < Minitest::Test
   include Contexts::Threads
+  include LangchainTests
+end
+
+class LangchainInASchedulerTest < Minitest::Test
+  include Contexts::Scheduled
   include LangchainTests
 end
 

@@ -76,6 +76,11 @@ if InstalledGem.load("ruby_llm", "ruby_llm", "it wants Ruby 3.1.3 or newer, and 
     include RubyLLMTests
   end
 
+  class RubyLLMInASchedulerTest < Minitest::Test
+    include Contexts::Scheduled
+    include RubyLLMTests
+  end
+
   class RubyLLMInAsyncTest < Minitest::Test
     include Contexts::InAsync
     include RubyLLMTests

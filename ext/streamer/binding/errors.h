@@ -14,7 +14,8 @@ extern VALUE streamer_client_disconnected;
 /* The exception for a status other than OK, MORE, EVENT, FULL and MISSING. */
 VALUE streamer_error_for_status(enum streamer_status status);
 
-/* What the upstream said of its own failure, or the document that nobody wanted (STREAMER_UNWANTED): an UpstreamError. */
+/* What the upstream said of its own failure, or the document that nobody wanted (STREAMER_UNWANTED): an UpstreamError.
+ */
 VALUE streamer_complaint(enum streamer_status status, const char *bytes, size_t length, bool document);
 
 /* Raises it. */

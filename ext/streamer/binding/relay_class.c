@@ -267,6 +267,7 @@ static VALUE counters(VALUE class) {
     if (reactor != NULL) {
         struct streamer_reactor_stats stats = streamer_reactor_stats(reactor);
         SET("upstreams", stats.open);
+        SET("queued", stats.queued);
         SET("requests", stats.transfers);
         SET("reused", stats.reused);
         SET("bytes", stats.bytes);

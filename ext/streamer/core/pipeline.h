@@ -49,6 +49,9 @@ struct streamer_pipeline_options {
     size_t event_length;
     const char *id; /* each frame gets the id ID1, ID2, …; NULL: none. Not for an event stream's that pass through */
     size_t id_length;
+    const char
+        *from; /* the type of the events that have the values in `paths`; NULL: any. Kept ones are in any event */
+    size_t from_length;
     struct streamer_watch_options watch;
     bool text;
     bool raw;

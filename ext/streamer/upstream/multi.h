@@ -32,7 +32,7 @@ struct streamer_reactor {
     int ready_count;
 
     struct {
-        atomic_ullong turns, transfers, reused, bytes, pauses, open;
+        atomic_ullong turns, transfers, reused, bytes, pauses, open, queued;
     } stats;
 };
 

@@ -9,7 +9,7 @@
 #include "multi.h"
 
 /* What other threads want of the next turn. */
-enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8 };
+enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8, WANT_GIVE_UP = 16 };
 
 static void lock(struct streamer_transfer *transfer) {
     pthread_mutex_lock(&transfer->signal.lock);
@@ -35,9 +35,17 @@ static bool inbox_empty(struct streamer_transfer *transfer) {
 
 /* ---- libcurl's callbacks ---- */
 
+/* The answer is given up. Over HTTP/2 libcurl (7.88 to 8.14 at least) buffers the stream's reset until the connection
+ * has something else to send, and the upstream would go on for nobody. So where nobody else uses the connection it is
+ * closed, as it is over HTTP/1.1; for the other case see tell_upstream. */
+static void abandon(struct streamer_transfer *transfer) {
+    curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 /* Stops libcurl from within a callback, which returns this; streamer_transfer_completed then brings the transfer home.
  */
 static size_t stop(struct streamer_transfer *transfer, enum streamer_outcome failure) {
+    abandon(transfer);
     if (transfer->failure == STREAMER_OUTCOME_OPEN) transfer->failure = failure;
     return 0;
 }
@@ -228,7 +236,7 @@ static int on_close_socket(void *context, curl_socket_t fd) {
 
 /* The connection stands, new or reused, and the request is about to be sent. */
 static int on_connected(void *context, char *peer, char *local, int peer_port, int local_port) {
-    (void)local, (void)peer_port, (void)local_port;
+    (void)local, (void)peer_port;
     struct streamer_transfer *transfer = context;
     /* A reused connection may be one that somebody else opened without the guard. */
     if (transfer->guard != NULL && !streamer_guard_allows_text(transfer->guard, peer)) {
@@ -236,6 +244,7 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
         return CURL_PREREQFUNC_ABORT;
     }
     transfer->connected = true;
+    transfer->local_port = local_port;
     transfer->sent = transfer->last_activity = streamer_now();
     lock(transfer);
     strncpy(transfer->timings.address, peer, sizeof transfer->timings.address - 1);
@@ -323,6 +332,7 @@ static void on_granted(struct streamer_slot *slot) {
     struct streamer_transfer *transfer =
         (struct streamer_transfer *)((char *)slot - offsetof(struct streamer_transfer, slot));
     transfer->started = streamer_now_us();
+    atomic_fetch_sub_explicit(&transfer->reactor->stats.queued, 1, memory_order_relaxed);
     transfer->last_activity = transfer->started / 1000;
     /* Waiting for a connection that is being made is worth it only where it can be shared. */
     curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT, slot->origin->multiplexes ? 1L : 0L);
@@ -340,6 +350,7 @@ static void start(struct streamer_transfer *transfer) {
     streamer_transfer_retain(transfer); /* the reactor's, until the end */
     streamer_reactor_link(reactor, transfer);
     transfer->linked = true;
+    atomic_fetch_add_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
     on_timer(&transfer->timer, transfer->queued / 1000);
     if (!streamer_slots_ask(&reactor->slots, &transfer->slot, transfer->origin)) {
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_NO_MEMORY, NULL);
@@ -397,6 +408,9 @@ static void run(struct streamer_task *task) {
     int wanted = atomic_exchange(&transfer->wanted, 0);
     if ((wanted & WANT_START) && !ended(transfer)) start(transfer);
     if (wanted & WANT_CANCEL) streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL);
+    if (wanted & WANT_GIVE_UP) {
+        streamer_transfer_finish(transfer, STREAMER_OUTCOME_CONNECT_FAILED, "the system does not watch its socket");
+    }
     if ((wanted & WANT_RECEIVE) && transfer->sink != NULL) feed_sink(transfer);
     if ((wanted & WANT_RECEIVE) && !ended(transfer) && transfer->receive_paused) {
         transfer->receive_paused = false;
@@ -415,6 +429,21 @@ static void want(struct streamer_transfer *transfer, int what) {
     if (!streamer_reactor_post(transfer->reactor, &transfer->task)) streamer_transfer_release(transfer);
 }
 
+/* Makes libcurl send the reset of a stream that was given up: a stream of the same connection that pauses and goes on
+ * has its window to tell of. */
+static void tell_upstream(struct streamer_transfer *left) {
+    if (!left->connected || !left->slot.origin->multiplexes) return;
+    for (struct streamer_transfer *other = left->reactor->transfers; other != NULL; other = other->next) {
+        if (other == left || !other->connected || other->local_port != left->local_port ||
+            strcmp(other->origin, left->origin) != 0)
+            continue;
+        int paused = (other->receive_paused ? CURLPAUSE_RECV : 0) | (other->send_paused ? CURLPAUSE_SEND : 0);
+        curl_easy_pause(other->easy, paused ^ CURLPAUSE_RECV);
+        curl_easy_pause(other->easy, paused);
+        return;
+    }
+}
+
 void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_outcome outcome, const char *detail) {
     struct streamer_reactor *reactor = transfer->reactor;
     bool abandoned =
@@ -427,11 +456,17 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
     struct streamer_timings timings = measure(transfer);
     if (timings.reused) atomic_fetch_add_explicit(&reactor->stats.reused, 1, memory_order_relaxed);
 
-    if (transfer->added) curl_multi_remove_handle(reactor->multi, transfer->easy);
+    if (transfer->added) {
+        if (!transfer->completed) abandon(transfer);
+        curl_multi_remove_handle(reactor->multi, transfer->easy);
+        if (!transfer->completed || transfer->failure != STREAMER_OUTCOME_OPEN) tell_upstream(transfer);
+    }
     curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
     streamer_timers_cancel(&reactor->timers, &transfer->timer);
     if (transfer->linked) streamer_reactor_unlink(reactor, transfer);
+    if (transfer->linked && transfer->started == 0)
+        atomic_fetch_sub_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
     streamer_slots_give_back(&reactor->slots, &transfer->slot);
 
     lock(transfer);
@@ -484,6 +519,7 @@ static enum streamer_outcome outcome_of(const struct streamer_transfer *transfer
 }
 
 void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code) {
+    transfer->completed = true;
     enum streamer_outcome outcome = outcome_of(transfer, code);
     /* A close within the head is an empty HTTP/1.0 answer to libcurl. */
     if (outcome == STREAMER_OUTCOME_COMPLETED && !transfer->head_ready) outcome = STREAMER_OUTCOME_CLOSED;
@@ -596,6 +632,10 @@ void streamer_transfer_start(struct streamer_transfer *transfer) {
 
 void streamer_transfer_cancel(struct streamer_transfer *transfer) {
     want(transfer, WANT_CANCEL);
+}
+
+void streamer_transfer_strand(struct streamer_transfer *transfer) {
+    want(transfer, WANT_GIVE_UP);
 }
 
 void streamer_transfer_resume(struct streamer_transfer *transfer) {

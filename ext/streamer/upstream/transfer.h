@@ -113,9 +113,10 @@ struct streamer_transfer {
     struct streamer_transfer *previous, *next; /* the reactor's open transfers */
     struct streamer_transfer *changed_next;
     bool changed;
-    bool linked, added;
+    bool linked, added, completed; /* known to the reactor, to libcurl, and done by it */
     bool connected;
-    bool guarded; /* an address was refused */
+    int local_port; /* of the connection, which it tells from others to the same origin */
+    bool guarded;   /* an address was refused */
     bool receive_paused, send_paused;
     bool draining;
     size_t drained;
@@ -180,6 +181,9 @@ void streamer_transfer_attach(struct streamer_transfer *transfer, struct streame
 
 /* In a turn: ends it now. */
 void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_outcome outcome, const char *detail);
+
+/* In a turn, by the reactor, from within libcurl: its socket cannot be watched. It ends in the next turn. */
+void streamer_transfer_strand(struct streamer_transfer *transfer);
 
 /* In a turn, by the reactor: libcurl is through with it. */
 void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code);

@@ -21,8 +21,8 @@ module Streamer
       # What relay_events and events.relay are told of this provider's answers. The result's `kept` has finish_reason, input_tokens and
       # output_tokens.
       def plan
-        text, format, done, error, kept = %i[text format done error kept].map { |part| @provider.declared(part) }
-        { value: text, format: format, done: done, error: error, keep: kept }.compact
+        parts = { value: :text, from: :from, format: :format, done: :done, error: :error, keep: :kept }
+        parts.transform_values { |part| @provider.declared(part) }.compact
       end
 
       # Sends it and returns the Answer at its head. Raises ResponseError unless the status is 2xx.

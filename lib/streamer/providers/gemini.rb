@@ -38,7 +38,8 @@ module Streamer
 
       def conversation(messages)
         system, others = parted(messages)
-        { systemInstruction: (content(system) if system), contents: others.map { |message| turn(**message.transform_keys(&:to_sym)) } }.compact
+        turns = others.map { |message| turn(**message.transform_keys(&:to_sym)) }
+        { systemInstruction: (content(system) if system), contents: turns }.compact
       end
 
       def turn(role:, content:)

@@ -11,6 +11,7 @@ module Streamer
               done: { event: %w[response.completed response.incomplete response.failed] },
               error: "response.error",
               text: "delta",
+              from: "response.output_text.delta",
               values: { type: "type", item: "item", index: "output_index", failure: "response.error" },
               kept: { finish_reason: "response.status", input_tokens: "response.usage.input_tokens",
                       output_tokens: "response.usage.output_tokens" }
@@ -19,7 +20,7 @@ module Streamer
         raise UpstreamError, JSON.generate(error: found[:failure]) if found[:failure]
 
         case found[:type]
-        when "response.output_text.delta" then yield found[:text], nil
+        when declared(:from) then yield found[:text], nil
         when "response.function_call_arguments.delta" then yield nil, { index: found[:index], arguments: found[:text] }
         when "response.output_item.added"
           item = found[:item]

@@ -11,17 +11,22 @@ module Streamer
       # headers: others that it always wants. body: what a body has unless the caller says otherwise, such as stream: true.
       # done, error: how its stream ends, and where it has errors; format: how it is framed, where its media type is no help; all as in
       # Response#each_event.
-      # text: the path of an event's text. values: name => path of what else an event has, for `pieces`.
+      # text: the path of an event's text; from: the type of the events that have it, where others have something at that path.
+      # values: name => path of what else an event has, for `pieces`.
       # kept: name => path of what is known in the end: finish_reason, input_tokens and output_tokens.
-      PARTS = %i[base_url path key headers body format done error text values kept].freeze
+      PARTS = %i[base_url path key headers body format done error text from values kept].freeze
+
+      # Those that are Hashes of names.
+      NAMED = %i[headers body values kept].freeze
+      private_constant :NAMED
 
       class << self
-        # Over what the superclass declares; of the parts that are Hashes the names.
+        # Over what the superclass declares; headers, body, values and kept name by name.
         def declare(**parts)
           unknown = parts.keys - PARTS
           raise ArgumentError, "a provider declares #{PARTS.join(", ")}; got #{unknown.first.inspect}" if unknown.any?
 
-          @declaration = declaration.merge(parts) { |part, old, new| part != :done && old.is_a?(Hash) ? old.merge(new) : new }.freeze
+          @declaration = declaration.merge(parts) { |part, old, new| NAMED.include?(part) ? old.merge(new) : new }.freeze
         end
 
         def declaration

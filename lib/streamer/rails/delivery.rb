@@ -4,8 +4,10 @@ require "rack"
 require "time"
 
 require_relative "falcon"
+require_relative "sealed"
 require_relative "../sinks/cork"
 require_relative "../sinks/live"
+require_relative "../sinks/patience"
 require_relative "../sinks/rack"
 require_relative "../sinks/socket"
 
@@ -73,14 +75,23 @@ module Streamer
 
     # What the server gets as the response's body; the block makes a sink of the stream. (No Struct: one answers `each`.)
     class Body
-      def initialize(action, &sink)
+      def initialize(action, request, &sink)
         @action = action
+        @request = request
         @sink = sink
       end
 
       private
 
-      def run(stream) = @action.run(@sink.call(stream))
+      def run(stream)
+        Sealed.seal(@request)
+        sink = @sink.call(stream)
+      rescue SystemCallError, IOError => error # out of descriptors, say
+        stream.close
+        @action.refuse(error)
+      else
+        @action.run(sink)
+      end
     end
 
     # A body that is called with the server's stream.
@@ -113,7 +124,7 @@ module Streamer
       end
 
       def body_for(action)
-        CallableBody.new(action) { |io| Sinks::Socket.new(io, chunked: chunked?, **timing) }
+        CallableBody.new(action, @controller.request) { |io| Sinks::Socket.new(io, chunked: chunked?, **timing) }
       end
     end
 
@@ -147,7 +158,17 @@ module Streamer
       def own_headers = @env["puma.socket"] ? { "Connection" => "close" } : { "Content-Encoding" => "identity" }
 
       def body_for(action)
-        CallableBody.new(action) { |stream| Sinks::Rack.new(stream, **timing) }
+        Sinks::Patience.limit(socket, Controller.write_timeout)
+        CallableBody.new(action, @controller.request) { |stream| Sinks::Rack.new(stream, **timing) }
+      end
+
+      # Puma's, or that of Falcon's connection; nil for neither.
+      def socket
+        return @env["puma.socket"].to_io if @env["puma.socket"]
+
+        request = @env["protocol.http.request"]
+        stream = request.connection&.stream if request.respond_to?(:connection)
+        stream.io.to_io if stream.respond_to?(:io)
       end
     end
 
@@ -155,7 +176,7 @@ module Streamer
       private
 
       def body_for(action)
-        EnumerableBody.new(action) do |stream|
+        EnumerableBody.new(action, @controller.request) do |stream|
           Sinks::Cork.release(@env)
           Sinks::Rack.new(stream, **timing)
         end

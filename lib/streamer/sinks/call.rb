@@ -17,6 +17,9 @@ module Streamer
 
       # From any thread or fiber, any number of times, also before the request was sent: whoever waits or reads gets CancelledError.
       def cancel = (@response || @attempts).cancel
+
+      # Of the last request, as Response#timings; nil until it has ended.
+      def timings = (@response || @attempts).timings
     end
   end
 end

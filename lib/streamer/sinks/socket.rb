@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "base"
+require_relative "patience"
 
 module Streamer
   module Sinks
@@ -15,6 +16,7 @@ module Streamer
       # The socket is the stream's from here on: ClientSocket has a descriptor of its own, and this one is closed.
       def initialize(io, chunked:, heartbeat:, write_timeout: 30)
         super(heartbeat: nil)
+        Patience.limit(io, write_timeout)
         @client = ClientSocket.new(io, chunked: chunked, heartbeat: heartbeat, write_timeout: write_timeout)
         io.close
       end

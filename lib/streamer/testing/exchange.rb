@@ -17,7 +17,6 @@ module Streamer
         def initialize(upstream, socket, request)
           @upstream, @socket, @request = upstream, socket, request
           @sent = 0
-          @chunked = false
         end
 
         # --- whole answers ---
@@ -74,7 +73,6 @@ module Streamer
 
         # Status line and headers of a chunked body.
         def head(status: 200, type: "text/event-stream", headers: {})
-          @chunked = true
           raw("#{status_line(status)}#{fields({ "content-type" => type, "transfer-encoding" => "chunked" }.compact.merge(headers))}\r\n")
         end
 
@@ -137,7 +135,6 @@ module Streamer
 
         # The status line and headers, one byte every `every` seconds.
         def slow_head(every:)
-          @chunked = true
           head = "#{status_line(200)}content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
           head.each_char { |character| raw(character).pause(every) }
           self

@@ -17,7 +17,7 @@ module Streamer
     #   upstream.resets                 # paths of the streams that the client has reset, in their order
     #   upstream.stop
     #
-    # The block gets a Stream for each request, and a fiber of its own.
+    # The block gets a Stream for each request, and a fiber of its own. What it raises is raised by `stop`.
     class HTTP2Upstream
       # What a script writes to. Its methods return it, so they chain.
       class Stream
@@ -68,8 +68,9 @@ module Streamer
         Upstream.without_scheduler do
           @stopping.last.close
           @thread.join
-          @server.close
+          [@server, @stopping.first].each(&:close)
         end
+        raise @failure if @failure
       end
 
       private
@@ -104,8 +105,14 @@ module Streamer
         Async do
           @script.call(Stream.new(request, body))
           body.close_write
-        rescue StandardError
-          @resets << request.path
+          ended = true
+        rescue IOError, ::Protocol::HTTP2::Error, ::Protocol::HTTP::Body::Writable::Closed
+          nil # reset, as older versions of async-http have it
+        rescue StandardError => error
+          ended = true
+          @failure ||= error
+        ensure
+          @resets << request.path unless ended # a task that is stopped, as newer ones have it, passes here, too
         end
         ::Protocol::HTTP::Response[200, [["content-type", "text/event-stream"]], body]
       end

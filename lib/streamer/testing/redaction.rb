@@ -29,7 +29,9 @@ module Streamer
 
       def request_headers(headers) = headers.to_h { |name, value| [name, HARMLESS.include?(name) ? value : MARK] }
 
-      def response_headers(headers) = headers.to_h { |name, value| [name, name.match?(PRIVATE) ? MARK : covered(value)] }
+      def response_headers(headers)
+        headers.to_h { |name, value| [name, name.match?(PRIVATE) ? MARK : covered(value).force_encoding(Encoding::UTF_8).scrub] }
+      end
 
       # [[seconds, bytes], ...] as long as before, also where a secret lies across two reads.
       def reads(reads)

@@ -34,7 +34,11 @@ module Streamer
       end
 
       def failure_message = "expected #{"among others " if @among}these events:\n#{wanted}\nand there were:\n#{found}"
-      def failure_message_when_negated = "expected #{@among ? "no event" : "anything but these events"}:\n#{wanted}\nand there were:\n#{found}"
+
+      def failure_message_when_negated
+        "expected #{@among ? "no event" : "anything but these events"}:\n#{wanted}\nand there were:\n#{found}"
+      end
+
       def description = "stream #{wanted.delete("\n")}"
 
       private

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-require_relative "sized_body"
+require_relative "bodies"
+require_relative "translating"
 
 module Streamer
   module Transports
@@ -57,37 +58,30 @@ module Streamer
 
       def call(env)
         super
-        answer(env)
+        Transports.translating(method(:translated)) { |theirs| answer(env, theirs) }
         @app.call(env)
       end
 
       private
 
-      def answer(env)
-        theirs = nil
+      def answer(env, theirs)
         response = request_for(env).call
         save_response(env, response.status, nil, response.headers.to_h, nil, finished: false)
-        env.body = env.stream_response? ? stream(env, response) { |error| theirs = error } : response.read(max: @max_body)
+        env.body = env.stream_response? ? stream(env, response, theirs) : response.read(max: @max_body)
         env.response.finish(env)
-      rescue Error => error
-        raise if error.equal?(theirs)
-
-        raise ERRORS.find { |ours, _| error.is_a?(ours) }.last, error
       ensure
         response&.cancel
       end
 
-      # Hands the body to on_data and returns what is the response's own: nothing, or an error's body. Yields a Streamer::Error that
-      # on_data raised, as one does that writes to a browser.
-      def stream(env, response)
+      def translated(error) = ERRORS.find { |ours, _| error.is_a?(ours) }.last.new(error)
+
+      # Hands the body to on_data and returns what is the response's own: nothing, or an error's body.
+      def stream(env, response, theirs)
         kept = +""
         env.stream_response do |&on_data|
           each_piece(response) do |piece|
             kept = piece unless response.success? || !kept.empty?
-            on_data.call(piece)
-          rescue Error => error
-            yield error
-            raise
+            theirs.call { on_data.call(piece) }
           end
         end
         kept
@@ -158,7 +152,9 @@ module Streamer
       def tls_of(ssl)
         ssl = ssl.to_h.compact
         unknown = ssl.keys - TLS_OPTIONS
-        raise ArgumentError, "the ssl option #{unknown.first} is not known to the adapter :streamer; #{TLS_OPTIONS.join(", ")} are" if unknown.any?
+        if unknown.any?
+          raise ArgumentError, "the ssl option #{unknown.first} is not known to the adapter :streamer; known are #{TLS_OPTIONS.join(", ")}"
+        end
 
         verify = ssl.fetch(:verify, true) && ssl[:verify_mode] != OpenSSL::SSL::VERIFY_NONE
         { verify: verify, ca_file: ssl[:ca_file], cert: file(ssl, :client_cert), key: file(ssl, :client_key) }.compact

@@ -133,22 +133,6 @@ module LimitsTests
     assert_equal({ per_origin: nil, total: 7, idle_age: 55, age: 900 }, Streamer.limits)
   end
 
-  def test_an_idle_connection_is_given_up_at_its_age
-    Streamer.limits = { idle_age: 1 }
-    2.times { @client.get("/").read }
-    assert_equal 1, @upstream.connections
-    sleep 2.1
-    @client.get("/").read
-    assert_equal 2, @upstream.connections
-  end
-
-  def test_a_connection_in_use_is_given_up_at_its_age
-    Streamer.limits = { age: 1 }
-    @client.get("/").read
-    3.times { sleep(0.7) && @client.get("/").read }
-    assert_operator @upstream.connections, :>, 1
-  end
-
   private
 
   def in_parallel(count, &block) = Array.new(count) { |number| beside { block.call(number) } }.map(&:value)
@@ -180,6 +164,35 @@ end
 class LimitsOnThreadsTest < Minitest::Test
   include Contexts::Threads
   include LimitsTests
+
+  def test_stats_count_who_waits
+    Streamer.limits = { per_origin: 1 }
+    held = @client.get("/hold")
+    waiting = Array.new(2) { beside { @client.get("/").status } }
+    refused = beside { @client.get("/", timeouts: { queue: 1 }) }
+    sleep 0.01 until Streamer.stats[:queued] == 3
+    assert_raises(Streamer::QueueTimeout) { refused.value }
+    assert_equal 2, Streamer.stats[:queued]
+    held.cancel
+    assert_equal [200, 200], waiting.map(&:value)
+    assert_equal 0, Streamer.stats[:queued]
+  end
+
+  def test_an_idle_connection_is_given_up_at_its_age
+    Streamer.limits = { idle_age: 1 }
+    2.times { @client.get("/").read }
+    assert_equal 1, @upstream.connections
+    sleep 2.1
+    @client.get("/").read
+    assert_equal 2, @upstream.connections
+  end
+
+  def test_a_connection_in_use_is_given_up_at_its_age
+    Streamer.limits = { age: 1 }
+    @client.get("/").read
+    3.times { sleep(0.7) && @client.get("/").read }
+    assert_operator @upstream.connections, :>, 1
+  end
 
   def test_who_is_interrupted_leaves_the_queue
     leaves_the_queue { assert_raises(Timeout::Error) { Timeout.timeout(0.1) { @client.get("/never") } } }

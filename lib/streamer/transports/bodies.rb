@@ -23,5 +23,20 @@ module Streamer
         @pos = 0
       end
     end
+
+    # An Enumerator of Strings, read as an IO.
+    class EnumeratedBody # :nodoc:
+      def initialize(pieces)
+        @pieces = pieces
+        @rest = String.new
+      end
+
+      def read(length)
+        @rest << @pieces.next.b while @rest.bytesize < length
+        @rest.slice!(0, length)
+      rescue StopIteration
+        @rest.slice!(0, length) unless @rest.empty?
+      end
+    end
   end
 end
