@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require_relative "notices"
 require_relative "pause"
 
 module Streamer
@@ -72,27 +71,16 @@ module Streamer
 
     # The request of the next attempt, when its time has come; nil when there is none.
     def again(answer)
-      wait = wait_after(answer)
-      elapsed = now - @started
-      return if wait.nil? || wait >= @request.time_left(elapsed) || !(following = @request.again(elapsed + wait))
+      following, wait = @request.another(answer, @transfer.answered?, @made, now - @started)
+      return unless following
 
       @made += 1
-      Notices.publish("retry", request: @request.to_s, attempt: @made, wait: wait, **cause(answer))
       answer.cancel if answer.is_a?(Response)
       @pause.wait(wait)
       raise CancelledError.new("the request was cancelled").concerning(@request.to_s) if @cancelled
 
       following
     end
-
-    def wait_after(answer)
-      retries = @request.retries
-      return retries.wait_after_answer(answer.status, answer.headers, @made) if answer.is_a?(Response)
-
-      retries.wait_after_error(answer, @request.method, @transfer.answered?, @made)
-    end
-
-    def cause(answer) = answer.is_a?(Response) ? { status: answer.status } : { error: answer }
 
     def conclude(answer)
       raise answer if answer.is_a?(Error)

@@ -39,6 +39,16 @@ module Streamer
       nil # there was no answer; verify says so
     end
 
+    # What follows it (Request#another) when it failed and nothing was relayed. attempts: how many there were again already.
+    def another(request, attempts) # :nodoc:
+      return if completed? || left? || measures[:frames].positive?
+
+      verify(request)
+      nil
+    rescue ResponseError, ConnectionError, TimeoutError => error
+      request.another(error, @transfer.answered?, attempts, measures[:duration])
+    end
+
     # Raises how it failed; self when the answer was complete.
     def verify(request)
       return self if completed?
@@ -61,10 +71,10 @@ module Streamer
     # What the upstream's side took, as Response#timings.
     def upstream_timings = @transfer.timings
 
-    private
+    # Whether the browser's leaving ended it, or it has left since.
+    def left? = !@outlives_browser && browser != :there # :nodoc:
 
-    # Whether the browser's leaving is what ended it.
-    def left? = !@outlives_browser && browser != :there
+    private
 
     def headers = Headers.parse(@transfer.head)
   end

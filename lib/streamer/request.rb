@@ -2,6 +2,7 @@
 
 require "json"
 require "uri"
+require_relative "notices"
 
 module Streamer
   # A request that is not sent yet: what Client#request sends at once, and Streamer.merge and relay_events when it is their turn.
@@ -108,20 +109,15 @@ module Streamer
       dup.tap { |request| request.headers = checked(@headers.merge(headers), nil) }
     end
 
-    # Seconds of the total timeout that are left when so many are over.
-    def time_left(elapsed) # :nodoc:
-      total = @timeouts[:total].to_f
-      total.positive? ? total - elapsed : Float::INFINITY
-    end
+    # What follows an attempt that took `elapsed` seconds: the Request to send, and in how many seconds; nil when nothing does. outcome,
+    # answered, attempts: as in Retries#wait_after.
+    def another(outcome, answered, attempts, elapsed) # :nodoc:
+      wait = retries.wait_after(outcome, method, answered, attempts)
+      return if wait.nil? || wait >= time_left(elapsed) || !(following = again(elapsed + wait))
 
-    # The same request for another attempt, after so many seconds; nil when its body cannot be read again.
-    def again(elapsed) # :nodoc:
-      return if streams_body? && !@body.respond_to?(:rewind)
-
-      @body.rewind if streams_body?
-      dup.tap { |request| request.timeouts = remaining_timeouts(elapsed) }
-    rescue SystemCallError
-      nil # a pipe
+      cause = outcome.respond_to?(:status) ? { status: outcome.status } : { error: outcome }
+      Notices.publish("retry", request: to_s, attempt: attempts + 1, wait: wait, **cause)
+      [following, wait]
     end
 
     protected
@@ -153,6 +149,22 @@ module Streamer
       request.route = same_origin ? @route : @route.elsewhere
       request.followed = @followed + 1
       request
+    end
+
+    # Seconds of the total timeout that are left when so many are over.
+    def time_left(elapsed)
+      total = @timeouts[:total].to_f
+      total.positive? ? total - elapsed : Float::INFINITY
+    end
+
+    # The same, with what is left of its time; nil when its body cannot be read again.
+    def again(elapsed)
+      return if streams_body? && !@body.respond_to?(:rewind)
+
+      @body.rewind if streams_body?
+      dup.tap { |request| request.timeouts = remaining_timeouts(elapsed) }
+    rescue SystemCallError
+      nil # a pipe
     end
 
     def remaining_timeouts(elapsed)

@@ -5,11 +5,11 @@ require "time"
 module Streamer
   # When a request that came to nothing is sent again, and how long that waits. Only ever while nothing of an answer was delivered:
   #
-  # - It was not sent: the name did not resolve, nobody listened, the connection took too long. Any method.
+  # - It was not sent: the name did not resolve, nobody listened, a connection took too long or was not free. Any method.
   # - It was refused: 408, 409, 429 or 5xx. Any method. The upstream's x-should-retry: true or false is believed.
   # - The connection closed: any method before the first line of the answer; after it only methods that are idempotent (RFC 9110, section
   #   9.2.2: not POST, not PATCH).
-  # - It took too long after it was sent (first_event, idle): only idempotent methods. A total timeout never: it spans all attempts.
+  # - It took too long after it was sent (first_byte, first_event, idle, event_idle): only idempotent methods. A total timeout never: it spans all attempts.
   #
   # It waits as the upstream says (retry-after-ms; Retry-After in seconds or as a date), else for first * 2 ** attempts seconds, at most
   # longest, of which up to half is taken off at random, so that many clients do not come back together.
@@ -49,19 +49,13 @@ module Streamer
       freeze
     end
 
-    # Seconds to wait before the attempt that follows this answer; nil when there is none. attempts: how many there were again already.
-    def wait_after_answer(status, headers, attempts)
-      return if attempts >= times || !refused?(status, headers)
+    # Seconds to wait before the attempt that follows; nil when there is none. outcome: of the last one, a Response, or the error in its
+    # place. answered: whether a line of an answer had arrived. attempts: how many there were again already.
+    def wait_after(outcome, method, answered, attempts)
+      return if attempts >= times
+      return wait_after_answer(outcome.status, outcome.headers, attempts) if outcome.respond_to?(:status)
 
-      asked = asked_wait(headers)
-      return back_off(attempts) unless asked
-
-      asked if asked <= @obeyed
-    end
-
-    # The same after an error. answered: whether a line of the answer had arrived.
-    def wait_after_error(error, method, answered, attempts)
-      back_off(attempts) if attempts < times && harmless?(error, IDEMPOTENT.include?(method), answered)
+      back_off(attempts) if harmless?(outcome, IDEMPOTENT.include?(method), answered)
     end
 
     # Seconds before the next attempt, after so many.
@@ -70,6 +64,15 @@ module Streamer
     end
 
     private
+
+    def wait_after_answer(status, headers, attempts)
+      return unless refused?(status, headers)
+
+      asked = asked_wait(headers)
+      return back_off(attempts) unless asked
+
+      asked if asked <= @obeyed
+    end
 
     def refused?(status, headers)
       case headers["x-should-retry"]

@@ -350,7 +350,7 @@ module RailsApp
 
     def upstream
       timeouts = JSON.parse(params.fetch(:timeouts, "{}"), symbolize_names: true)
-      Streamer::Request.new("GET", params.fetch(:upstream), timeouts: timeouts)
+      Streamer::Request.new("GET", params.fetch(:upstream), timeouts: timeouts, retries: params[:retries]&.to_i)
     end
 
     # The request's parameters by their own names; what is JSON there is JSON here.
