@@ -139,11 +139,10 @@ class PipelineFormatsTest < Minitest::Test
   end
 
   def test_no_object_is_made_per_event_of_any_format
-    { ndjson: ->(count) { "{\"a\":\"x\",\"b\":[1]}\n" * count }, json: ->(count) { "{\"a\":\"x\",\"b\":[1]} " * count },
-      text: ->(count) { "text " * count } }.each do |format, body|
-      pipeline = Streamer::Pipeline.new(format: format, value: ("a" unless format == :text))
+    %i[ndjson json].each do |format|
+      pipeline = Streamer::Pipeline.new(format: format, value: "a")
       costs = [100, 1000].map do |count|
-        bytes = body.call(count)
+        bytes = "{\"a\":\"x\",\"b\":[1]}\n" * count
         Array.new(3) { allocations { pipeline.feed(bytes) } }.min
       end
       assert_equal costs.first, costs.last, format

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require "fileutils"
-require_relative "certificates"
+require_relative "upstream"
 require "socket"
 require "tmpdir"
 

@@ -1,6 +1,7 @@
 #include "request.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct options {
     CURL *easy;
@@ -52,12 +53,28 @@ static void set_route(struct options *options, const struct streamer_request *re
     SET(options, CURLOPT_CONNECTTIMEOUT_MS, 0x7fffffffL); /* ours counts; libcurl's default of 300 s would too */
 }
 
+/* Whether libcurl's own file of authorities is there. */
+static bool has_authorities(CURL *easy) {
+#if LIBCURL_VERSION_NUM >= 0x075400
+    char *path = NULL;
+    return curl_easy_getinfo(easy, CURLINFO_CAINFO, &path) == CURLE_OK && path != NULL && access(path, R_OK) == 0;
+#else
+    return false;
+#endif
+}
+
 static void set_tls(struct options *options, const struct streamer_request *request) {
     SET(options, CURLOPT_SSL_VERIFYPEER, request->verify ? 1L : 0L);
     SET(options, CURLOPT_SSL_VERIFYHOST, request->verify ? 2L : 0L);
     if (request->ca_file != NULL) {
         SET(options, CURLOPT_CAINFO, request->ca_file);
         SET(options, CURLOPT_PROXY_CAINFO, request->ca_file);
+    }
+    /* What the caller names is all that is trusted. And libcurl keeps the authorities of a file, not those of a
+     * directory: with Debian's it would read them anew for each connection, 30 ms of a turn against 2. */
+    if (request->ca_file != NULL || has_authorities(options->easy)) {
+        SET(options, CURLOPT_CAPATH, NULL);
+        SET(options, CURLOPT_PROXY_CAPATH, NULL);
     }
     SET(options, CURLOPT_SSLCERT, request->certificate);
     SET(options, CURLOPT_SSLKEY, request->key);
