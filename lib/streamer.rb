@@ -72,12 +72,12 @@ module Streamer
     #   Streamer.merge(a: client.get_request("/a"), b: client.get_request("/b")) { |name, event| ... }
     #   Streamer.merge(requests, limit: 20, on_error: :yield, progress: ->(progress, name, error) { ... }) { |name, event| ... }
     #
-    # sources: name => Request, Response, EventSource, or anything whose call returns one of them. Given as a Hash, options may follow; given
-    # as keywords, all of them are names. An answer that is neither an event stream nor NDJSON gives one Event with its whole
+    # sources: name => Request, Response, EventSource, or anything whose call returns one of them. Given as a Hash, options may follow;
+    # given as keywords, all of them are names. An answer that is neither an event stream nor NDJSON gives one Event with its whole
     # body.
     # limit: how many sources are open at once; nil for all. on_error: :raise ends everything with the first error of a source; :yield
-    # yields (name, Streamer::Error) for that one and goes on. progress: called with { done: 2, total: 3 }, the name and the error or nil, for
-    # each source that has ended.
+    # yields (name, Streamer::Error) for that one and goes on. progress: called with { done: 2, total: 3 }, the name and the error or nil,
+    # for each source that has ended.
     #
     # A block that breaks or raises cancels all that is open, and so do Timeout, Thread#kill and a stopped task. No thread and no task is
     # started; what a source's call does is done between the others' events, and may wait for upstreams, but should for nothing else.

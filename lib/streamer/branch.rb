@@ -39,8 +39,8 @@ module Streamer
       end
     end
 
-    # Takes its turn: [value] when it hands one over and shall be resumed at once; nil when it waits; at its end :ended or a Streamer::Error.
-    # Raises what else its work raises.
+    # Takes its turn: [value] when it hands one over and shall be resumed at once; nil when it waits; at its end :ended or a
+    # Streamer::Error. Raises what else its work raises.
     def resume
       @started = true
       @fiber.resume

@@ -31,10 +31,11 @@ module Streamer
 
     # A GET event stream that is connected again when it ends: an EventSource, read at once with a block (|event|).
     # options: last_event_id:, reconnection_time:, longest:, failures: as in EventSource, the rest as for request. Unless given here, the
-    # first_event and total timeouts are off: such a stream may be silent for long, and has no end.
-    def events(path = "", timeouts: {}, last_event_id: "", reconnection_time: EventSource::RECONNECTION_TIME, longest: 60, failures: nil, **options, &block)
-      source = EventSource.new(build("get", path, timeouts: { first_event: nil, total: nil }.merge(timeouts), **options),
-                               last_event_id: last_event_id, reconnection_time: reconnection_time, longest: longest, failures: failures)
+    # first_event, event_idle and total timeouts are off: such a stream may be silent for long, and has no end.
+    def events(path = "", timeouts: {}, **options, &block)
+      own = options.slice(:last_event_id, :reconnection_time, :longest, :failures)
+      timeouts = { first_event: nil, event_idle: nil, total: nil }.merge(timeouts)
+      source = EventSource.new(build("get", path, timeouts: timeouts, **options.except(*own.keys)), **own)
       block ? source.each_event(&block) : source
     end
 

@@ -14,9 +14,9 @@ module Streamer
   # - The last event ID is sent along as Last-Event-ID.
   # - 204 ends it. Any status but 200, another media type than text/event-stream, an untrusted certificate, and a line or an event that is
   #   too long are errors, and raised. (What retries: of the client covers is tried again first.)
-  # - All else, the stream's end, a broken connection, an idle timeout, is followed by another connection, to the URL it began with, after the
-  #   reconnection time: what the upstream said last in `retry`, 3 seconds until then. That doubles with each connection in a row that has
-  #   brought no event, up to `longest`, and up to a quarter is added at random. Only an event sets it back, no connection.
+  # - All else, the stream's end, a broken connection, an idle timeout, is followed by another connection, to the URL it began with, after
+  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then. That doubles with each connection in a row that
+  #   has brought no event, up to `longest`, and up to a quarter is added at random. Only an event sets it back, no connection.
   #
   # Each reconnection is published as reconnect.streamer (request, wait, failures, error) where ActiveSupport::Notifications is loaded.
   # Belongs to one thread or fiber at a time, close excepted.
@@ -36,8 +36,8 @@ module Streamer
     # Seconds.
     attr_reader :reconnection_time
 
-    # request: a GET Request. last_event_id: where to begin. longest: seconds, of a wait that has doubled. failures: how many connections in a
-    # row may bring no event before the last error is raised; nil for any number, as in a browser.
+    # request: a GET Request. last_event_id: where to begin. longest: seconds, of a wait that has doubled. failures: how many connections in
+    # a row may bring no event before the last error is raised; nil for any number, as in a browser.
     def initialize(request, last_event_id: "", reconnection_time: RECONNECTION_TIME, longest: 60, failures: nil)
       raise ArgumentError, "an event source is read with GET; got #{request.method}" unless request.method == "GET"
 
@@ -149,7 +149,8 @@ module Streamer
     def raise_when_in_vain(error)
       return if @allowed.nil? || @failures < @allowed
 
-      raise error || ClosedError.new("the event stream ended #{@failures} times in a row without an event (failures:)").concerning(@request.to_s)
+      error ||= ClosedError.new("the event stream ended #{@failures} times in a row without an event (failures:)")
+      raise error.concerning(@request.to_s)
     end
   end
 end

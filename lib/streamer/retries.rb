@@ -9,7 +9,8 @@ module Streamer
   # - It was refused: 408, 409, 429 or 5xx. Any method. The upstream's x-should-retry: true or false is believed.
   # - The connection closed: any method before the first line of the answer; after it only methods that are idempotent (RFC 9110, section
   #   9.2.2: not POST, not PATCH).
-  # - It took too long after it was sent (first_byte, first_event, idle, event_idle): only idempotent methods. A total timeout never: it spans all attempts.
+  # - It took too long after it was sent (first_byte, first_event, idle, event_idle): only idempotent methods. A total timeout never: it
+  #   spans all attempts.
   #
   # It waits as the upstream says (retry-after-ms; Retry-After in seconds or as a date), else for first * 2 ** attempts seconds, at most
   # longest, of which up to half is taken off at random, so that many clients do not come back together.
@@ -33,7 +34,8 @@ module Streamer
       end
     end
 
-    # times: further attempts. first, longest: seconds. obeyed: seconds of a Retry-After that are waited; one that says more is not tried again.
+    # times: further attempts. first, longest: seconds. obeyed: seconds of a Retry-After that are waited; one that says
+    # more is not tried again.
     def initialize(times: 2, first: 0.5, longest: 8, obeyed: 60)
       raise ArgumentError, "times is a number of attempts, not negative; got #{times.inspect}" unless times.is_a?(Integer) && times >= 0
 
