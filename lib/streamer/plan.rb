@@ -10,8 +10,8 @@ module Streamer
     # Frames may be held back so long and up to so much: [milliseconds, bytes]; nil for not at all.
     attr_reader :flush
 
-    # format, value, event, done, error, keep, collect: as in Pipeline. frame: :json for {"name":value}, :text for the value's characters, :raw for the
-    # upstream's events as they are. ids: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
+    # format, value, event, done, error, keep, collect: as in Pipeline. frame: :json for {"name":value}, :text for the value's characters,
+    # :raw for the upstream's events as they are. ids: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
     def initialize(frame: :json, ids: nil, flush: nil, **options)
       raise ArgumentError, "frame is one of #{FRAMES.join(", ")}; got #{frame.inspect}" unless FRAMES.include?(frame)
 

@@ -346,7 +346,7 @@ module RailsApp
       %i[frame on_disconnect].each { |name| given[name] &&= given[name].to_sym }
       given[:heartbeat] &&= given[:heartbeat].to_f
       given[:retry] &&= given[:retry].to_i
-      { value: "choices.0.delta.content", event: "token" }.merge(given, json(:keep), json(:flush), json(:terminal), json(:value), json(:done))
+      { value: "choices.0.delta.content", event: "token" }.merge(given, *%i[keep flush terminal value done].map { |name| json(name) })
     end
 
     def json(name)
