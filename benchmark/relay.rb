@@ -70,8 +70,10 @@ module Bench
 
     private
 
+    def all = CONTENDERS
+
     def contenders(servers)
-      @contenders ||= CONTENDERS.select { |contender| servers.public_send(contender.server) }
+      @contenders ||= all.select { |contender| servers.public_send(contender.server) }
     end
 
     SAMPLE = 20
@@ -160,17 +162,15 @@ module Bench
 
     def compare(found)
       { NGINX => 1.4, GO => 0.65, ASYNC => 0.35 }.each do |other, limit|
-        at_most(limit, found, RELAY, other, "CPU") { |way| cpu(found, way) }
+        at_most(limit, found, RELAY, other, MANY, "CPU") { |way| cpu(found, way) }
       end
-      %i[p50 p99].each { |point| at_most(1.5, found, RELAY, NGINX, point) { |way| delay(found, way, point) } }
-      at_most(0.6, found, BARE, BARE_ASYNC, "CPU") { |way| cpu(found, way) }
-      at_most(0.2, found, BARE, BARE_ASYNC, "p99") { |way| delay(found, way, :p99) }
+      %i[p50 p99].each { |point| at_most(1.5, found, RELAY, NGINX, MANY, point) { |way| delay(found, way, point) } }
     end
 
-    def at_most(limit, found, ours, other, what)
+    def at_most(limit, found, ours, other, load, what)
       return unless found.key?(other)
 
-      target("#{ours.name}, #{MANY}: #{what} against #{other.name}", "<= #{limit}", quotient(yield(ours), yield(other)), "×")
+      target("#{ours.name}, #{load}: #{what} against #{other.name}", "<= #{limit}", quotient(yield(ours), yield(other)), "×")
     end
 
     # What a token more costs: the start of a stream and Rails' part of a request fall out.
@@ -236,7 +236,7 @@ module Bench
     # Streams of all rounds without all their tokens or without an end.
     def cut(found, contender) = found[contender].sum { |result| result[:incomplete] }.to_s
 
-    def contenders_of(found) = CONTENDERS & found.keys
+    def contenders_of(found) = all & found.keys
 
     # Milliseconds.
     def delay(found, contender, point) = median(found, contender) { |result| result[:delay_us][point] / 1000.0 }

@@ -14,9 +14,12 @@ require_relative "extract"
 require_relative "encode"
 require_relative "pipeline"
 require_relative "relay"
+require_relative "fibers"
+require_relative "upstreams"
 
 module Bench
-  STAGES = { "decode" => Decode, "extract" => Extract, "encode" => Encode, "pipeline" => Pipeline, "relay" => Relay }.freeze
+  STAGES = { "decode" => Decode, "extract" => Extract, "encode" => Encode, "pipeline" => Pipeline, "relay" => Relay, "fibers" => Fibers,
+             "upstreams" => Upstreams }.freeze
 
   # How much is measured. settings_of_long: of the 64 MiB line.
   Size = Struct.new(:tokens, :settings, :settings_of_long, :core_seconds, :relay_rounds, :long_relay,

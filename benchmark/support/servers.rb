@@ -17,6 +17,7 @@ module Bench
   #     servers.puma.port      # likewise falcon, nginx and go; started at first use. nil where the program is missing
   #     servers.puma.get("/")  # String
   #     servers.load(servers.puma, "/path", streams: 10, tokens: 100, us: 20_000, limit: 30)   # loadgen's Hash
+  #     servers.client("upstreams.rb", "tasks", 10)   # the Hash that a script of apps/ prints
   #   end                      # ends everything that was started
   class Servers
     ROOT = File.expand_path("../..", __dir__)
@@ -83,17 +84,13 @@ module Bench
     end
 
     def load(server, path, streams:, tokens:, us:, limit:)
-      output, input = IO.pipe
-      pid = spawn({}, [*on(1), Tools.c("loadgen"), server.port.to_s, "#{path}?n=#{tokens}&us=#{us}", streams.to_s, tokens.to_s,
-                       limit.to_s, server.pid.to_s], out: input)
-      input.close
-      found = output.read
-      @pids.delete(Process.wait(pid))
-      raise "loadgen failed" unless $?.success?
+      run("loadgen", [*on(1), Tools.c("loadgen"), server.port.to_s, "#{path}?n=#{tokens}&us=#{us}", streams.to_s, tokens.to_s,
+                      limit.to_s, server.pid.to_s])
+    end
 
-      JSON.parse(found, symbolize_names: true)
-    ensure
-      output&.close
+    # What a script of apps/ has measured, on the servers' core.
+    def client(script, *arguments)
+      run(script, [*on(0), RbConfig.ruby, "-W0", "-I#{File.join(ROOT, "lib")}", File.join(APPS, script), upstream_url, *arguments.map(&:to_s)])
     end
 
     def stop
@@ -135,6 +132,20 @@ module Bench
       pid = spawn({ "UPSTREAM" => upstream_url }.merge(variables), [*on(0), *yield(port)], out: log, err: %i[child out])
       wait_ready(name, pid, port, log)
       Server.new(name, pid, port)
+    end
+
+    # The JSON that a program prints.
+    def run(name, command)
+      output, input = IO.pipe
+      pid = spawn({}, command, out: input)
+      input.close
+      found = output.read
+      @pids.delete(Process.wait(pid))
+      raise "#{name} failed" unless $?.success?
+
+      JSON.parse(found, symbolize_names: true)
+    ensure
+      output&.close
     end
 
     # taskset becomes the program that it starts, so the pid is the program's.

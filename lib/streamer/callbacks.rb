@@ -22,12 +22,21 @@ module Streamer
         stream.relay.start
       end
 
+      # Ends the stream: first the browser's side, which does not wait for anybody's callback.
+      def close(stream)
+        protect { stream.conclude }
+        guard { stream.deliver_text }
+        guard { stream.finish }
+        Streams.remove(stream)
+      end
+
       private
 
       def revive
         @by_relay = {} unless @pid == Process.pid
         @pid = Process.pid
-        @due = {}      # of streams whose text waits for its moment; the thread's alone
+        @due = {}      # of streams whose text waits for its moment; the thread's alone, as the next two
+        @paused = {}   # of streams that wait for another attempt
         @next_due = nil
         @thread = Thread.new { run }.tap { |thread| thread.name = "streamer-callbacks" }
       end
@@ -36,7 +45,7 @@ module Streamer
         loop do
           id, news = Relay.take_news(@next_due && [@next_due - now, 0].max)
           handle(id, news) if id
-          deliver_due if @next_due && @next_due <= now
+          see_to_due if @next_due && @next_due <= now
         end
       end
 
@@ -54,23 +63,28 @@ module Streamer
         end
       end
 
-      def deliver_due
-        @due.select { |_, moment| moment <= now }.each_key do |stream|
-          @due.delete(stream)
-          guard { stream.deliver_text }
-        end
-        @next_due = @due.each_value.min
+      def see_to_due
+        take_due(@due) { |stream| guard { stream.deliver_text } }
+        take_due(@paused) { |stream| protect { stream.resume } || close(stream) }
+        @next_due = [*@due.each_value, *@paused.each_value].min
       end
 
-      # The browser's end does not wait for anybody's callback.
+      def take_due(moments)
+        moments.select { |_, moment| moment <= now }.each_key do |stream|
+          moments.delete(stream)
+          yield stream
+        end
+      end
+
       def finish(stream)
         @due.delete(stream)
         return if protect { stream.redirect }
 
-        protect { stream.conclude }
-        guard { stream.deliver_text }
-        guard { stream.finish }
-        Streams.remove(stream)
+        wait = protect { stream.pause }
+        return close(stream) unless wait
+
+        @paused[stream] = now + wait
+        @next_due = [@next_due, @paused[stream]].compact.min
       end
 
       def guard(&callback) = protect { @executor ? @executor.wrap(&callback) : yield }

@@ -10,9 +10,9 @@ module Streamer
   # scheduler to the thread, and are kept alive and reused.
   class Client
     # base: an http or https URL; its path is put before the paths of requests. The rest as in Request.
-    def initialize(base, headers: {}, timeouts: {}, tls: {}, redirects: Request::REDIRECTS)
+    def initialize(base, headers: {}, timeouts: {}, tls: {}, redirects: Request::REDIRECTS, retries: nil, circuit: nil, **way)
       @base = base.to_s.chomp("/")
-      @options = { timeouts: timeouts, tls: tls, redirects: redirects }
+      @options = { timeouts: timeouts, tls: tls, redirects: redirects, retries: retries, circuit: circuit, **way }
       @headers = headers
       Request.new("GET", @base, headers: headers, **@options) # says now what would be wrong with every request
     end
@@ -25,9 +25,18 @@ module Streamer
       define_method("#{name}_request") { |path = "", **options| build(name, path, **options) }
     end
 
-    # method: "POST", :get, ... path: "/v1/…", with its query. options: headers:, json:, body:, timeouts:, tls:, redirects: as in Request, over
-    # the client's own. Returns the Response at its head; raises Streamer::Error.
+    # method: "POST", :get, ... path: "/v1/…", with its query. options: headers:, json:, body:, timeouts:, tls:, redirects: and the rest
+    # as in Request, over the client's own. Returns the Response at its head; raises Streamer::Error.
     def request(method, path = "", **options) = build(method, path, **options).call
+
+    # A GET event stream that is connected again when it ends: an EventSource, read at once with a block (|event|).
+    # options: last_event_id:, reconnection_time:, longest:, failures: as in EventSource, the rest as for request. Unless given here, the
+    # first_event and total timeouts are off: such a stream may be silent for long, and has no end.
+    def events(path = "", timeouts: {}, last_event_id: "", reconnection_time: EventSource::RECONNECTION_TIME, longest: 60, failures: nil, **options, &block)
+      source = EventSource.new(build("get", path, timeouts: { first_event: nil, total: nil }.merge(timeouts), **options),
+                               last_event_id: last_event_id, reconnection_time: reconnection_time, longest: longest, failures: failures)
+      block ? source.each_event(&block) : source
+    end
 
     def inspect = "#<Streamer::Client #{Request.new("GET", @base)}>"
 

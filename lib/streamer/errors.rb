@@ -22,6 +22,9 @@ module Streamer
 
     attr_reader :request, :delivered, :request_id, :text
 
+    # As Response#timings, of the exchange that failed; nil where there was none.
+    attr_reader :timings
+
     # The frames that a pipeline had made of the same read before the failure: a String, often empty.
     attr_reader :frames
 
@@ -42,6 +45,12 @@ module Streamer
       self
     end
 
+    # Ends the transfer that it happened to, and keeps what it took. Returns self.
+    def timed(transfer) # :nodoc:
+      @timings ||= transfer.finish
+      self
+    end
+
     def message
       return super unless request
 
@@ -58,6 +67,9 @@ module Streamer
   # Nobody listens there, or a firewall is in between.
   class ConnectError < ConnectionError; end
 
+  # The host has an address that the guard refuses (guard:), and none that it allows.
+  class ForbiddenAddress < ConnectionError; end
+
   # The server's certificate is not trusted, or not its own. A private CA is named with tls: { ca_file: }.
   class TLSError < ConnectionError; end
 
@@ -72,9 +84,12 @@ module Streamer
 
   # One of the client's timeouts ran out; which one is the class.
   class TimeoutError < Error; end
+  class QueueTimeout < TimeoutError; end
   class ConnectTimeout < TimeoutError; end
+  class FirstByteTimeout < TimeoutError; end
   class FirstEventTimeout < TimeoutError; end
   class IdleTimeout < TimeoutError; end
+  class EventIdleTimeout < TimeoutError; end
   class TotalTimeout < TimeoutError; end
 
   # What errors that an upstream has put into words have in common.
@@ -175,8 +190,24 @@ module Streamer
   # The request was cancelled, by Response#cancel or at the process's end.
   class CancelledError < Error; end
 
+  # A Circuit is open: the upstream has failed too often, and was not asked.
+  class CircuitOpenError < Error
+    attr_reader :origin
+
+    # Seconds until it is tried again, if somebody asks; 0 when another request is just trying.
+    attr_reader :retry_in
+
+    def initialize(origin, retry_in)
+      @origin = origin
+      @retry_in = retry_in
+      super("#{origin} has failed too often and is not asked for another #{retry_in.ceil} s (circuit:)")
+    end
+  end
+
   # An object was made in the parent process and used after a fork.
-  class ForkError < Error; end
+  class ForkError < Error
+    def timed(_transfer) = self # :nodoc: -- there is nothing to end
+  end
 
   # The browser closed the stream, or took nothing for the write timeout (slow?).
   class ClientDisconnected < Error

@@ -16,6 +16,7 @@ module Streamer
     # format: as in Decoder; nil for what Response#each_frames or a relay sees in the answer's head, and :sse without them.
     # value: a path; an Array of paths; a Hash of name => path; or nil, and events pass through as they are. The name of a
     #   path's value in the frame's object is its last segment that is no index.
+    # from: the type of the events that have these values; nil for any. (OpenAI's responses have a "delta" in events of several types.)
     # event: the frames' event name; nil for none. An event stream's events that pass through keep their own.
     # id: what the frames' ids begin with; a number counted from 1 follows. nil for none.
     # done, error: see Watch. An event that is nothing but the end marker gives no frame, and the upstream's error is an UpstreamError.
@@ -24,8 +25,8 @@ module Streamer
     # keep: a Hash of name => path; the last value of each is there in #kept. Every event is then read to its end.
     # collect: bytes of the first value's characters, or of a body of text, to gather in #text; nil for none.
     # max_line, max_event: bytes, as in Decoder.
-    def initialize(format: nil, value: nil, event: nil, id: nil, done: :optional, error: "error", text: false, raw: false, keep: {},
-                   collect: nil, max_line: nil, max_event: nil)
+    def initialize(format: nil, value: nil, from: nil, event: nil, id: nil, done: :optional, error: "error", text: false, raw: false,
+                   keep: {}, collect: nil, max_line: nil, max_event: nil)
       paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [name_of(path.to_s), path] }
       raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
       raise ArgumentError, "text: true goes with exactly one path" if text && paths.size != 1
@@ -37,8 +38,8 @@ module Streamer
       raise ArgumentError, "text has no values: format: :text goes without value: and keep:" if @values && format == :text
 
       @kept_names = keep.keys
-      setup(format, strings(paths.values), strings(paths.keys), strings(keep.values), [event, id].map { |field| field && utf8(field) },
-            Watch.options(done, error), [text, raw], [collect, max_line, max_event])
+      setup(format, strings(paths.values), strings(paths.keys), strings(keep.values),
+            [event, id, from].map { |field| field && utf8(field) }, Watch.options(done, error), [text, raw], [collect, max_line, max_event])
     end
 
     # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLong, EventTooLarge,

@@ -4,14 +4,15 @@ module Streamer
   # How an upstream's answer becomes frames for a browser: what Events#relay and relay_events have in common.
   class Plan # :nodoc:
     FRAMES = %i[json text raw].freeze
-    OPTIONS = %i[format value event done error keep collect].freeze
+    OPTIONS = %i[format value from event done error keep collect].freeze
     OWN = %i[frame ids flush].freeze
 
     # Frames may be held back so long and up to so much: [milliseconds, bytes]; nil for not at all.
     attr_reader :flush
 
-    # format, value, event, done, error, keep, collect: as in Pipeline. frame: :json for {"name":value}, :text for the value's characters,
-    # :raw for the upstream's events as they are. ids: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
+    # format, value, from, event, done, error, keep, collect: as in Pipeline.
+    # frame: :json for {"name":value}, :text for the value's characters, :raw for the upstream's events as they are, comments between them
+    # together with the next event. ids: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
     def initialize(frame: :json, ids: nil, flush: nil, **options)
       raise ArgumentError, "frame is one of #{FRAMES.join(", ")}; got #{frame.inspect}" unless FRAMES.include?(frame)
 

@@ -39,6 +39,16 @@ module Streamer
       nil # there was no answer; verify says so
     end
 
+    # What follows it (Request#another) when it failed and nothing was relayed. attempts: how many there were again already.
+    def another(request, attempts) # :nodoc:
+      return if completed? || left? || measures[:frames].positive?
+
+      verify(request)
+      nil
+    rescue ResponseError, ConnectionError, TimeoutError => error
+      request.another(error, @transfer.answered?, attempts, measures[:duration])
+    end
+
     # Raises how it failed; self when the answer was complete.
     def verify(request)
       return self if completed?
@@ -55,13 +65,16 @@ module Streamer
     rescue Error => error
       error = Response.error_of(error, status, fields) if fields
       raise error.concerning(request.to_s, delivered: measures[:frames], request_id: fields && Response.request_id(fields),
-                                           text: (text if @plan.collects?))
+                                           text: (text if @plan.collects?)).timed(@transfer)
     end
 
-    private
+    # What the upstream's side took, as Response#timings.
+    def upstream_timings = @transfer.timings
 
-    # Whether the browser's leaving is what ended it.
-    def left? = !@outlives_browser && browser != :there
+    # Whether the browser's leaving ended it, or it has left since.
+    def left? = !@outlives_browser && browser != :there # :nodoc:
+
+    private
 
     def headers = Headers.parse(@transfer.head)
   end

@@ -2,20 +2,24 @@
 
 require "json"
 require "uri"
+require_relative "notices"
 
 module Streamer
   # A request that is not sent yet: what Client#request sends at once, and Streamer.merge and relay_events when it is their turn.
   # It can be sent any number of times if its body is no IO.
   class Request
     # Seconds. nil or 0 switches one off.
-    # connect: until the request can be sent. first_event: until the first event, or the first bytes of a body that is no event
-    # stream. idle: between two reads. total: until the end.
-    TIMEOUTS = { connect: 5, first_event: 60, idle: 60, total: 600 }.freeze
+    # queue: until it may be sent (see Streamer.limits); none of the others runs meanwhile.
+    # connect: from then until it can be sent. first_byte: from its sending until the first byte of the answer.
+    # first_event: from the queue's end until the first event, or the first bytes of a body that is no event stream.
+    # idle: between two reads. event_idle: between two events. total: from the queue's end until the answer's.
+    # Events without data and those of the type "ping" only keep a connection alive, and do not count; neither do comments.
+    TIMEOUTS = { queue: 60, connect: 5, first_byte: nil, first_event: 60, idle: 60, event_idle: nil, total: 600 }.freeze
 
     REDIRECTS = 5
 
     # Sent to another origin too; all other headers stay where they were meant for.
-    SHAREABLE_HEADERS = %w[accept accept-encoding accept-language content-type user-agent].freeze
+    SHAREABLE_HEADERS = %w[accept accept-encoding accept-language cache-control content-type last-event-id user-agent].freeze
 
     DEFAULT_HEADERS = {
       "accept" => "text/event-stream, application/json, */*;q=0.5",
@@ -27,11 +31,15 @@ module Streamer
 
     attr_reader :method, :headers
 
+    # A Retries; a Circuit or nil.
+    attr_reader :retries, :circuit
+
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
-    # timeouts: as TIMEOUTS, merged into it. tls: { verify: true, ca_file: "…/ca.pem" }. redirects: how many to follow.
+    # timeouts: as TIMEOUTS, merged into it. redirects: how many to follow. retries: how often it is sent again when it came to nothing, a
+    # number or a Retries; nil for never. circuit: a Circuit. way: proxy:, unix:, tls:, resolve:, guard:, as in Route.
     # Raises ArgumentError for what cannot be sent.
-    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, tls: {}, redirects: REDIRECTS)
+    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, **way)
       @method = token(method.to_s.upcase, "method")
       @uri = parse(url)
       raise ArgumentError, "give json: or body:, not both" if json && body
@@ -39,30 +47,23 @@ module Streamer
       @body = json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json)
       @headers = checked(headers, json)
       @timeouts = checked_timeouts(timeouts)
-      @tls = { verify: true, ca_file: nil }.merge(tls)
-      unknown = @tls.keys - %i[verify ca_file]
-      raise ArgumentError, "unknown tls option #{unknown.first.inspect}; known are verify and ca_file" if unknown.any?
-
+      @route = Route.new(**way)
       @redirects = redirects
       @followed = 0
+      @retries = Retries.of(retries)
+      raise ArgumentError, "circuit is a Streamer::Circuit; got #{circuit.class}" unless circuit.nil? || circuit.is_a?(Circuit)
+
+      @circuit = circuit
     end
 
     def url = @uri.to_s
 
-    # Sends it and returns the Response once its head is here, redirects followed. From any thread or fiber; inside a fiber
+    # Sends it and returns the Response once its head is here, redirects followed and retries made. From any thread or fiber; inside a fiber
     # scheduler only the fiber waits. Raises Streamer::Error.
-    def call
-      started = now
-      response = exchange
-      following = redirect_of(response.status, response.headers, now - started)
-      return response unless following
-
-      response.cancel
-      following.call
-    end
+    def call = Attempts.new(self).response
 
     # For logs and errors: no query, no credentials.
-    def to_s = "#{method} #{@uri.scheme}://#{@uri.host}#{":#{@uri.port}" unless @uri.port == @uri.default_port}#{@uri.path}"
+    def to_s = "#{method} #{origin}#{@uri.path}"
 
     def inspect = "#<Streamer::Request #{self}>"
 
@@ -85,13 +86,45 @@ module Streamer
       raise error.concerning(to_s)
     end
 
+    # Scheme, host and port.
+    def origin # :nodoc:
+      "#{@uri.scheme}://#{@uri.host}#{":#{@uri.port}" unless @uri.port == @uri.default_port}"
+    end
+
+    # Sends it once and returns the Response to it, whatever its status. Yields the Transfer as soon as it is under way.
+    def exchange # :nodoc:
+      transfer = self.transfer.start
+      yield transfer
+      upload(transfer) if streams_body?
+      status = transfer.wait_head
+      Response.new(self, transfer, status)
+    rescue Error => error
+      raise error.concerning(to_s)
+    ensure
+      transfer&.cancel if status.nil?
+    end
+
+    # The same request with these headers over its own.
+    def with_headers(headers) # :nodoc:
+      dup.tap { |request| request.headers = checked(@headers.merge(headers), nil) }
+    end
+
+    # What follows an attempt that took `elapsed` seconds: the Request to send, and in how many seconds; nil when nothing does. outcome,
+    # answered, attempts: as in Retries#wait_after.
+    def another(outcome, answered, attempts, elapsed) # :nodoc:
+      wait = retries.wait_after(outcome, method, answered, attempts)
+      return if wait.nil? || wait >= time_left(elapsed) || !(following = again(elapsed + wait))
+
+      cause = outcome.respond_to?(:status) ? { status: outcome.status } : { error: outcome }
+      Notices.publish("retry", request: to_s, attempt: attempts + 1, wait: wait, **cause)
+      [following, wait]
+    end
+
     protected
 
-    attr_writer :followed
+    attr_writer :followed, :route, :headers, :timeouts
 
     private
-
-    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
     def destination(location)
       raise RedirectError, "redirected without a Location" if location.nil?
@@ -110,35 +143,43 @@ module Streamer
       as_get = (status == 303 && !%w[GET HEAD].include?(method)) || ([301, 302].include?(status) && method == "POST")
       headers = same_origin ? @headers : @headers.slice(*SHAREABLE_HEADERS)
       headers = headers.except("content-type") if as_get
-      Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body, tls: @tls,
-                                                   timeouts: remaining_timeouts(elapsed), redirects: @redirects)
-             .tap { |request| request.followed = @followed + 1 }
+      request = Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body,
+                                                             timeouts: remaining_timeouts(elapsed), redirects: @redirects,
+                                                             retries: @retries, circuit: @circuit)
+      request.route = same_origin ? @route : @route.elsewhere
+      request.followed = @followed + 1
+      request
+    end
+
+    # Seconds of the total timeout that are left when so many are over.
+    def time_left(elapsed)
+      total = @timeouts[:total].to_f
+      total.positive? ? total - elapsed : Float::INFINITY
+    end
+
+    # The same, with what is left of its time; nil when its body cannot be read again.
+    def again(elapsed)
+      return if streams_body? && !@body.respond_to?(:rewind)
+
+      @body.rewind if streams_body?
+      dup.tap { |request| request.timeouts = remaining_timeouts(elapsed) }
+    rescue SystemCallError
+      nil # a pipe
     end
 
     def remaining_timeouts(elapsed)
-      total = @timeouts[:total]
-      total.to_f.positive? ? @timeouts.merge(total: [total - elapsed, 0.001].max) : @timeouts
+      left = time_left(elapsed)
+      left.finite? ? @timeouts.merge(total: [left, 0.001].max) : @timeouts
     end
 
     def transfer
-      Transfer.new(method, url, header_lines, transfer_body, @tls[:verify], @tls[:ca_file],
+      Transfer.new(method, url, header_lines, transfer_body, @route.to(@uri),
                    @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
     end
 
     # As libcurl wants them: an empty value has a semicolon, and a name alone leaves libcurl's own header out.
     def header_lines
       @headers.map { |name, value| value.empty? ? "#{name};" : "#{name}: #{value}" } + ["Expect:"]
-    end
-
-    def exchange
-      transfer = self.transfer.start
-      upload(transfer) if streams_body?
-      status = transfer.wait_head
-      Response.new(self, transfer, status)
-    rescue Error => error
-      raise error.concerning(to_s)
-    ensure
-      transfer&.cancel if status.nil?
     end
 
     # What Transfer takes: a String, nil, or the length of a streamed body, -1 where it is not known.

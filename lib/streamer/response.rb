@@ -21,6 +21,9 @@ module Streamer
     # For the sinks.
     attr_reader :transfer # :nodoc:
 
+    # The Attempts that brought it, which may bring another in its place.
+    attr_writer :attempts # :nodoc:
+
     def initialize(request, transfer, status)
       @request = request
       @transfer = transfer
@@ -49,16 +52,18 @@ module Streamer
     def each_event(format: nil, error: "error", **options)
       return to_enum(__method__, format: format, error: error, **options) unless block_given?
 
-      ensure_stream!(format: format)
-      decoder = Decoder.new(format: format || media_format, error: error, **options)
-      take = lambda do |event|
-        @transfer.note_event
-        yield event
-        @delivered += 1
-      end
-      reading do
-        until_end(decoder) { |bytes| decoder.feed(bytes, &take) }
-        decoder.finish(&take)
+      undelivered do
+        ensure_stream!(format: format)
+        decoder = Decoder.new(format: format || media_format, error: error, **options)
+        take = lambda do |event|
+          @transfer.note_event unless event.type == "ping" || event.data.empty?
+          yield event
+          @delivered += 1
+        end
+        reading do
+          until_end(decoder) { |bytes| decoder.feed(bytes, &take) }
+          decoder.finish(&take)
+        end
       end
       nil
     end
@@ -71,15 +76,18 @@ module Streamer
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
       extractor = Extractor.new(*paths)
-      ensure_stream!(format: format, values: true)
-      decoder = Decoder.new(format: format || media_format, error: error, **options)
-      take = lambda do |value|
-        yield value
-        @delivered += 1
-      end
-      reading do
-        until_end(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? }
-        decoder.finish_values(extractor, &take)
+      undelivered do
+        ensure_stream!(format: format, values: true)
+        decoder = Decoder.new(format: format || media_format, error: error, **options)
+        take = lambda do |value|
+          @transfer.note_text if value.is_a?(String) && !value.empty?
+          yield value
+          @delivered += 1
+        end
+        reading do
+          until_end(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? }
+          decoder.finish_values(extractor, &take)
+        end
       end
       nil
     end
@@ -114,13 +122,16 @@ module Streamer
 
     # The whole body. max: bytes; BodyTooLarge beyond. In the encoding the head names, UTF-8 for text and JSON.
     def read(max: MAX_BODY)
-      body = String.new(encoding: Encoding::BINARY)
-      each_chunk do |bytes|
-        raise BodyTooLarge, "the body is larger than #{max} bytes (max:)" if body.bytesize + bytes.bytesize > max
+      undelivered do
+        body = String.new(encoding: Encoding::BINARY)
+        each_read do |bytes|
+          @transfer.note_event
+          raise BodyTooLarge, "the body is larger than #{max} bytes (max:)" if body.bytesize + bytes.bytesize > max
 
-        body << bytes
+          body << bytes
+        end
+        body.force_encoding(encoding)
       end
-      body.force_encoding(encoding)
     end
 
     # The whole body, parsed. Raises ExtractError when it is not JSON.
@@ -134,7 +145,7 @@ module Streamer
     def ensure_success!
       return self if success?
 
-      raise ResponseError.new(status, headers, error_body).concerning(request.to_s)
+      raise ResponseError.new(status, headers, error_body).concerning(request.to_s).timed(@transfer)
     end
 
     # Raises ResponseError, with the start of the body, unless this can be read as events as it comes: a 2xx status, no content encoding,
@@ -142,7 +153,7 @@ module Streamer
     # wanted, which text is not. Returns self.
     def ensure_stream!(format: nil, values: false)
       error = Response.refusal(status, headers, format: format, values: values) { error_body }
-      raise error.concerning(request.to_s, request_id: request_id) if error
+      raise error.concerning(request.to_s, request_id: request_id).timed(@transfer) if error
 
       self
     end
@@ -175,11 +186,14 @@ module Streamer
     # Ends it now; the connection is given up if the body was not complete. From any thread or fiber, any number of times.
     # Whoever is reading gets what had arrived, and then CancelledError.
     def cancel
-      @transfer.cancel
+      (@attempts || @transfer).cancel
     end
 
-    # Seconds from the start to each step (dns, connect, tls, first_byte, total; nil for what did not happen), bytes, reused, http_version.
-    # nil until the answer has ended.
+    # What it took, in seconds; nil for what did not happen, and as a whole until the answer has ended, however it did.
+    #
+    # queue: waited for its turn. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
+    # is text), total. gap_p95 and gap_max: between reads that brought events, as they arrived. And bytes, reused (the connection),
+    # http_version, address (the other end's: the upstream's or the proxy's), outcome (:completed, :cancelled, :idle_timeout, ...).
     def timings = @transfer.timings
 
     def inspect = "#<Streamer::Response #{status} #{request}>"
@@ -195,23 +209,23 @@ module Streamer
       result
     rescue Error => error
       raise Response.error_of(error, status, headers)
-                    .concerning(request.to_s, delivered: @delivered, request_id: request_id, text: pipeline&.collected)
+                     .concerning(request.to_s, delivered: @delivered, request_id: request_id, text: pipeline&.collected).timed(@transfer)
     ensure
-      cancel if @read && !complete
+      @transfer.cancel if @read && !complete
     end
 
     private
 
     def each_read
       reading do
-        while (bytes = @transfer.read)
+        while (bytes = take)
           yield bytes
         end
       end
     end
 
     # Yields each read. Behind the end marker it does not matter how the connection ends.
-    def until_end(stage, read = @transfer.method(:read))
+    def until_end(stage, read = method(:take))
       while (bytes = read.call)
         yield bytes
       end
@@ -220,6 +234,25 @@ module Streamer
     end
 
     def media_format = Decoder.format_of(headers["content-type"])
+
+    def take
+      @transfer.read
+    rescue ConnectionError, TimeoutError => error
+      @broken_by = error
+      raise
+    end
+
+    # Runs the block, once more on the next attempt's answer when this one broke before anything of it was delivered (see Retries).
+    def undelivered
+      yield
+    rescue ConnectionError, TimeoutError => error
+      raise unless error.equal?(@broken_by) && @delivered.zero? && (answer = @attempts&.after(error))
+
+      @request, @transfer, @status = answer.request, answer.transfer, answer.status
+      @headers = nil
+      @read = false
+      retry
+    end
 
     # The answer's status is the news; that its body broke off is not.
     def error_body

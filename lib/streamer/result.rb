@@ -11,25 +11,29 @@ module Streamer
     # why). Otherwise the error's name, such as :idle_timeout or :response_error; :internal for what is no Streamer::Error.
     attr_reader :reason
 
-    # The Streamer::Error; nil when completed.
+    # The Streamer::Error, or what else went wrong (:internal); nil when completed.
     attr_reader :error
 
     # The relayed values that are Strings, joined, up to the ceiling of collect:. What had come, however it ended.
     attr_reader :text
 
+    # Whether more had come than that ceiling.
+    def text_cut? = @text_cut
+
     # The last value of each path of keep:, a Hash of name => value.
     attr_reader :kept
 
     # Seconds from the start to first_event and to the end (duration), redirects included; frames; bytes sent to the browser.
-    # first_event is nil where there was none.
+    # first_event is nil where there was none. upstream: of the last request alone, as Response#timings; nil where it was not seen.
     attr_reader :timings
 
     # As given to Relay.stop.
     attr_reader :key
 
-    def initialize(key:, text: "", kept: {}, timings: {}, error: nil, reason: nil)
+    def initialize(key:, text: "", text_cut: false, kept: {}, timings: {}, error: nil, reason: nil)
       @key = key
       @text = text
+      @text_cut = text_cut
       @kept = kept
       @timings = timings
       @error = error
@@ -38,6 +42,9 @@ module Streamer
     end
 
     def completed? = status == :completed
+
+    # As Handle#stop of a relay that is over: there is nothing to end.
+    def stop = false
 
     private
 

@@ -13,15 +13,21 @@ module Streamer
       @job = job
       @key = job.key
       @lock = Mutex.new
-      @elapsed = 0.0 # of the answers that were redirects
+      @elapsed = 0.0 # of the answers that were redirects, and of attempts and the waits behind them
+      @attempts = 0 # again
       @relay = relay_to(request)
     end
 
     def stop(reason)
-      @lock.synchronize do
+      paused = @lock.synchronize do
         @stop_reason ||= reason
         @relay.stop
+        @following.tap { @following = nil }
       end
+      return unless paused
+
+      @failure = CancelledError.new("the stream was stopped").concerning(@request.to_s)
+      Callbacks.close(self)
     end
 
     def announce_closing(seconds) = tell(@job.closing_frame(seconds))
@@ -49,6 +55,32 @@ module Streamer
     rescue RedirectError => error
       @failure = error
       nil
+    end
+
+    # Seconds until the next attempt, which resume makes; nil when there is none (see Retries), or when it was stopped.
+    def pause
+      following, wait = @relay.another(@request, @attempts)
+      return unless following
+
+      @lock.synchronize do
+        next if @stop_reason
+
+        @attempts += 1
+        @pause = wait
+        @following = following
+        wait
+      end
+    end
+
+    # Makes that attempt. False when there is none any more: the browser has left, or the stream was stopped.
+    def resume
+      following = @lock.synchronize { @following.tap { @following = nil } }
+      return true if following.nil? # stopped, and ended
+      return false if @relay.left? || !go_on(following)
+
+      @elapsed += @pause
+      Callbacks.follow(self)
+      true
     end
 
     # Makes the result and ends the browser's answer. After a complete answer the native thread has done the latter.
@@ -82,14 +114,14 @@ module Streamer
 
     def result
       error = @failure || failure
-      Result.new(key: key, text: @relay.text, kept: @relay.kept, timings: timings, error: error,
+      Result.new(key: key, text: @relay.text, text_cut: @relay.text_cut?, kept: @relay.kept, timings: timings, error: error,
                  reason: (@stop_reason if error.is_a?(CancelledError)))
     end
 
     def timings
       measures = @relay.measures
       %i[first_event duration].each { |name| measures[name] &&= measures[name] + @elapsed }
-      measures
+      measures.merge(upstream: @relay.upstream_timings)
     end
 
     def failure

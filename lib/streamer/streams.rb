@@ -52,7 +52,7 @@ module Streamer
           all
         end
         told.each { |stream| announce(stream) }
-        wait_empty(@closing[:deadline])
+        wait_empty(@closing[:deadline]) { @hurried }
         synchronize { all }.each { |stream| stream.stop(:shutdown) }
         wait_empty(now + 1)
       end
@@ -62,7 +62,7 @@ module Streamer
       def add(stream)
         closing = synchronize do
           @by_key[stream.key] = [*@by_key[stream.key], stream]
-          @at_exit ||= at_exit { drain(Streamer.drain) if size.positive? }
+          @at_exit ||= at_exit { drain_at_exit if size.positive? }
           @closing
         end
         announce(stream) if closing
@@ -72,8 +72,16 @@ module Streamer
 
       def all = @by_key.values.flatten
 
+      # Whoever ended the process by Ctrl-C need not wait for it: the server's own handler of the signal has done its work by now.
+      def drain_at_exit
+        Signal.trap(:INT) { @hurried = true }
+        $stderr.puts "streamer: #{size} open relay_events, which have #{Streamer.drain} s to finish; Ctrl-C ends them now"
+        drain(Streamer.drain)
+      end
+
+      # Until there are no streams, the moment has come, or the block says true.
       def wait_empty(deadline)
-        sleep(0.01) while size.positive? && now < deadline
+        sleep(0.01) while size.positive? && now < deadline && !(block_given? && yield)
       end
 
       def synchronize

@@ -9,7 +9,7 @@ require "support/snippets"
 class SnippetsTest < Minitest::Test
   ROOT = File.expand_path("../..", __dir__)
   FILES = [File.join(ROOT, "README.md"), *Dir[File.join(ROOT, "docs/*.md")].sort].map { |path| Markdown.new(path) }
-  HARNESSES = %w[setup script async controller action events config integration].freeze
+  HARNESSES = %w[setup script async alone controller action events config integration].freeze
 
   # What a `ruby` block gives is shown in the block behind it.
   RESULTS = %w[output stream].freeze

@@ -30,6 +30,7 @@ enum { THREADS = 4, TOKENS = 40, WAIT_MS = 20000 };
 static const char TERMINAL[] = "event: done\ndata: {}\n\n";
 
 static atomic_int passed, failed, news_of_ends;
+static atomic_bool all_over;
 static struct streamer_board board;
 static int port;
 
@@ -198,6 +199,15 @@ static bool client_closed(void *client) {
     return ((struct streamer_client *)client)->fd < 0;
 }
 
+static void wait_for_end(struct streamer_transfer *transfer) {
+    int64_t deadline = streamer_now() + WAIT_MS;
+    bool in_time = true;
+    pthread_mutex_lock(&transfer->signal.lock);
+    while (transfer->outcome == STREAMER_OUTCOME_OPEN && in_time)
+        in_time = streamer_signal_wait(&transfer->signal, deadline);
+    pthread_mutex_unlock(&transfer->signal.lock);
+}
+
 static struct streamer_pipeline *make_pipeline(void) {
     const char *paths[] = {"choices.0.delta.content"};
     size_t lengths[] = {strlen(paths[0])};
@@ -226,7 +236,11 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     char url[128];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s/%d", port, kind, padding);
     struct streamer_request request = {
-        .method = "GET", .url = url, .verify = true, .timeouts = {5000, 5000, 5000, 15000}};
+        .method = "GET",
+        .url = url,
+        .origin = "http://127.0.0.1",
+        .verify = true,
+        .timeouts = {.connect = 5000, .first_event = 5000, .idle = 5000, .event_idle = 5000, .total = 15000}};
     const char *problem;
     struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
     struct streamer_pipeline *pipeline = make_pipeline();
@@ -241,6 +255,8 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     };
     struct streamer_relay *relay = streamer_relay_new(transfer, client, pipeline, &options);
     streamer_transfer_start(transfer);
+    /* The relay of an answer that is here already, all of it. */
+    if (padding < 1000 && strcmp(kind, "silent") != 0 && rand_r(seed) % 4 == 0) wait_for_end(transfer);
     streamer_relay_start(relay);
     if (cancel) streamer_transfer_cancel(transfer);
 
@@ -278,15 +294,12 @@ static void *relay_many(void *argument) {
 }
 
 /* What Ruby's thread does. */
-static bool board_has_news(void) {
+static void wait_for_news(void) {
     pthread_mutex_lock(&board.signal.lock);
     int64_t deadline = streamer_now() + 100;
     bool in_time = true;
-    while (board.first == NULL && !board.interrupted && in_time)
-        in_time = streamer_signal_wait(&board.signal, deadline);
-    bool interrupted = board.interrupted;
+    while (board.first == NULL && in_time) in_time = streamer_signal_wait(&board.signal, deadline);
     pthread_mutex_unlock(&board.signal.lock);
-    return !interrupted;
 }
 
 static void take_all(void) {
@@ -299,7 +312,10 @@ static void take_all(void) {
 }
 
 static void *read_board(void *unused) {
-    while (board_has_news()) take_all();
+    while (!atomic_load(&all_over)) {
+        wait_for_news();
+        take_all();
+    }
     take_all();
     return unused;
 }
@@ -326,7 +342,7 @@ int main(int count, char **arguments) {
     for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, relay_many, (void *)(i + 1));
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 
-    streamer_board_interrupt(&board);
+    atomic_store(&all_over, true);
     pthread_join(reader, NULL);
     CHECK(news_of_ends == rounds * THREADS, "%d ends were told of", news_of_ends);
 

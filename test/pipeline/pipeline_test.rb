@@ -67,6 +67,13 @@ class PipelineTest < Minitest::Test
     assert_equal "data: {\"a\":\"\uFFFDü\\ud83d\"}\n\n", frames
   end
 
+  def test_values_from_events_of_one_type
+    stream = "event: text\ndata: {\"delta\":\"a\",\"n\":1}\n\nevent: thought\ndata: {\"delta\":\"b\",\"n\":2}\n\ndata: {\"delta\":\"c\"}\n\n"
+    pipeline = Streamer::Pipeline.new(value: "delta", from: "text", keep: { n: "n" }, collect: 100)
+    assert_equal "data: {\"delta\":\"a\"}\n\n", pipeline.feed(stream)
+    assert_equal ["a", { n: 2 }], [pipeline.text, pipeline.kept]
+  end
+
   def test_a_read_without_a_whole_event_gives_an_empty_string
     pipeline = Streamer::Pipeline.new(value: "a")
     assert_equal "", pipeline.feed("")

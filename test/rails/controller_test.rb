@@ -94,6 +94,18 @@ class ControllerTest < ActionDispatch::IntegrationTest
     assert_equal "hello", flash[:notice]
   end
 
+  def test_row_29_what_went_out_with_the_head_can_be_read_and_a_later_write_raises
+    %w[session cookies signed delete flash reset].each do |what|
+      get "/streams/events"
+      get "/streams/sealed", params: { what: what, note: "#{name}-#{what}" }
+      reported = RailsApp::NOTES.of("#{name}-#{what}")
+
+      assert_equal [{ "read" => [true, "yes", "hello"] }, "internal"], [events.first.json, events.last.json["error"]], what
+      assert_equal ["FrozenError"], reported.map { |note| note["error"] }, what
+      assert_equal "yes", cookies["plain"]
+    end
+  end
+
   def test_other_actions_keep_their_etag
     get "/streams/plain"
     get "/streams/plain", headers: { "If-None-Match" => response.headers["etag"] }

@@ -37,6 +37,19 @@ class RelayEventsTest < ActionDispatch::IntegrationTest
     assert_match(/\A\h{32}\z/, RailsApp::NOTES.wait("#{name}2", "result")["key"])
   end
 
+  def test_row_65_a_socket_that_cannot_be_taken_over_is_a_result_too
+    browser, server = UNIXSocket.pair
+    env = Rack::MockRequest.env_for("/relays/show?#{URI.encode_www_form(upstream: @upstream.url("/"), note: name)}", "puma.socket" => server)
+    _, _, body = RailsApp::Application.call(env)
+    server.close
+    body.call(server)
+
+    assert_equal %w[failed internal IOError], result.values_at("status", "reason", "error")
+    assert_empty @upstream.requests
+  ensure
+    browser&.close
+  end
+
   def test_wrong_options_are_refused_before_anything_is_sent
     [{ frame: "xml" }, { on_disconnect: "maybe" }, { event: "a\nb" }].each do |option|
       relay(**option)

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
+require "support/http2_client"
 require "support/relay_case"
-require "async/http"
 
 # Falcon over HTTP/2.
 class HTTP2RelayTest < Minitest::Test
@@ -37,11 +37,5 @@ class HTTP2RelayTest < Minitest::Test
     "/relays/show?#{URI.encode_www_form({ upstream: @upstream.url("/"), note: name }.merge(parameters))}"
   end
 
-  def with_client
-    server # started outside of the event loop
-    endpoint = Async::HTTP::Endpoint.parse("http://127.0.0.1:#{server.port}", protocol: Async::HTTP::Protocol::HTTP2)
-    Sync do |task|
-      task.with_timeout(10) { Async::HTTP::Client.open(endpoint, retries: 0) { |client| yield client } }
-    end
-  end
+  def with_client(&block) = HTTP2Client.open(server.port, &block)
 end

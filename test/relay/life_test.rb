@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "support/http2_client"
 require "support/relay_case"
 
 # From a process's first stream to its last: signals, restarts, reloading. A server for each test, for it ends there.
@@ -8,13 +9,17 @@ class LifeTest < Minitest::Test
 
   PLUGIN = "plugin :streamer\n"
 
+  # On Ruby 3.3 one Puma worker in ten does not end after SIGTERM, also with nothing but a Rack application of one line; Puma kills it
+  # then, after 30 seconds if nobody says otherwise.
+  CLUSTER = "#{PLUGIN}worker_shutdown_timeout 3\n".freeze
+
   def teardown
     super
     @server&.stop
   end
 
   def server(kind = :puma, drain: 1.5, **options)
-    @server ||= AppServer.new(kind, config: PLUGIN, variables: { "DRAIN" => drain.to_s }, **options)
+    @server ||= AppServer.new(kind, config: kind == :puma_cluster ? CLUSTER : PLUGIN, variables: { "DRAIN" => drain.to_s }, **options)
   end
 
   def test_row_37_at_sigterm_streams_are_told_finish_in_time_and_other_requests_end
@@ -74,6 +79,20 @@ class LifeTest < Minitest::Test
     assert_operator server.wait_end, :<, 2.5
   end
 
+  def test_row_37_a_second_sigint_ends_them_at_once
+    server(drain: 20)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    client = relay.tap(&:next_event)
+    server.signal(:INT)
+    wait(timeout: 10) { server.log.include?("Ctrl-C ends them now") }
+
+    assert_equal "closing", client.next_event.type
+    server.signal(:INT)
+    assert_nil client.next_event
+    assert server.wait_end, "it still runs"
+    assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
+  end
+
   def test_row_37_without_streams_the_process_ends_at_once
     server(drain: 20)
     relay.events
@@ -104,7 +123,7 @@ class LifeTest < Minitest::Test
 
     assert_equal [11], events.map { |of_one| of_one.count { |event| event.type == "token" } }.uniq
     assert_equal ["done"], events.map { |of_one| of_one.last.type }.uniq
-    assert(wait(timeout: 30) { again? && !before.include?(state["pid"]) })
+    assert(wait(timeout: 60) { again? && !before.include?(state["pid"]) })
     assert_equal %w[token token token done], relay(upstream: short.url).events.map(&:type)
   ensure
     @short&.stop
@@ -117,7 +136,7 @@ class LifeTest < Minitest::Test
     server.signal(:TERM)
 
     assert_equal [["closing"]], clients.map { |client| client.events.map(&:type) }.uniq
-    assert_operator server.wait_end, :<, 4
+    assert_operator server.wait_end, :<, 7
     assert_equal ["shutdown"], Array.new(4) { |index| result(note: "#{name}#{index}")["reason"] }.uniq
   end
 
@@ -133,17 +152,68 @@ class LifeTest < Minitest::Test
     assert_operator moments.uniq.size, :>, 8
   end
 
-  # Falcon gives its requests a second and then ends the process, whose code may not run to its end any more.
-  def test_row_37_falcon_ends_with_open_streams_and_cuts_them
-    server(:falcon, config: nil)
+  def test_row_37_falcon_tells_its_browsers_at_sigint
+    server(:falcon, config: nil, drain: 0.5)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
     server.signal(:INT)
+    closing = client.next_event
+
+    assert_equal "closing", closing.type
+    assert_includes 1000..6000, Integer(closing.retry)
+    assert_nil client.next_event
+    assert_predicate client, :clean?
+    assert server.wait_end, "it still runs"
+    assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
+    assert_equal 1, results
+    assert @upstream.requests.last.wait_gone, "the upstream was not let go"
+  end
+
+  # Falcon stops what sends an HTTP/2 stream's body together with its event loop.
+  def test_row_37_falcon_cuts_streams_over_http_2_and_ends_each_once
+    server(:falcon, config: nil, drain: 0.5)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    HTTP2Client.open(server.port) do |client|
+      response = client.get("/relays/show?#{URI.encode_www_form(upstream: @upstream.url("/"), note: name)}")
+      2.times { response.body.read } # the first comment, and the token
+      server.signal(:INT)
+      begin
+        assert_nil response.body.read
+      rescue Protocol::HTTP2::Error
+        nil # the newer one resets it
+      end
+    end
 
     assert server.wait_end, "it still runs"
-    assert_empty client.events
+    assert_equal "cancelled", result["status"]
+    assert_equal 1, results
     assert @upstream.requests.last.wait_gone, "the upstream was not let go"
-    assert_includes [[], ["cancelled"]], server.notes.of(name).filter_map { |note| note["status"] if note["what"] == "result" }
+  end
+
+  def test_row_37_a_stream_that_finishes_in_falcons_time_is_complete
+    server(:falcon, config: nil, drain: 0.8)
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 5, every: 0.03) }
+    client = relay.tap(&:next_event)
+    server.signal(:INT)
+    types = client.events.map(&:type)
+
+    assert_equal %w[closing done token token token token], types.sort
+    assert_equal "done", types.last
+    assert_equal "completed", result["status"]
+  end
+
+  # A newer Falcon takes it for SIGINT; an older one ends its connections before anybody's code is asked.
+  def test_row_37_falcon_at_sigterm_ends_each_stream_once
+    server(:falcon, config: nil, drain: 0.5)
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    client = relay.tap(&:next_event)
+    server.signal(:TERM)
+    events = client.events.map(&:type)
+
+    assert server.wait_end, "it still runs"
+    assert_includes [[["closing"], "shutdown"], [[], "cancelled"]], [events, result["reason"]]
+    assert_equal 1, results
+    assert @upstream.requests.last.wait_gone, "the upstream was not let go"
   end
 
   private

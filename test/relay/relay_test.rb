@@ -89,9 +89,22 @@ module RelayTests
     assert_equal %w[failed connect_error], result.values_at("status", "reason")
   end
 
+  # getaddrinfo refuses a label of 64 characters without asking anybody.
   def test_an_upstream_without_a_name_fails
-    assert_equal "resolve_error", relay(upstream: "http://nowhere.invalid/", timeouts: '{"connect":3}').next_event.json["error"]
+    assert_equal "resolve_error", relay(upstream: "http://#{"a" * 64}.invalid/").next_event.json["error"]
     assert_equal %w[failed resolve_error], result.values_at("status", "reason")
+  end
+
+  def test_a_gateway_that_pings_does_not_hide_that_nothing_comes
+    @upstream.on("/") do |exchange|
+      exchange.head.chunk(Upstream.token(0))
+      loop { exchange.chunk(": comment\n\nevent: ping\ndata: {}\n\n").pause(0.05) }
+    end
+    events = relay(timeouts: '{"event_idle":0.3,"idle":0.2}').events
+
+    assert_equal "event_idle_timeout", events.last.json["error"]
+    assert_equal "event_idle_timeout", result["timings"]["upstream"]["outcome"]
+    assert_operator result["timings"]["upstream"]["first_text"], :>, 0
   end
 
   def test_an_upstream_that_says_nothing_times_out_and_its_text_is_kept
@@ -135,6 +148,32 @@ module RelayTests
 
     assert_equal ["done"], client.events.map(&:type)
     assert_equal %w[cancelled stopped], result.values_at("status", "reason")
+  end
+
+  def test_it_is_stopped_by_its_handle_from_a_callback
+    @upstream.on("/", &endless(every: 0.01))
+    events = relay(every: 0.02, until: "5 .").events
+
+    assert_equal ["done", { "status" => "cancelled" }], [events.last.type, events.last.json]
+    assert_equal ["cancelled", "stopped", false], result.values_at("status", "reason", "stop")
+    assert_includes result["text"], "5 ."
+    assert @upstream.requests.last.wait_gone, "the upstream was not let go"
+  end
+
+  def test_it_is_stopped_by_its_handle_before_it_has_begun
+    @upstream.on("/", &:stall)
+
+    assert_equal ["done"], relay(stop_at_once: true).events.map(&:type)
+    assert_equal %w[cancelled stopped], result.values_at("status", "reason")
+    assert_equal 1, results
+  end
+
+  def test_the_result_says_whether_its_text_was_cut
+    relay(collect: 4).events
+    relay(note: "#{name}2").events
+
+    assert_equal ["completed", "t0 ", true], result.values_at("status", "text", "cut")
+    refute result(note: "#{name}2")["cut"]
   end
 
   def test_nothing_is_stopped_by_another_key

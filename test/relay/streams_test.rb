@@ -102,6 +102,16 @@ class StreamsTest < Minitest::Test
     Streamer::Streams.stop("k")
   end
 
+  def test_the_native_thread_has_a_name
+    skip "there is no /proc here" unless File.directory?("/proc/self/task")
+    job = Job.new
+    start(job)
+    take(job)
+
+    assert_includes Dir["/proc/self/task/*/comm"].map { |path| File.read(path).chomp }, "streamer"
+    Streamer::Streams.stop("k")
+  end
+
   def test_a_stream_that_cannot_be_started_is_not_there
     broken = Struct.new(:key) { def relay = raise(IOError, "broken") }.new("broken")
 
@@ -119,6 +129,20 @@ class StreamsTest < Minitest::Test
 
     assert_equal result.text, texts.join
     assert_includes 2..20, texts.size
+  end
+
+  # An answer that was over before the relay was attached once left a timer of freed memory in the reactor, which then served nobody.
+  def test_answers_that_are_here_before_their_relays_begin_harm_nobody
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 3) }
+    60.times do
+      job = Job.new
+      stream = stream(job, @upstream.url("/")).first
+      sleep 0.01
+      Streamer::Streams.start(stream)
+
+      assert_equal [:first, "t0 t1 t2 "], [take(job), take(job).text]
+      GC.start
+    end
   end
 
   def test_a_browser_that_is_far_behind_holds_up_nobodys_callbacks
@@ -179,12 +203,18 @@ class StreamsTest < Minitest::Test
 
   # The browser's end of a new stream.
   def start(job, url = @upstream.url("/"))
+    stream, browser = stream(job, url)
+    Streamer::Streams.start(stream)
+    browser
+  end
+
+  # A stream whose request is sent, and the browser's end of it.
+  def stream(job, url)
     browser, server = UNIXSocket.pair
     @browsers << browser
     client = Streamer::ClientSocket.new(server, chunked: false, heartbeat: nil)
     server.close
-    Streamer::Streams.start(Streamer::Stream.new(client, Streamer::Request.new("GET", url), job))
-    browser
+    [Streamer::Stream.new(client, Streamer::Request.new("GET", url), job), browser]
   end
 
   # What was reported to the application while the block ran and until its streams were gone.

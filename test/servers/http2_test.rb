@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require "test_helper"
-require "async/http"
 require "support/app_server"
+require "support/http2_client"
 require "support/upstream"
 
 # Falcon over HTTP/2, where many streams share a connection and each can be reset alone.
@@ -49,11 +49,5 @@ class HTTP2Test < Minitest::Test
 
   def decode(text) = Streamer::Decoder.new.feed(text)
 
-  def with_client
-    server # started outside of the event loop
-    endpoint = Async::HTTP::Endpoint.parse("http://127.0.0.1:#{server.port}", protocol: Async::HTTP::Protocol::HTTP2)
-    Sync do |task|
-      task.with_timeout(10) { Async::HTTP::Client.open(endpoint, retries: 0) { |client| yield client } }
-    end
-  end
+  def with_client(&block) = HTTP2Client.open(server.port, &block)
 end

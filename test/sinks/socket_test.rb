@@ -2,6 +2,7 @@
 
 require "test_helper"
 require "socket"
+require "support/contexts"
 
 class SocketSinkTest < Minitest::Test
   def setup
@@ -80,4 +81,115 @@ class SocketSinkTest < Minitest::Test
   rescue EOFError
     text
   end
+end
+
+# Where the upstream's answer comes from: sent by the sink or by the caller, by the native thread or by a fiber scheduler's driver.
+module SocketSinkRelayTests
+  PLAN = { value: "choices.0.delta.content", event: "token" }.freeze
+
+  def setup
+    super
+    @browser, server = UNIXSocket.pair
+    @sink = Streamer::Sinks::Socket.new(server, chunked: false, heartbeat: nil)
+  end
+
+  def teardown
+    @sink.close
+    @browser.close unless @browser.closed?
+    super
+  end
+
+  def test_a_request_is_relayed
+    assert_equal tokens(3), relayed(request(upstream { |exchange| exchange.openai(tokens: 3) }))
+  end
+
+  def test_a_response_is_relayed
+    assert_equal tokens(3), relayed(request(upstream { |exchange| exchange.openai(tokens: 3) }).call)
+  end
+
+  def test_a_request_whose_body_is_read_from_an_io_is_relayed
+    source = upstream { |exchange| exchange.openai(tokens: exchange.request.body.bytesize) }
+
+    assert_equal tokens(4), relayed(request(source, method: "POST", body: StringIO.new("1234")))
+  end
+
+  def test_redirects_are_followed
+    source = upstream { |exchange| exchange.openai(tokens: 3) }
+    source.on("/moved") { |exchange| exchange.redirect("/") }
+
+    assert_equal tokens(3), relayed(request(source, path: "/moved"))
+  end
+
+  def test_an_answer_that_is_no_success_is_an_error
+    source = upstream { |exchange| exchange.answer("slow down", status: 429) }
+    [request(source), request(source).call].each do |refused|
+      error = assert_raises(Streamer::ResponseError) { relay(refused) }
+
+      assert_equal [429, "slow down"], [error.status, error.body]
+    end
+  end
+
+  def test_what_had_arrived_comes_before_the_error
+    source = upstream { |exchange| exchange.head.chunk(Upstream.token(0)).close }
+
+    assert_raises(Streamer::ClosedError) { relay(request(source).call) }
+    assert_equal tokens(1), received
+  end
+
+  def test_a_browser_that_leaves_ends_a_silent_upstream
+    [->(source) { request(source) }, ->(source) { request(source).call }].each do |way|
+      setup if @browser.closed?
+      source = upstream { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+      relaying = beside { assert_raises(Streamer::ClientDisconnected) { relay(way.call(source)) } }
+      @browser.wait_readable(5)
+      @browser.close
+
+      assert relaying.value
+      assert source.requests.last.wait_gone(5), "the upstream was not let go"
+    end
+  end
+
+  def test_a_browser_that_leaves_before_there_is_an_answer_ends_the_request
+    source = upstream(&:stall)
+    relaying = beside { assert_raises(Streamer::ClientDisconnected) { relay(request(source)) } }
+    asked = source.wait_request
+    @browser.close
+
+    assert relaying.value
+    assert asked.wait_gone(5), "the upstream was not let go"
+  end
+
+  private
+
+  def request(source, path: "/", method: "GET", **options) = Streamer::Request.new(method, source.url(path), **options)
+
+  def relay(upstream) = @sink.relay(upstream, Streamer::Plan.new(**PLAN))
+
+  def relayed(upstream)
+    relay(upstream)
+    received
+  end
+
+  def tokens(count) = Array.new(count) { |number| "event: token\ndata: {\"content\":\"t#{number} \"}\n\n" }.join
+
+  # Everything, to the stream's end.
+  def received
+    @sink.close
+    Upstream.without_scheduler { @browser.read }
+  end
+end
+
+class SocketSinkRelayTest < Minitest::Test
+  include Contexts::Threads
+  include SocketSinkRelayTests
+end
+
+class SocketSinkScheduledRelayTest < Minitest::Test
+  include Contexts::Scheduled
+  include SocketSinkRelayTests
+end
+
+class SocketSinkAsyncRelayTest < Minitest::Test
+  include Contexts::InAsync
+  include SocketSinkRelayTests
 end

@@ -4,7 +4,7 @@ require "json"
 require "net/http"
 require "rbconfig"
 require "tmpdir"
-require_relative "certificates"
+require_relative "upstream"
 require_relative "notes"
 require_relative "sse_client"
 
@@ -18,6 +18,7 @@ require_relative "sse_client"
 #   server.stop
 #
 # config: lines of Puma's configuration file. threads, preload: as Puma's options. variables: of the environment, see rails_app.rb.
+# files: how many descriptors it may have open.
 #
 # AppServer.shared(kind) starts one per kind and test run, and stops it at the end.
 class AppServer
@@ -35,7 +36,7 @@ class AppServer
 
   attr_reader :kind, :port, :pid, :notes
 
-  def initialize(kind, config: nil, threads: "5:5", preload: true, variables: {})
+  def initialize(kind, config: nil, threads: "5:5", preload: true, variables: {}, files: nil)
     @kind = kind
     @preload = preload
     @config = config
@@ -45,7 +46,8 @@ class AppServer
     @notes = Notes.new(File.join(@directory, "notes"))
     variables = { "RAILS_ENV" => "test", "DIRECTORY" => @directory, "CONSOLE_LEVEL" => "warn",
                   "ISOLATION" => kind == :falcon ? "fiber" : "thread" }.merge(variables)
-    @pid = Process.spawn(variables, *command, chdir: ROOT, in: File::NULL, out: log_path, err: [:child, :out])
+    limits = files ? { rlimit_nofile: files } : {}
+    @pid = Process.spawn(variables, *command, chdir: ROOT, in: File::NULL, out: log_path, err: [:child, :out], **limits)
     wait_ready
   end
 

@@ -16,11 +16,11 @@ class Notes
     File.open(@path, "a") { |file| file.syswrite(line) } # in one piece, whoever else writes
   end
 
-  # Array of Hashes
+  # Array of Hashes. A last line without its end is still being written.
   def of(name)
     return [] unless File.exist?(@path)
 
-    whole_lines.map { |line| JSON.parse(line) }.select { |note| note["name"] == name }
+    File.readlines(@path).grep(/\n\z/).map { |line| JSON.parse(line) }.select { |note| note["name"] == name }
   end
 
   # The first with this "what", waited for.
@@ -33,9 +33,4 @@ class Notes
     end
     found
   end
-
-  private
-
-  # Not a line that is being written.
-  def whole_lines = File.readlines(@path).select { |line| line.end_with?("\n") }
 end

@@ -1,22 +1,27 @@
 # frozen_string_literal: true
 
 require "fileutils"
+require_relative "upstream"
 require "socket"
 require "tmpdir"
 
 # A real proxy in front of a server on loopback, in a process of its own.
 #
 #   proxy = Proxy.nginx(server.port)      # Debian's nginx with its own prefix
+#   proxy = Proxy.http2(server.port)      # the same, speaking HTTP/2
 #   proxy = Proxy.thruster(server.port)   # the thruster gem's binary
+#   proxy = Proxy.http                    # tinyproxy, for clients that go out through it; user:, password:
+#   proxy = Proxy.socks                   # microsocks; user:, password:
 #   proxy.port
+#   proxy.log                             # what it has written so far
 #   proxy.stop
 class Proxy
   READY_SECONDS = 10
 
   attr_reader :port
 
-  # lines: of the location's configuration.
-  def self.nginx(target, lines: "")
+  # lines: of the location's configuration. settings: of the server's. listen: after the address.
+  def self.nginx(target, lines: "", settings: "", listen: "")
     new do |directory, port|
       path = File.join(directory, "nginx.conf")
       File.write(path, <<~CONF)
@@ -28,13 +33,21 @@ class Proxy
           uwsgi_temp_path #{directory}/uwsgi; scgi_temp_path #{directory}/scgi;
           gzip on; gzip_types *;
           server {
-            listen 127.0.0.1:#{port};
+            listen 127.0.0.1:#{port}#{listen};
+            #{settings}
             location / { proxy_pass http://127.0.0.1:#{target}; #{lines} }
           }
         }
       CONF
       [{}, ["/usr/sbin/nginx", "-p", directory, "-c", path, "-e", File.join(directory, "error.log")]]
     end
+  end
+
+  # HTTP/2 over TLS, as localhost; passes on as it comes, and says in x-connection which connection an answer came by.
+  def self.http2(target, settings: "")
+    certificate = "ssl_certificate #{Certificates.server[:cert]}; ssl_certificate_key #{Certificates.server[:key]};"
+    nginx(target, listen: " ssl http2", settings: "gzip off; #{certificate} #{settings}",
+                  lines: "proxy_buffering off; proxy_request_buffering off; proxy_http_version 1.1; add_header x-connection $connection;")
   end
 
   def self.thruster(target, **variables)
@@ -44,13 +57,34 @@ class Proxy
     end
   end
 
+  def self.http(user: nil, password: nil)
+    new do |directory, port|
+      path = File.join(directory, "tinyproxy.conf")
+      File.write(path, <<~CONF)
+        Port #{port}
+        Listen 127.0.0.1
+        Allow 127.0.0.1
+        Timeout 60
+        LogLevel Connect
+        #{"BasicAuth #{user} #{password}" if user}
+      CONF
+      [{}, ["tinyproxy", "-d", "-c", path]]
+    end
+  end
+
+  def self.socks(user: nil, password: nil)
+    new do |_directory, port|
+      [{}, ["microsocks", "-i", "127.0.0.1", "-p", port.to_s, *(["-u", user, "-P", password] if user)]]
+    end
+  end
+
   def self.nginx? = File.executable?("/usr/sbin/nginx")
 
   def initialize
     @directory = Dir.mktmpdir("streamer-proxy")
     @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
     variables, command = yield(@directory, @port)
-    @pid = Process.spawn(variables, *command, in: File::NULL, out: log, err: [:child, :out])
+    @pid = Process.spawn(variables, *command, in: File::NULL, out: log_file, err: [:child, :out])
     wait_ready
   end
 
@@ -61,16 +95,18 @@ class Proxy
     FileUtils.remove_entry(@directory)
   end
 
+  def log = Fiber.new(blocking: true) { File.read(log_file) }.resume
+
   private
 
-  def log = File.join(@directory, "log")
+  def log_file = File.join(@directory, "log")
 
   def wait_ready
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + READY_SECONDS
     TCPSocket.new("127.0.0.1", @port).close
   rescue Errno::ECONNREFUSED
-    raise "the proxy has ended:\n#{File.read(log)}" if Process.wait(@pid, Process::WNOHANG)
-    raise "the proxy was not ready:\n#{File.read(log)}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+    raise "the proxy has ended:\n#{log}" if Process.wait(@pid, Process::WNOHANG)
+    raise "the proxy was not ready:\n#{log}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
 
     sleep 0.02
     retry

@@ -198,6 +198,18 @@ module RailsApp
       end
     end
 
+    # Writes what the browser would never see.
+    def sealed
+      stream_events do |events|
+        events.write({ read: [session[:seen], cookies[:plain], flash[:notice]] })
+        write = { "session" => -> { session[:seen] = 1 }, "cookies" => -> { cookies[:plain] = "x" },
+                  "signed" => -> { cookies.signed[:plain] = "x" }, "delete" => -> { cookies.delete(:plain) },
+                  "flash" => -> { flash[:notice] = "x" }, "reset" => -> { reset_session } }.fetch(params[:what])
+        write.call
+        events.write("not seen")
+      end
+    end
+
     def failed_before
       raise "before the stream"
       stream_events { |events| events.write("never") }
@@ -302,10 +314,11 @@ module RailsApp
     def show
       Current.user = params[:user]
       texts = []
-      relay_events(upstream, **options, **batches(texts)) do |result|
+      relay = relay_events(upstream, **options, **batches(texts) { |text| relay.stop if text.include?(params.fetch(:until, "\0")) }) do |result|
         note "result", **outcome(result), texts: texts, user: Current.user, thread: Thread.current.name
         raise "a callback's own failure" if params[:raise]
       end
+      relay.stop if params[:stop_at_once]
     end
 
     # Answers with two connections in the pool, and asks the database in the callback.
@@ -337,15 +350,15 @@ module RailsApp
 
     def upstream
       timeouts = JSON.parse(params.fetch(:timeouts, "{}"), symbolize_names: true)
-      Streamer::Request.new("GET", params.fetch(:upstream), timeouts: timeouts)
+      Streamer::Request.new("GET", params.fetch(:upstream), timeouts: timeouts, retries: params[:retries]&.to_i)
     end
 
     # The request's parameters by their own names; what is JSON there is JSON here.
     def options
-      given = params.permit(:event, :key, :heartbeat, :frame, :ids, :on_disconnect, :retry, :value).to_h.symbolize_keys
+      given = params.permit(:collect, :event, :key, :heartbeat, :frame, :ids, :on_disconnect, :retry, :value).to_h.symbolize_keys
       %i[frame on_disconnect].each { |name| given[name] &&= given[name].to_sym }
       given[:heartbeat] &&= given[:heartbeat].to_f
-      given[:retry] &&= given[:retry].to_i
+      %i[collect retry].each { |name| given[name] &&= given[name].to_i }
       { value: "choices.0.delta.content", event: "token" }.merge(given, *%i[keep flush terminal value done].map { |name| json(name) })
     end
 
@@ -359,12 +372,18 @@ module RailsApp
     def batches(texts)
       return {} unless params[:every]
 
-      { every: params[:every].to_f, on_text: ->(text) { texts << text } }
+      on_text = lambda do |text|
+        texts << text
+        yield text
+      end
+      { every: params[:every].to_f, on_text: on_text }
     end
 
     def outcome(result)
-      { status: result.status, reason: result.reason, text: result.text, error: result.error&.class&.name, kept: result.kept,
-        timings: result.timings, key: result.key, request_id: result.error&.request_id, partial: result.error&.text&.slice(0, 100) }
+      ours = result.error if result.error.is_a?(Streamer::Error)
+      { status: result.status, reason: result.reason, text: result.text, cut: result.text_cut?, stop: result.stop,
+        error: result.error&.class&.name, kept: result.kept, timings: result.timings, key: result.key,
+        request_id: ours&.request_id, partial: ours&.text&.slice(0, 100) }
     end
   end
 

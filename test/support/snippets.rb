@@ -1,11 +1,15 @@
 # frozen_string_literal: true
 
 require "async"
+require "async/semaphore"
+require "open3"
 require "puma"
 require "puma/server"
+require "rbconfig"
+require "streamer/providers" # here, since async on Ruby 3.1 cannot read files
 require "stringio"
 require "timeout"
-require_relative "certificates"
+require_relative "provider_transcripts"
 require_relative "rails_app"
 require_relative "sse_client"
 require_relative "upstream"
@@ -24,6 +28,8 @@ module Snippets
 
   # What the documents name, and what stands in for it.
   AUTHORITY = "config/internal-ca.pem"
+  RECORDING = "test/recordings/answer.json"
+  RECORDED = File.expand_path("../fixtures/recordings/chat.json", __dir__)
   HOSTS = %w[https://api.openai.com https://api.example.com https://stock.example.com https://log.example.com].freeze
   PRIVATE_HOST = "https://internal.example.com"
 
@@ -78,14 +84,25 @@ module Snippets
       end
     end
 
-    def upstream = @upstream ||= start(script)
+    def upstream
+      @upstream ||= start(script).tap do |server|
+        Streamer::Providers.names.each do |name| # where the documents do not name the host, the provider does
+          provider = Streamer::Providers[name]
+          provider.declare(base_url: server.url(URI(provider.declaration[:base_url]).path))
+        end
+      end
+    end
+
     def private_upstream = @private_upstream ||= start(script, tls: true)
 
     # A Puma in this process, with Rails' whole stack.
     def port
       @port ||= begin
         Rails.application.routes.disable_clear_and_finalize = true
-        Rails.application.routes.draw { match "/snippet/:name", to: Snippets.method(:dispatch), via: :all }
+        Rails.application.routes.draw do
+          match "/snippet/:name", to: Snippets.method(:dispatch), via: :all
+          get "/answer", to: Snippets.method(:dispatch), defaults: { name: "show" }
+        end
         server = Puma::Server.new(Rails.application, nil, max_threads: 5, log_writer: Puma::LogWriter.null)
         server.add_tcp_listener("127.0.0.1", 0)
         server.run
@@ -112,6 +129,11 @@ module Snippets
       numbered = Array.new(3) { |number| "id: #{number + 1}\nevent: line\ndata: #{number + 1} ok\n\n" }
       ending = { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage: { total_tokens: 12 } }
       chat = [*Array.new(3) { |number| Upstream.token(number) }, "data: #{ending.to_json}\n\n", "data: [DONE]\n\n"]
+      asked = 0
+      flaky = lambda do |exchange|
+        refused = (asked += 1).odd?
+        exchange.json({ id: 7 }, status: refused ? 503 : 200, headers: { "retry-after-ms" => 20 })
+      end
       {
         "/v1/chat/completions" => ->(exchange) { exchange.stream(chat) },
         "/events" => ->(exchange) { exchange.stream(numbered) },
@@ -126,10 +148,29 @@ module Snippets
         "/moved" => ->(exchange) { exchange.redirect("/orders/7") },
         "/busy" => ->(exchange) { exchange.json({ error: "slow down" }, status: 429, headers: { "retry-after" => 7 }) },
         "/silent" => ->(exchange) { exchange.head.chunk(numbered.first).stall },
+        "/pinging" => lambda do |exchange|
+          exchange.head.chunk(numbered.first)
+          loop { exchange.chunk("event: ping\ndata: {}\n\n").pause(0.15) }
+        end,
         "/broken" => ->(exchange) { exchange.head.chunk(numbered.first).close },
+        "/flaky" => flaky,
+        "/down" => ->(exchange) { exchange.json({ error: "out of order" }, status: 500) },
+        "/feed" => method(:feed),
+        "/quotes/rail" => ->(exchange) { exchange.pause(0.05).json({ error: "no trains today" }, status: 500) },
         "/quotes/air" => ->(exchange) { exchange.pause(0.01).json({ price: 40 }) },
-        "/quotes/sea" => ->(exchange) { exchange.pause(0.1).json({ price: 9 }) }
+        "/quotes/sea" => ->(exchange) { exchange.pause(0.1).json({ price: 9 }) },
+        "/v1/messages" => ->(exchange) { ProviderTranscripts.play(exchange, "anthropic_tools") },
+        "/overloaded/v1/messages" => ->(exchange) { ProviderTranscripts.play(exchange, "anthropic_error") }
       }
+    end
+
+    # Two events, then one behind the last that was seen, then nothing more.
+    def feed(exchange)
+      case exchange.request.headers["last-event-id"]
+      when nil then exchange.stream(["id: 1\nretry: 10\ndata: one\n\n", "id: 2\ndata: two\n\n"])
+      when "2" then exchange.stream(["id: 3\ndata: three\n\n"])
+      else exchange.raw("HTTP/1.1 204 No Content\r\n\r\n")
+      end
     end
   end
 
@@ -185,6 +226,23 @@ module Snippets
 
     # The same among async's tasks.
     def async = Sync { script }
+
+    # gem=NAME: the same in a process of its own, with that gem, for gems that have the same names; where the gem is not in the leg, not at
+    # all. Values are not checked.
+    def alone
+      name = @block.options.fetch("gem")
+      @checks += 1
+      return warn("#{@block.location} does not run: this leg has no #{name}") unless Gem.loaded_specs.key?(name)
+
+      preparation = <<~RUBY
+        $LOAD_PATH.unshift(*Gem.loaded_specs[#{name.dump}].full_require_paths)
+        require "#{name.delete_prefix("ruby-")}"
+      RUBY
+      output, status = Open3.capture2e(RbConfig.ruby, "-Ilib", "-rbundler/setup", "-e", preparation + localized(@block.text))
+      raise Wrong, output unless status.success?
+
+      @output.print(output)
+    end
 
     # A whole controller, of which each action is asked for. params={...}: the query; headers={...}: the request's; error=NAME: the error
     # event that it ends with; status=422: no stream but this answer; saved=STATUS: what the last Answer then has (a callback may come later).
@@ -258,6 +316,7 @@ module Snippets
     def localized(text)
       local = HOSTS.reduce(text) { |code, host| code.gsub(host, Snippets.upstream.url) }
                    .gsub(PRIVATE_HOST) { Snippets.private_upstream.url }.gsub(AUTHORITY, Certificates.ca_file)
+                   .gsub(RECORDING, RECORDED)
       stranger = local[%r{https?://(?!127\.0\.0\.1|localhost)[^"\s]+}]
       raise Wrong, "#{stranger} is no host of test/support/snippets.rb" if stranger
 

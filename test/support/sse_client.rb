@@ -18,6 +18,7 @@ require "zlib"
 #   client.leave                 # FIN, as a closed tab
 #   client.reset                 # RST
 #   client.half_close            # FIN, and goes on reading
+#   client.vanish                # no packet reaches it any more, and it sends none
 #
 # Whatever waits gives up after `timeout` seconds with SSEClient::Late.
 class SSEClient
@@ -89,6 +90,12 @@ class SSEClient
   end
 
   def half_close = @socket.close_write
+
+  # A socket filter (BPF) of one instruction: return 0, keep nothing. So nothing is acknowledged.
+  def vanish
+    filter = [0x06, 0, 0, 0].pack("SCCL")
+    @socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_ATTACH_FILTER, [1, filter].pack("S x6 p"))
+  end
 
   private
 

@@ -3,7 +3,7 @@
 require "test_helper"
 require "support/contexts"
 
-# The four timeouts of our own making: each fires when it should, and none when it should not.
+# The timeouts, all of our own making: each fires when it should, and none when it should not. That of the queue is in limits_test.rb.
 module TimeoutTests
   def setup
     @upstream = upstream { |exchange| exchange.openai(tokens: 1) }
@@ -13,6 +13,24 @@ module TimeoutTests
     Upstream.blackhole do |url|
       error = timeout(Streamer::ConnectTimeout, 0.2) { Streamer::Client.new(url, timeouts: { connect: 0.2 }).get("/").read }
       assert_equal "GET #{url}/", error.request
+    end
+  end
+
+  def test_first_byte
+    @upstream.on("/stall", &:stall)
+    timeout(Streamer::FirstByteTimeout, 0.2) { read("/stall", first_byte: 0.2) }
+    assert @upstream.requests.first.wait_gone, "the upstream never saw the client leave"
+  end
+
+  def test_first_byte_is_over_with_the_first_byte_of_the_head
+    @upstream.on("/slow") { |exchange| exchange.raw("HTTP/1.1 200 OK\r\n").pause(0.6).raw("content-length: 0\r\n\r\n") }
+    assert_empty read("/slow", first_byte: 0.3)
+  end
+
+  def test_first_byte_counts_from_the_sending
+    Upstream.blackhole do |url|
+      client = Streamer::Client.new(url, timeouts: { connect: 0.4, first_byte: 0.1 })
+      timeout(Streamer::ConnectTimeout, 0.4) { client.get("/").read }
     end
   end
 
@@ -33,6 +51,13 @@ module TimeoutTests
       loop { exchange.chunk(": ping\n\n").pause(0.02) }
     end
     timeout(Streamer::FirstEventTimeout, 0.2) { read("/pings", first_event: 0.2) }
+  end
+
+  def test_first_event_is_not_met_by_events_that_say_nothing
+    keep_alive
+    timeout(Streamer::FirstEventTimeout, 0.2) { read("/keep-alive", first_event: 0.2) }
+    timeout(Streamer::FirstEventTimeout, 0.2) { values("/keep-alive", first_event: 0.2) }
+    timeout(Streamer::FirstEventTimeout, 0.2) { frames("/keep-alive", first_event: 0.2) }
   end
 
   def test_first_event_is_over_with_the_first_event
@@ -73,6 +98,40 @@ module TimeoutTests
     assert_equal %w[a b], seen
   end
 
+  def test_event_idle_sees_through_what_only_keeps_alive
+    keep_alive("data: {\"a\":1}\n\n")
+    error = timeout(Streamer::EventIdleTimeout, 0.3) { read("/keep-alive", event_idle: 0.3, idle: 0.2) }
+    assert_operator error.delivered, :>, 1
+    assert @upstream.requests.first.wait_gone, "the upstream never saw the client leave"
+    timeout(Streamer::EventIdleTimeout, 0.3) { values("/keep-alive", event_idle: 0.3, idle: 0.2) }
+    timeout(Streamer::EventIdleTimeout, 0.3) { frames("/keep-alive", event_idle: 0.3, idle: 0.2) }
+  end
+
+  def test_event_idle_begins_with_the_first_event_and_again_with_each
+    @upstream.on("/slow") do |exchange|
+      exchange.head.pause(0.6)
+      4.times { |number| exchange.chunk("data: #{number}\n\n").pause(0.15) }
+      exchange.finish
+    end
+    assert_equal %w[0 1 2 3], read("/slow", event_idle: 0.4)
+  end
+
+  def test_event_idle_does_not_count_the_time_that_the_block_takes
+    @upstream.on("/two") { |exchange| exchange.stream(["data: a\n\n", "data: b\n\n"], every: 0.1) }
+    client = Streamer::Client.new(@upstream.url, timeouts: { event_idle: 0.25, first_event: 0.25 })
+    seen = []
+    client.get("/two").each_event { |event| seen << event.data && sleep(0.4) }
+    client.get("/two").each_frames(Streamer::Pipeline.new) { |frames| seen << frames && sleep(0.4) }
+    assert_equal ["a", "b", "data: a\n\n", "data: b\n\n"], seen
+  end
+
+  def test_first_event_does_not_count_the_time_that_the_block_takes
+    @upstream.on("/two") { |exchange| exchange.stream(["data: {\"a\":1}\n\n", "data: {\"a\":2}\n\n"], every: 0.1) }
+    seen = []
+    Streamer::Client.new(@upstream.url, timeouts: { first_event: 0.25 }).get("/two").each_value("a") { |value| seen << value && sleep(0.4) }
+    assert_equal [1, 2], seen
+  end
+
   def test_total
     @upstream.on("/endless") { |exchange| exchange.openai(tokens: 1000, every: 0.02) }
     error = timeout(Streamer::TotalTimeout, 0.3) { read("/endless", total: 0.3) }
@@ -104,6 +163,23 @@ module TimeoutTests
   end
 
   private
+
+  # Events if any, and then what keeps a connection alive and says nothing.
+  def keep_alive(*events)
+    @upstream.on("/keep-alive") do |exchange|
+      exchange.head
+      events.each { |event| exchange.chunk(event) }
+      loop { exchange.chunk(": comment\n\nevent: ping\ndata: {}\n\nevent: status\ndata\n\n").pause(0.05) }
+    end
+  end
+
+  def values(path, **timeouts)
+    Streamer::Client.new(@upstream.url, timeouts: timeouts).get(path).each_value("b") { flunk }
+  end
+
+  def frames(path, **timeouts)
+    Streamer::Client.new(@upstream.url, timeouts: timeouts).get(path).each_frames(Streamer::Pipeline.new(value: "b")) { flunk }
+  end
 
   def read(path, **timeouts)
     @seen = []

@@ -34,6 +34,29 @@ module TLSTests
     assert_raises(Streamer::TLSError, ArgumentError) { count(@upstream.url, tls: { ca_file: "/nonexistent/ca.pem" }) }
   end
 
+  def test_a_client_certificate
+    mutual = upstream(tls: :mutual) { |exchange| exchange.openai(tokens: 2) }
+    2.times { assert_equal 3, count(mutual.url, tls: @tls.merge(Certificates.client)) }
+    assert_equal 1, mutual.connections
+    assert_raises(Streamer::ConnectionError) { count(mutual.url, tls: @tls) } # on a connection of its own
+    assert_equal 2, mutual.requests.size
+  end
+
+  def test_a_client_certificate_that_cannot_be_used
+    mutual = upstream(tls: :mutual) { |exchange| exchange.openai(tokens: 2) }
+    [{ key_password: "wrong" }, { cert: "/nonexistent.pem" }, { key: "/nonexistent.pem" }].each do |wrong|
+      error = assert_raises(Streamer::TLSError, wrong.inspect) { count(mutual.url, tls: { **@tls, **Certificates.client, **wrong }) }
+      refute_includes error.full_message, "s3cr3t"
+    end
+  end
+
+  def test_a_client_certificate_does_not_follow_to_another_origin
+    mutual = upstream(tls: :mutual, &:echo)
+    @upstream.on("/moved") { |exchange| exchange.redirect(mutual.url("/end")) }
+    assert_raises(Streamer::ConnectionError) { Streamer.get(@upstream.url("/moved"), tls: @tls.merge(Certificates.client)) }
+    assert_empty mutual.requests
+  end
+
   def test_an_unknown_option_is_refused
     assert_raises(ArgumentError) { Streamer::Client.new(@upstream.url, tls: { verfy: false }) }
   end

@@ -18,5 +18,6 @@ void streamer_init_extractor(void);
 void streamer_init_encoder(void);
 void streamer_init_pipeline(void);
 void streamer_init_transfer(void);
+void streamer_init_group(void);
 void streamer_init_client_socket(void);
 void streamer_init_relay(void);

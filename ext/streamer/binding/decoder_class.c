@@ -155,6 +155,7 @@ struct feed {
     struct streamer_extractor *extractor; /* NULL: events are wanted, not values */
     bool finishing;                       /* the body ends with these bytes */
     const char *bytes, *cursor, *end;
+    uint64_t counted; /* events so far, with an extractor those that are news */
 };
 
 static void raise_complaint(struct decoder *decoder, const struct streamer_event *event) {
@@ -194,6 +195,7 @@ static void yield_values(struct decoder *decoder, struct streamer_extractor *ext
 static void take_event(struct feed *feed, const struct streamer_event *event) {
     struct decoder *decoder = feed->decoder;
     decoder->events++;
+    feed->counted += feed->extractor == NULL || streamer_event_is_news(event);
     enum streamer_verdict verdict = streamer_watch_event(decoder->watch, event);
     if (verdict == STREAMER_COMPLAINT) raise_complaint(decoder, event);
     if (feed->extractor == NULL)
@@ -216,7 +218,6 @@ static VALUE feed_body(VALUE argument) {
     struct decoder *decoder = feed->decoder;
     struct streamer_event event;
     enum streamer_status status;
-    uint64_t before = decoder->events;
     while ((status = streamer_decoder_next(decoder->decoder, &feed->cursor, feed->end, &event)) == STREAMER_EVENT) {
         take_event(feed, &event);
     }
@@ -229,7 +230,7 @@ static VALUE feed_body(VALUE argument) {
         if (status != STREAMER_UNWANTED) streamer_raise_status(status);
         rb_exc_raise(streamer_complaint(status, decoder->complaint.bytes, decoder->complaint.length, true));
     }
-    return ULL2NUM(decoder->events - before);
+    return ULL2NUM(feed->counted);
 }
 
 static VALUE feed_end(VALUE argument) {
@@ -247,7 +248,8 @@ static VALUE feed_end(VALUE argument) {
     return Qnil;
 }
 
-/* Decodes a String, with which the body may end. Yields to the method's block and returns the number of events. */
+/* Decodes a String, with which the body may end. Yields to the method's block and returns the number of events; with
+ * an extractor, of those that are news (streamer_event_is_news). */
 static VALUE feed(VALUE self, VALUE string, struct streamer_extractor *extractor, bool finishing) {
     struct decoder *decoder = get(self);
     if (decoder->feeding) rb_raise(streamer_error, "this decoder is being fed already; its block cannot feed it");

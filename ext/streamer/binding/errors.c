@@ -51,21 +51,27 @@ static const char *class_of_outcome(enum streamer_outcome outcome) {
         case STREAMER_OUTCOME_CLOSED: return "ClosedError";
         case STREAMER_OUTCOME_PROTOCOL_ERROR: return "ProtocolError";
         case STREAMER_OUTCOME_HEADERS_TOO_LARGE: return "HeadersTooLarge";
+        case STREAMER_OUTCOME_FORBIDDEN_ADDRESS: return "ForbiddenAddress";
+        case STREAMER_OUTCOME_QUEUE_TIMEOUT: return "QueueTimeout";
         case STREAMER_OUTCOME_CONNECT_TIMEOUT: return "ConnectTimeout";
+        case STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT: return "FirstByteTimeout";
         case STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT: return "FirstEventTimeout";
         case STREAMER_OUTCOME_IDLE_TIMEOUT: return "IdleTimeout";
+        case STREAMER_OUTCOME_EVENT_IDLE_TIMEOUT: return "EventIdleTimeout";
         case STREAMER_OUTCOME_TOTAL_TIMEOUT: return "TotalTimeout";
         case STREAMER_OUTCOME_SINK_FAILED: return "ClientDisconnected";
         default: return "ConnectionError";
     }
 }
 
-void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail) {
+void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail, VALUE timings) {
     if (outcome == STREAMER_OUTCOME_NO_MEMORY) rb_memerror();
     const char *message = streamer_outcome_message(outcome);
     VALUE class = outcome == STREAMER_OUTCOME_REQUEST_INVALID ? rb_eArgError : error_class(class_of_outcome(outcome));
-    if (detail[0] == '\0') rb_raise(class, "%s", message);
-    rb_raise(class, "%s: %s", message, detail);
+    VALUE text = detail[0] == '\0' ? rb_str_new_cstr(message) : rb_sprintf("%s: %s", message, detail);
+    VALUE error = rb_exc_new_str(class, text);
+    rb_ivar_set(error, rb_intern("@timings"), timings);
+    rb_exc_raise(error);
 }
 
 void streamer_check_generation(unsigned generation, const char *what) {

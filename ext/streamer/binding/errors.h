@@ -21,8 +21,9 @@ VALUE streamer_complaint(enum streamer_status status, const char *bytes, size_t 
 /* Raises it. */
 NORETURN(void streamer_raise_status(enum streamer_status status));
 
-/* Raises the exception for an outcome other than OPEN and COMPLETED; `detail` is libcurl's words or empty. */
-NORETURN(void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail));
+/* Raises the exception for an outcome other than OPEN and COMPLETED; `detail` is libcurl's words or empty; `timings` is
+ * what the error's #timings gives. */
+NORETURN(void streamer_raise_outcome(enum streamer_outcome outcome, const char *detail, VALUE timings));
 
 /* Raises Streamer::ForkError when `generation` is not this process's. `what` begins the sentence: "this response". */
 void streamer_check_generation(unsigned generation, const char *what);

@@ -36,8 +36,9 @@ struct streamer_pipeline *streamer_take_pipeline(VALUE object) {
     return pipeline;
 }
 
-/* setup(format, paths, names, kept, fields, watch, modes, limits): a Symbol or nil; Arrays of Strings; fields are event
- * and id, Strings or nil; watch as of watch.rb; modes text and raw; limits collect, max_line, max_event, bytes or nil.
+/* setup(format, paths, names, kept, fields, watch, modes, limits): a Symbol or nil; Arrays of Strings; fields are
+ * event, id and from, Strings or nil; watch as of watch.rb; modes text and raw; limits collect, max_line, max_event,
+ * bytes or nil.
  */
 static VALUE initialize(VALUE self, VALUE format, VALUE paths, VALUE names, VALUE kept, VALUE fields, VALUE watch,
                         VALUE modes, VALUE limits) {
@@ -65,6 +66,7 @@ static VALUE initialize(VALUE self, VALUE format, VALUE paths, VALUE names, VALU
     };
     options.event = streamer_optional(rb_ary_entry(fields, 0), &options.event_length);
     options.id = streamer_optional(rb_ary_entry(fields, 1), &options.id_length);
+    options.from = streamer_optional(rb_ary_entry(fields, 2), &options.from_length);
     struct streamer_pipeline *pipeline;
     enum streamer_status status = streamer_pipeline_new(&pipeline, &options);
     if (status != STREAMER_OK) streamer_raise_status(status);

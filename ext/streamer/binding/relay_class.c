@@ -60,20 +60,16 @@ static struct streamer_board *board(void) {
 }
 
 static bool has_news(void *argument) {
-    struct streamer_board *board = argument;
-    return board->first != NULL || board->interrupted;
+    return ((struct streamer_board *)argument)->first != NULL;
 }
 
 /* Relay.take_news(seconds or nil): waits for news, at most so long: [id, Array of :first, :text, :ended]; nil when the
- * time is over, or Relay.interrupt was called. */
+ * time is over. */
 static VALUE take_news(VALUE class, VALUE seconds) {
     (void)class;
     struct streamer_board *waited = board();
     int64_t deadline = NIL_P(seconds) ? -1 : streamer_now() + (int64_t)(NUM2DBL(seconds) * 1000);
     streamer_wait(&waited->signal, has_news, waited, deadline);
-    pthread_mutex_lock(&waited->signal.lock);
-    waited->interrupted = false;
-    pthread_mutex_unlock(&waited->signal.lock);
     int news;
     struct streamer_relay *relay = streamer_board_take(waited, &news);
     if (relay == NULL) return Qnil;
@@ -85,12 +81,6 @@ static VALUE take_news(VALUE class, VALUE seconds) {
     if (news & STREAMER_NEWS_TEXT) rb_ary_push(names, ID2SYM(rb_intern("text")));
     if (news & STREAMER_NEWS_ENDED) rb_ary_push(names, ID2SYM(rb_intern("ended")));
     return rb_assoc_new(ULL2NUM(id), names);
-}
-
-static VALUE interrupt(VALUE class) {
-    (void)class;
-    streamer_board_interrupt(board());
-    return Qnil;
 }
 
 /* ---- one relay ---- */
@@ -277,6 +267,7 @@ static VALUE counters(VALUE class) {
     if (reactor != NULL) {
         struct streamer_reactor_stats stats = streamer_reactor_stats(reactor);
         SET("upstreams", stats.open);
+        SET("queued", stats.queued);
         SET("requests", stats.transfers);
         SET("reused", stats.reused);
         SET("bytes", stats.bytes);
@@ -291,7 +282,6 @@ void streamer_init_relay(void) {
     VALUE class = rb_define_class_under(streamer_module, "Relay", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_singleton_method(class, "take_news", take_news, 1);
-    rb_define_singleton_method(class, "interrupt", interrupt, 0);
     rb_define_singleton_method(class, "counters", counters, 0);
     rb_define_private_method(class, "setup", initialize, 7);
     rb_define_method(class, "start", start, 0);

@@ -6,13 +6,15 @@
 #include "../upstream/clock.h"
 #include "../upstream/fork.h"
 #include "binding.h"
+#include "waiting.h"
 
 /* A fiber that waits, on its own stack: the garbage collector finds the fiber and its scheduler there. */
 struct waiter {
     struct waiter *previous, *next;
     VALUE driver_object, scheduler, fiber;
     struct driver *driver;
-    struct streamer_transfer *transfer;
+    struct streamer_signal *signal; /* of the transfer or the group */
+    void **place;                   /* its `waiter` */
     bool (*ready)(void *);
     void *argument;
     bool woken; /* unblocked, and has not run since: a second unblock would end some later wait of the fiber */
@@ -28,10 +30,19 @@ struct driver {
 
 static ID id_driver, id_io;
 
+/* What is in the lists holds references to the reactor. */
+static void forget_news(struct streamer_reactor *reactor) {
+    struct streamer_transfer *transfer;
+    while ((transfer = streamer_reactor_next_changed(reactor)) != NULL) streamer_transfer_release(transfer);
+    struct streamer_group *group;
+    while ((group = streamer_group_next_called(reactor)) != NULL) streamer_group_release(group);
+}
+
 static void free_driver(void *pointer) {
     struct driver *driver = pointer;
     if (driver->reactor != NULL && driver->generation == streamer_fork_generation()) {
         streamer_reactor_close(driver->reactor);
+        forget_news(driver->reactor);
         streamer_reactor_release(driver->reactor);
     }
     xfree(driver);
@@ -67,10 +78,7 @@ VALUE streamer_scheduler_driver(void) {
     streamer_reactor_track_changes(driver->reactor);
 
     /* One IO object for the reactor's life: schedulers tell a descriptor's registration by the object. */
-    VALUE keywords = rb_hash_new();
-    rb_hash_aset(keywords, ID2SYM(rb_intern("autoclose")), Qfalse);
-    VALUE arguments[] = {INT2NUM(streamer_reactor_fd(driver->reactor)), rb_str_new_cstr("r"), keywords};
-    rb_ivar_set(object, id_io, rb_funcallv_kw(rb_cIO, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS));
+    rb_ivar_set(object, id_io, streamer_io(streamer_reactor_fd(driver->reactor)));
     rb_ivar_set(thread, id_driver, object);
     return object;
 }
@@ -105,6 +113,12 @@ static void turn(struct driver *driver, const struct waiter *me) {
         streamer_transfer_release(transfer);
         if (waiter != NULL && waiter != me) rouse(waiter);
     }
+    struct streamer_group *group;
+    while ((group = streamer_group_next_called(driver->reactor)) != NULL) {
+        struct waiter *waiter = group->waiter;
+        streamer_group_release(group);
+        if (waiter != NULL && waiter != me) rouse(waiter);
+    }
     if (driver->leader == NULL || driver->leader == me) return;
     int64_t due = next_due(driver);
     if (due >= 0 && (driver->leader_until < 0 || due < driver->leader_until)) streamer_reactor_wake(driver->reactor);
@@ -115,9 +129,9 @@ void streamer_scheduler_turn(VALUE driver) {
 }
 
 static bool is_ready(const struct waiter *waiter) {
-    pthread_mutex_lock(&waiter->transfer->signal.lock);
+    pthread_mutex_lock(&waiter->signal->lock);
     bool ready = waiter->ready(waiter->argument);
-    pthread_mutex_unlock(&waiter->transfer->signal.lock);
+    pthread_mutex_unlock(&waiter->signal->lock);
     return ready;
 }
 
@@ -150,7 +164,7 @@ static VALUE stop_waiting(VALUE argument) {
     else
         driver->waiters = waiter->next;
     if (waiter->next != NULL) waiter->next->previous = waiter->previous;
-    waiter->transfer->waiter = NULL;
+    *waiter->place = NULL;
     if (driver->leader == waiter) driver->leader = NULL;
     if (driver->leader == NULL && driver->waiters != NULL) rouse(driver->waiters);
     return Qnil;
@@ -168,12 +182,14 @@ static void wait_in_thread(VALUE object, const struct waiter *waiter) {
     }
 }
 
-void streamer_scheduler_wait(VALUE object, struct streamer_transfer *transfer, bool (*ready)(void *), void *argument) {
+void streamer_scheduler_wait(VALUE object, struct streamer_signal *signal, void **place, bool (*ready)(void *),
+                             void *argument) {
     struct waiter waiter = {.driver_object = object,
                             .scheduler = rb_fiber_scheduler_current(),
                             .fiber = rb_fiber_current(),
                             .driver = get_driver(object),
-                            .transfer = transfer,
+                            .signal = signal,
+                            .place = place,
                             .ready = ready,
                             .argument = argument};
     if (is_ready(&waiter)) return;
@@ -181,8 +197,8 @@ void streamer_scheduler_wait(VALUE object, struct streamer_transfer *transfer, b
         wait_in_thread(object, &waiter);
         return;
     }
-    if (transfer->waiter != NULL) rb_raise(rb_eThreadError, "another fiber is already reading this response");
-    transfer->waiter = &waiter;
+    if (*place != NULL) rb_raise(rb_eThreadError, "another fiber is already reading this response");
+    *place = &waiter;
     waiter.next = waiter.driver->waiters;
     if (waiter.next != NULL) waiter.next->previous = &waiter;
     waiter.driver->waiters = &waiter;

@@ -6,6 +6,7 @@
 #include "../relay/thread.h"
 #include "../upstream/fork.h"
 #include "binding.h"
+#include "branch.h"
 #include "errors.h"
 #include "exchange.h"
 #include "scheduler.h"
@@ -64,47 +65,88 @@ struct streamer_transfer *streamer_get_transfer(VALUE object) {
 
 /* ---- making one ---- */
 
-static struct curl_slist *header_list(VALUE headers) {
+/* A list of an Array's Strings, which were checked to be free of NUL before. NULL when out of memory, and for none. */
+static struct curl_slist *list_of(VALUE strings, bool *memory) {
     struct curl_slist *list = NULL;
-    for (long i = 0; i < RARRAY_LEN(headers); i++) {
-        VALUE header = rb_ary_entry(headers, i);
-        struct curl_slist *longer = curl_slist_append(list, RSTRING_PTR(header)); /* checked to be free of NUL before */
-        if (longer == NULL) {
-            curl_slist_free_all(list);
-            rb_memerror();
-        }
-        list = longer;
+    for (long i = 0; *memory && i < RARRAY_LEN(strings); i++) {
+        VALUE string = rb_ary_entry(strings, i);
+        struct curl_slist *longer = curl_slist_append(list, RSTRING_PTR(string));
+        *memory = longer != NULL;
+        if (*memory) list = longer;
     }
     return list;
 }
 
-/* setup(method, url, headers, body, verify, ca_file, timeouts): the strings without NUL; headers "Name: value"; body a
- * String, nil, or an Integer for a streamed one (its length, -1: unknown); timeouts connect, first_event, idle, total
- * in ms. */
-static VALUE initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALUE body, VALUE verify, VALUE ca_file,
-                        VALUE timeouts) {
+static void check_strings(VALUE strings) {
+    for (long i = 0; i < RARRAY_LEN(strings); i++) {
+        VALUE string = rb_ary_entry(strings, i);
+        StringValueCStr(string);
+    }
+}
+
+/* networks: what streamer_guard_new takes, packed in a String. */
+static struct streamer_guard *guard_of(VALUE networks, bool *memory) {
+    if (NIL_P(networks)) return NULL;
+    size_t count = (size_t)RSTRING_LEN(networks) / sizeof(struct streamer_network);
+    struct streamer_guard *guard = streamer_guard_new((const struct streamer_network *)RSTRING_PTR(networks), count);
+    *memory &= guard != NULL;
+    return guard;
+}
+
+static VALUE option(VALUE route, const char *name) {
+    return rb_hash_aref(route, ID2SYM(rb_intern(name)));
+}
+
+/* The String of that name, or NULL; it lives as long as the route. */
+static const char *text_option(VALUE route, const char *name) {
+    VALUE value = option(route, name);
+    return NIL_P(value) ? NULL : StringValueCStr(value);
+}
+
+static void read_route(struct streamer_request *request, VALUE route) {
+    request->origin = text_option(route, "origin");
+    request->proxy = text_option(route, "proxy");
+    request->proxy_user = text_option(route, "proxy_user");
+    request->proxy_password = text_option(route, "proxy_password");
+    request->no_proxy = text_option(route, "no_proxy");
+    request->unix_path = text_option(route, "unix");
+    request->idle_age = NUM2LONG(option(route, "idle_age"));
+    request->age = NUM2LONG(option(route, "age"));
+    request->verify = RTEST(option(route, "verify"));
+    request->ca_file = text_option(route, "ca_file");
+    request->certificate = text_option(route, "cert");
+    request->key = text_option(route, "key");
+    request->key_password = text_option(route, "key_password");
+    check_strings(option(route, "addresses"));
+    check_strings(option(route, "names"));
+}
+
+static void read_timeouts(struct streamer_timeouts *timeouts, VALUE milliseconds) {
+    int64_t *const fields[] = {&timeouts->queue, &timeouts->connect,    &timeouts->first_byte, &timeouts->first_event,
+                               &timeouts->idle,  &timeouts->event_idle, &timeouts->total};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        *fields[i] = NUM2LL(rb_ary_entry(milliseconds, (long)i));
+    }
+}
+
+/* setup(method, url, headers, body, route, timeouts): the strings without NUL; headers "Name: value"; body a String,
+ * nil, or an Integer for a streamed one (its length, -1: unknown); route: Route#for's Hash; timeouts in ms, in the
+ * order of struct streamer_timeouts. */
+static VALUE initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALUE body, VALUE route, VALUE timeouts) {
     struct exchange *exchange;
     TypedData_Get_Struct(self, struct exchange, &exchange_type, exchange);
     if (exchange->transfer != NULL) rb_raise(streamer_error, "this transfer is initialized already");
 
-    struct streamer_request request = {
-        .method = StringValueCStr(method),
-        .url = StringValueCStr(url),
-        .verify = RTEST(verify),
-        .ca_file = NIL_P(ca_file) ? NULL : StringValueCStr(ca_file),
-        .timeouts = {NUM2LL(rb_ary_entry(timeouts, 0)), NUM2LL(rb_ary_entry(timeouts, 1)),
-                     NUM2LL(rb_ary_entry(timeouts, 2)), NUM2LL(rb_ary_entry(timeouts, 3))},
-    };
+    struct streamer_request request = {.method = StringValueCStr(method), .url = StringValueCStr(url)};
+    read_route(&request, route);
+    read_timeouts(&request.timeouts, timeouts);
+    check_strings(headers);
     if (RB_INTEGER_TYPE_P(body)) {
         request.body_streamed = true;
         request.body_length = NUM2LL(body);
     } else if (!NIL_P(body)) {
         request.body = StringValuePtr(body);
         request.body_length = RSTRING_LEN(body);
-    }
-    for (long i = 0; i < RARRAY_LEN(headers); i++) {
-        VALUE header = rb_ary_entry(headers, i);
-        StringValueCStr(header);
     }
 
     struct streamer_reactor *reactor;
@@ -115,16 +157,34 @@ static VALUE initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALU
     } else if ((reactor = streamer_thread_reactor()) == NULL) {
         rb_sys_fail("streamer: the native thread could not be started");
     }
-    request.headers = header_list(headers);
+    VALUE addresses = option(route, "addresses"), names = option(route, "names"), networks = option(route, "guard");
+    bool memory = true;
+    request.headers = list_of(headers, &memory);
+    request.addresses = list_of(addresses, &memory);
+    request.names = list_of(names, &memory);
+    request.guard = guard_of(networks, &memory);
+    if (!memory) {
+        curl_slist_free_all(request.headers);
+        curl_slist_free_all(request.addresses);
+        curl_slist_free_all(request.names);
+        free(request.guard);
+        rb_memerror();
+    }
     const char *problem;
     exchange->transfer = streamer_transfer_new(reactor, &request, &problem);
     RB_GC_GUARD(method);
     RB_GC_GUARD(url);
     RB_GC_GUARD(body);
-    RB_GC_GUARD(ca_file);
+    RB_GC_GUARD(route);
     if (exchange->transfer != NULL) return self;
     if (problem == NULL) rb_memerror();
     rb_raise(rb_eArgError, "libcurl refused the request: %s", problem);
+}
+
+/* Transfer.limit(per_origin, total): requests under way at once, in each reactor; 0 for no limit. */
+static VALUE limit(VALUE class, VALUE per_origin, VALUE total) {
+    streamer_slots_limit(NUM2SIZET(per_origin), NUM2SIZET(total));
+    return class;
 }
 
 static VALUE start(VALUE self) {
@@ -138,12 +198,17 @@ bool streamer_transfer_is_native(VALUE object) {
     return rb_ivar_get(object, id_driver) == Qnil;
 }
 
+VALUE streamer_transfer_driver(VALUE object) {
+    return rb_ivar_get(object, id_driver);
+}
+
 static void wait_until(VALUE self, struct streamer_transfer *transfer, bool (*ready)(void *)) {
+    if (streamer_wait_in_branch(self, transfer, ready)) return;
     VALUE driver = rb_ivar_get(self, id_driver);
     if (driver == Qnil)
         streamer_wait(&transfer->signal, ready, transfer, -1);
     else
-        streamer_scheduler_wait(driver, transfer, ready, transfer);
+        streamer_scheduler_wait(driver, &transfer->signal, &transfer->waiter, ready, transfer);
     RB_GC_GUARD(driver);
 }
 
@@ -166,6 +231,50 @@ static bool has_upload_room(void *argument) {
     return transfer->outbox.length < STREAMER_OUTBOX_HIGH || has_ended(transfer);
 }
 
+static VALUE name_of(enum streamer_outcome outcome) {
+    return ID2SYM(rb_intern(streamer_outcome_name(outcome)));
+}
+
+static void set(VALUE hash, const char *name, VALUE value) {
+    rb_hash_aset(hash, ID2SYM(rb_intern(name)), value);
+}
+
+static void set_seconds(VALUE hash, const char *name, int64_t microseconds) {
+    set(hash, name, microseconds > 0 ? rb_float_new((double)microseconds / 1e6) : Qnil);
+}
+
+static VALUE timings_hash(const struct streamer_timings *timings, enum streamer_outcome outcome) {
+    long version = timings->http_version;
+    VALUE hash = rb_hash_new();
+    set(hash, "queue", rb_float_new((double)timings->queue / 1e6));
+    set_seconds(hash, "dns", timings->dns);
+    set_seconds(hash, "connect", timings->connect);
+    set_seconds(hash, "tls", timings->tls);
+    set_seconds(hash, "first_byte", timings->first_byte);
+    set_seconds(hash, "first_event", timings->first_event);
+    set_seconds(hash, "first_text", timings->first_text);
+    set_seconds(hash, "total", timings->total);
+    set_seconds(hash, "gap_p95", timings->gap_p95);
+    set_seconds(hash, "gap_max", timings->gap_max);
+    set(hash, "bytes", LL2NUM(timings->bytes));
+    set(hash, "reused", timings->reused ? Qtrue : Qfalse);
+    set(hash, "http_version", version == 0 ? Qnil : rb_sprintf("%ld.%ld", version / 10, version % 10));
+    set(hash, "address", timings->address[0] == '\0' ? Qnil : rb_str_new_cstr(timings->address));
+    set(hash, "outcome", rb_funcall(name_of(outcome), rb_intern("downcase"), 0));
+    return hash;
+}
+
+/* A Hash, of seconds where nothing else is said; nil for what did not happen, and as a whole until the end. */
+static VALUE timings_of(struct streamer_transfer *transfer) {
+    pthread_mutex_lock(&transfer->signal.lock);
+    struct streamer_timings timings = streamer_transfer_timings(transfer);
+    enum streamer_outcome outcome = transfer->outcome;
+    pthread_mutex_unlock(&transfer->signal.lock);
+    bool drains = outcome == STREAMER_OUTCOME_OPEN && timings.total > 0; /* nobody wants what still comes */
+    if (outcome == STREAMER_OUTCOME_OPEN && !drains) return Qnil;
+    return timings_hash(&timings, drains ? STREAMER_OUTCOME_COMPLETED : outcome);
+}
+
 void streamer_raise_failure(struct streamer_transfer *transfer) {
     char detail[CURL_ERROR_SIZE];
     pthread_mutex_lock(&transfer->signal.lock);
@@ -173,7 +282,7 @@ void streamer_raise_failure(struct streamer_transfer *transfer) {
     memcpy(detail, transfer->detail, sizeof detail);
     pthread_mutex_unlock(&transfer->signal.lock);
     if (outcome == STREAMER_OUTCOME_OPEN || outcome == STREAMER_OUTCOME_COMPLETED) return;
-    streamer_raise_outcome(outcome, detail);
+    streamer_raise_outcome(outcome, detail, timings_of(transfer));
 }
 
 /* Waits for the answer's head: its status. Raises when there is none. */
@@ -199,6 +308,7 @@ static VALUE head(VALUE self) {
 static bool fill(VALUE self, struct exchange *exchange) {
     struct streamer_transfer *transfer = exchange->transfer;
     if (exchange->taken.length > 0) return true; /* an exception kept them from being handed out */
+    streamer_transfer_note_decoded(transfer);
     wait_until(self, transfer, has_bytes);
     pthread_mutex_lock(&transfer->signal.lock);
     streamer_transfer_take(transfer, &exchange->taken);
@@ -236,14 +346,21 @@ static VALUE clear_taken(VALUE argument) {
 static VALUE read_frames(VALUE self, VALUE pipeline) {
     struct frames frames = {pipeline, get(self)};
     if (!fill(self, frames.exchange)) return Qnil;
+    uint64_t news = streamer_pipeline_news(streamer_get_pipeline(pipeline));
     VALUE string = rb_ensure(feed_taken, (VALUE)&frames, clear_taken, (VALUE)&frames);
-    if (streamer_pipeline_events(streamer_get_pipeline(pipeline)) > 0)
-        streamer_transfer_note_event(frames.exchange->transfer);
+    const struct streamer_pipeline *fed = streamer_get_pipeline(pipeline);
+    if (streamer_pipeline_news(fed) > news) streamer_transfer_note_event(frames.exchange->transfer);
+    if (streamer_pipeline_texts(fed) > 0) streamer_transfer_note_text(frames.exchange->transfer);
     return string;
 }
 
 static VALUE note_event(VALUE self) {
     streamer_transfer_note_event(get(self)->transfer);
+    return Qnil;
+}
+
+static VALUE note_text(VALUE self) {
+    streamer_transfer_note_text(get(self)->transfer);
     return Qnil;
 }
 
@@ -281,34 +398,32 @@ static VALUE outcome(VALUE self) {
     pthread_mutex_lock(&transfer->signal.lock);
     enum streamer_outcome outcome = transfer->outcome;
     pthread_mutex_unlock(&transfer->signal.lock);
-    return ID2SYM(rb_intern(streamer_outcome_name(outcome)));
+    return name_of(outcome);
 }
 
-static void set_seconds(VALUE hash, const char *name, int64_t microseconds) {
-    rb_hash_aset(hash, ID2SYM(rb_intern(name)), microseconds > 0 ? rb_float_new((double)microseconds / 1e6) : Qnil);
-}
-
-/* Seconds from the start, nil for what did not happen; nil as a whole until the end. */
-static VALUE timings(VALUE self) {
+/* Whether a line of the answer had come when it ended; false until then. (libcurl tells of no less than a line.) */
+static VALUE is_answered(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     pthread_mutex_lock(&transfer->signal.lock);
-    struct streamer_timings timings = transfer->timings;
-    bool over = has_ended(transfer);
+    bool answered = has_ended(transfer) && transfer->head_bytes > 0;
     pthread_mutex_unlock(&transfer->signal.lock);
-    if (!over) return Qnil;
+    return answered ? Qtrue : Qfalse;
+}
 
-    VALUE hash = rb_hash_new();
-    set_seconds(hash, "dns", timings.dns);
-    set_seconds(hash, "connect", timings.connect);
-    set_seconds(hash, "tls", timings.tls);
-    set_seconds(hash, "first_byte", timings.first_byte);
-    set_seconds(hash, "total", timings.total);
-    rb_hash_aset(hash, ID2SYM(rb_intern("bytes")), LL2NUM(timings.bytes));
-    rb_hash_aset(hash, ID2SYM(rb_intern("reused")), timings.reused ? Qtrue : Qfalse);
-    rb_hash_aset(
-        hash, ID2SYM(rb_intern("http_version")),
-        timings.http_version == 0 ? Qnil : rb_sprintf("%ld.%ld", timings.http_version / 10, timings.http_version % 10));
-    return hash;
+static VALUE timings(VALUE self) {
+    return timings_of(get(self)->transfer);
+}
+
+static bool is_over(void *transfer) {
+    return has_ended(transfer);
+}
+
+/* Ends it, waits for the end, which is a turn away, and returns the timings. */
+static VALUE finish(VALUE self) {
+    struct streamer_transfer *transfer = get(self)->transfer;
+    cancel(self);
+    wait_until(self, transfer, is_over);
+    return timings_of(transfer);
 }
 
 static VALUE is_native(VALUE self) {
@@ -318,16 +433,20 @@ static VALUE is_native(VALUE self) {
 void streamer_init_transfer(void) {
     VALUE class = rb_define_class_under(streamer_module, "Transfer", rb_cObject);
     rb_define_alloc_func(class, allocate);
-    rb_define_method(class, "initialize", initialize, 7);
+    rb_define_singleton_method(class, "limit", limit, 2);
+    rb_define_method(class, "initialize", initialize, 6);
     rb_define_method(class, "start", start, 0);
     rb_define_method(class, "wait_head", wait_head, 0);
     rb_define_method(class, "head", head, 0);
     rb_define_method(class, "read", read_bytes, 0);
     rb_define_method(class, "read_frames", read_frames, 1);
     rb_define_method(class, "note_event", note_event, 0);
+    rb_define_method(class, "note_text", note_text, 0);
     rb_define_method(class, "upload", upload, 2);
     rb_define_method(class, "cancel", cancel, 0);
     rb_define_method(class, "outcome", outcome, 0);
+    rb_define_method(class, "finish", finish, 0);
+    rb_define_method(class, "answered?", is_answered, 0);
     rb_define_method(class, "timings", timings, 0);
     rb_define_method(class, "native?", is_native, 0);
     id_driver = rb_intern("__driver");

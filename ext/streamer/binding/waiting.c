@@ -40,6 +40,13 @@ static void interrupt(void *argument) {
     pthread_mutex_unlock(&wait->signal->lock);
 }
 
+VALUE streamer_io(int fd) {
+    VALUE keywords = rb_hash_new();
+    rb_hash_aset(keywords, ID2SYM(rb_intern("autoclose")), Qfalse);
+    VALUE arguments[] = {INT2NUM(fd), rb_str_new_cstr("r"), keywords};
+    return rb_funcallv_kw(rb_cIO, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS);
+}
+
 /* The thread's scheduler cannot be told by the native thread, which has no GVL: it watches a descriptor instead. */
 static void wait_in_scheduler(struct wait *wait, VALUE scheduler) {
     pthread_mutex_lock(&wait->signal->lock);
@@ -47,10 +54,7 @@ static void wait_in_scheduler(struct wait *wait, VALUE scheduler) {
     pthread_mutex_unlock(&wait->signal->lock);
     if (!open) rb_sys_fail("streamer: no descriptor to wait with");
 
-    VALUE keywords = rb_hash_new();
-    rb_hash_aset(keywords, ID2SYM(rb_intern("autoclose")), Qfalse);
-    VALUE arguments[] = {INT2NUM(wait->signal->wake.read_fd), rb_str_new_cstr("r"), keywords};
-    VALUE io = rb_funcallv_kw(rb_cIO, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS);
+    VALUE io = streamer_io(wait->signal->wake.read_fd);
     while (!is_ready(wait) && !wait->expired) {
         int64_t left = wait->deadline < 0 ? -1 : wait->deadline - streamer_now();
         wait->expired = wait->deadline >= 0 && left <= 0;

@@ -15,3 +15,6 @@
  * and signals interrupt it by raising from here: nothing is left behind, and the caller undoes its own work under
  * rb_ensure. */
 bool streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int64_t deadline);
+
+/* An IO for a scheduler to wait with. The descriptor stays its owner's: the IO never closes it. */
+VALUE streamer_io(int fd);

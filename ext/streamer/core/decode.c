@@ -8,6 +8,10 @@
 
 static const char bom[STREAMER_BOM] = {'\xEF', '\xBB', '\xBF'};
 
+bool streamer_event_is_news(const struct streamer_event *event) {
+    return event->data_length > 0 && !(event->type_length == 4 && memcmp(event->type, "ping", 4) == 0);
+}
+
 struct streamer_decoder *streamer_decoder_new(enum streamer_format format, size_t max_line, size_t max_event) {
     if (max_line == 0) max_line = STREAMER_MAX_LINE;
     if (max_event == 0) max_event = STREAMER_MAX_EVENT;

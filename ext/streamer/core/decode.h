@@ -31,6 +31,9 @@ struct streamer_event {
     size_t id_length;
 };
 
+/* Whether it says anything: an event without data and one of the type "ping" keep connections alive, and no more. */
+bool streamer_event_is_news(const struct streamer_event *event);
+
 struct streamer_decoder; /* body in decoder.h */
 
 /* max_line and max_event in bytes, 0 for the defaults of limits.h. NULL when out of memory. */

@@ -27,14 +27,16 @@ struct streamer_pipeline {
     bool cut; /* some text did not fit into `collected` */
     bool has_event;
     bool has_id;
+    bool has_from;
     bool format_given;
     bool pending; /* a frame waits for room in the output */
-    uint64_t events;
+    uint64_t events, news, texts;
     uint64_t frames;
 
     struct streamer_buffer compiled; /* what the options say, ready to be copied */
     struct piece event;
     struct piece id;    /* in front of a frame's number */
+    struct piece from;  /* the type of the events whose values are wanted */
     struct piece head;  /* a frame of values before its id */
     struct piece *keys; /* framed: a value's name with its quotes and colon */
 
@@ -123,6 +125,9 @@ static enum streamer_status compile(struct streamer_pipeline *pipeline,
     start = compiled->length;
     if (status == STREAMER_OK) status = streamer_buffer_append(compiled, options->id, options->id_length);
     pipeline->id = since(compiled, start);
+    start = compiled->length;
+    if (status == STREAMER_OK) status = streamer_buffer_append(compiled, options->from, options->from_length);
+    pipeline->from = since(compiled, start);
     return status;
 }
 
@@ -173,6 +178,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
         .collects = options->collect > 0,
         .has_event = options->event != NULL,
         .has_id = options->id != NULL,
+        .has_from = options->from != NULL,
         .format_given = options->format_given,
         .max_line = options->max_line,
         .max_event = options->max_event,
@@ -180,7 +186,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
     created->keys = (struct piece *)(created->values + values);
     created->kept = (struct streamer_buffer *)(created->keys + framed);
     size_t max_event = options->max_event > 0 ? options->max_event : STREAMER_MAX_EVENT;
-    streamer_buffer_init(&created->compiled, (STREAMER_MAX_PATHS + 2) * STREAMER_MAX_FIELD);
+    streamer_buffer_init(&created->compiled, (STREAMER_MAX_PATHS + 3) * STREAMER_MAX_FIELD);
     streamer_buffer_init(&created->unescaped, max_event);
     streamer_buffer_init(&created->last_id, STREAMER_MAX_FIELD);
     streamer_buffer_init(&created->own_id, STREAMER_MAX_FIELD + 20);
@@ -317,12 +323,23 @@ static enum streamer_status choose_text(struct streamer_pipeline *pipeline) {
     return status;
 }
 
+/* Whether the event is one of those that have the wanted values. */
+static bool has_values(const struct streamer_pipeline *pipeline) {
+    const struct streamer_event *source = &pipeline->source;
+    return !pipeline->has_from ||
+           (source->type_length == pipeline->from.length &&
+            memcmp(source->type, pipeline->compiled.bytes + pipeline->from.start, source->type_length) == 0);
+}
+
 static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
     const struct streamer_event *source = &pipeline->source;
     /* Some servers send events without data to keep the connection alive. */
     if (source->data_length == 0) return STREAMER_MISSING;
     enum streamer_status status =
         streamer_extractor_read(pipeline->extractor, source->data, source->data_length, pipeline->values);
+    if (status == STREAMER_OK && !has_values(pipeline)) {
+        for (size_t i = 0; i < pipeline->framed; i++) pipeline->values[i].kind = STREAMER_KIND_NONE;
+    }
     if (status == STREAMER_OK && pipeline->framed > 0) status = collect(pipeline, &pipeline->values[0]);
     if (status == STREAMER_OK) status = keep(pipeline);
     if (status != STREAMER_OK) return status;
@@ -334,6 +351,7 @@ static enum streamer_status choose_values(struct streamer_pipeline *pipeline) {
         wanted += value->kind != STREAMER_KIND_NONE;
     }
     if (wanted == 0) return STREAMER_MISSING;
+    pipeline->texts += pipeline->values[0].kind == STREAMER_KIND_STRING && pipeline->values[0].length > 0;
     status = number_frame(pipeline);
     return status == STREAMER_OK && pipeline->text ? choose_text(pipeline) : status;
 }
@@ -357,6 +375,7 @@ static enum streamer_status keep_complaint(struct streamer_pipeline *pipeline, e
 
 static enum streamer_status choose(struct streamer_pipeline *pipeline) {
     pipeline->events++;
+    pipeline->news += streamer_event_is_news(&pipeline->source);
     switch (streamer_watch_event(pipeline->watch, &pipeline->source)) {
         case STREAMER_MARKER: return pipeline->raw ? STREAMER_OK : STREAMER_MISSING;
         case STREAMER_COMPLAINT: return keep_complaint(pipeline, STREAMER_UPSTREAM_ERROR);
@@ -495,6 +514,14 @@ bool streamer_pipeline_done(const struct streamer_pipeline *pipeline) {
 
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline) {
     return pipeline->events;
+}
+
+uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline) {
+    return pipeline->news;
+}
+
+uint64_t streamer_pipeline_texts(const struct streamer_pipeline *pipeline) {
+    return pipeline->texts;
 }
 
 uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline) {

@@ -49,6 +49,9 @@ struct streamer_pipeline_options {
     size_t event_length;
     const char *id; /* each frame gets the id ID1, ID2, …; NULL: none. Not for an event stream's that pass through */
     size_t id_length;
+    const char
+        *from; /* the type of the events that have the values in `paths`; NULL: any. Kept ones are in any event */
+    size_t from_length;
     struct streamer_watch_options watch;
     bool text;
     bool raw;
@@ -106,8 +109,11 @@ enum streamer_status streamer_pipeline_finish(struct streamer_pipeline *pipeline
 /* Whether the end marker has come. */
 bool streamer_pipeline_done(const struct streamer_pipeline *pipeline);
 
-/* Events decoded and frames written so far. */
+/* So far: events decoded, those of them that are news (streamer_event_is_news), events whose first value was text, and
+ * frames written. */
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_texts(const struct streamer_pipeline *pipeline);
 uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline);
 
 /* The characters collected so far, up to the ceiling; *cut tells whether some did not fit. */

@@ -7,7 +7,6 @@
 void streamer_board_init(struct streamer_board *board) {
     streamer_signal_init(&board->signal);
     board->first = board->last = NULL;
-    board->interrupted = false;
 }
 
 void streamer_board_post(struct streamer_board *board, struct streamer_relay *relay, int news) {
@@ -39,11 +38,4 @@ struct streamer_relay *streamer_board_take(struct streamer_board *board, int *ne
     }
     pthread_mutex_unlock(&board->signal.lock);
     return relay;
-}
-
-void streamer_board_interrupt(struct streamer_board *board) {
-    pthread_mutex_lock(&board->signal.lock);
-    board->interrupted = true;
-    streamer_signal_raise(&board->signal);
-    pthread_mutex_unlock(&board->signal.lock);
 }

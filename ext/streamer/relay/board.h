@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "../upstream/signal.h"
 
 enum streamer_news {
@@ -20,7 +18,6 @@ struct streamer_relay;
 struct streamer_board {
     struct streamer_signal signal;
     struct streamer_relay *first, *last; /* guarded by signal.lock, as relay->news and relay->board_next are */
-    bool interrupted;
 };
 
 void streamer_board_init(struct streamer_board *board);
@@ -30,6 +27,3 @@ void streamer_board_post(struct streamer_board *board, struct streamer_relay *re
 
 /* Takes the next relay, with the board's reference, and its news; NULL when the board is empty. From any thread. */
 struct streamer_relay *streamer_board_take(struct streamer_board *board, int *news);
-
-/* Makes whoever waits for the board look up once. */
-void streamer_board_interrupt(struct streamer_board *board);

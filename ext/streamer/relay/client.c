@@ -40,9 +40,11 @@ static void post(struct streamer_client *client) {
     if (!streamer_reactor_post(client->reactor, &client->task)) streamer_client_release(client);
 }
 
-/* The lock is held. */
-static void lose(struct streamer_client *client) {
+/* The lock is held. ETIMEDOUT: the kernel gave the connection up, because the browser acknowledged nothing for the
+ * write timeout (Sinks::Patience sets it). */
+static void lose(struct streamer_client *client, int reason) {
     client->gone = true;
+    if (reason == ETIMEDOUT) client->slow = true;
     streamer_signal_raise(&client->signal);
 }
 
@@ -76,7 +78,7 @@ static bool send_parts(struct streamer_client *client, struct iovec *parts, int 
             taken = sendmsg(client->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         } while (taken < 0 && errno == EINTR);
         if (taken < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-            lose(client);
+            lose(client, errno);
             return false;
         }
         if (taken < 0) taken = 0;
@@ -94,7 +96,7 @@ static bool send_parts(struct streamer_client *client, struct iovec *parts, int 
             client->last_progress = client->last_write; /* the write timeout runs from here */
         if (streamer_buffer_append(&client->waiting, (char *)parts[i].iov_base + skip, parts[i].iov_len - skip) !=
             STREAMER_OK) {
-            lose(client);
+            lose(client, ENOMEM);
             return false;
         }
     }
@@ -136,7 +138,7 @@ void streamer_client_close(struct streamer_client *client, bool complete) {
 void streamer_client_drop(struct streamer_client *client) {
     lock(client);
     client->ending = true;
-    lose(client);
+    lose(client, 0);
     unlock(client);
     post(client);
 }
@@ -151,7 +153,7 @@ static bool flush(struct streamer_client *client) {
         if (taken < 0 && errno == EINTR) continue;
         if (taken < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
         if (taken < 0) {
-            lose(client);
+            lose(client, errno);
             return false;
         }
         client->sent += (size_t)taken;
@@ -220,12 +222,18 @@ static void update(struct streamer_client *client) {
     }
 }
 
+static int pending_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
 static void on_ready(struct streamer_watch *watch, int events) {
     struct streamer_client *client =
         (struct streamer_client *)((char *)watch - offsetof(struct streamer_client, watch));
     if (events & STREAMER_HANGUP) {
         lock(client);
-        lose(client);
+        lose(client, pending_error(client->fd));
         unlock(client);
     }
     update(client);
@@ -243,8 +251,7 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     lock(client);
     bool waits = streamer_client_waiting(client) > 0;
     if (waits && now - client->last_progress >= client->write_timeout) {
-        client->slow = true;
-        lose(client);
+        lose(client, ETIMEDOUT);
     } else if (!waits && !client->ending && client->heartbeat > 0 && now - client->last_write >= client->heartbeat) {
         send_frames(client, ":\n\n", 3);
     } else if (waits) {

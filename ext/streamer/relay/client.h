@@ -31,7 +31,7 @@ struct streamer_client {
     /* Guarded by signal.lock. */
     int fd; /* ours; -1 once closed */
     bool gone;
-    bool slow;   /* gone because it took nothing for the write timeout */
+    bool slow;   /* gone because it took or acknowledged nothing for the write timeout */
     bool ending; /* no more frames: close when all is sent */
     struct streamer_buffer waiting;
     size_t sent;    /* of waiting */

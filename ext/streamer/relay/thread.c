@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* pthread_setname_np */
 #include "thread.h"
 
 #include <errno.h>
@@ -15,7 +16,17 @@ static struct {
     atomic_bool stopping;
 } native;
 
+/* What ps, top and a debugger show. */
+static void name_thread(void) {
+#if defined(__linux__)
+    pthread_setname_np(pthread_self(), "streamer");
+#elif defined(__APPLE__)
+    pthread_setname_np("streamer");
+#endif
+}
+
 static void *drive(void *reactor) {
+    name_thread();
     while (!atomic_load(&native.stopping)) streamer_reactor_turn(reactor, -1);
     streamer_reactor_close(reactor);
     return NULL;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "reactor.h"
+#include "slots.h"
 #include "wake.h"
 
 struct streamer_reactor {
@@ -22,14 +23,16 @@ struct streamer_reactor {
 
     atomic_int references;
     struct streamer_transfer *transfers; /* all that are open */
+    struct streamer_slots slots;
     struct streamer_transfer *changed;
+    struct streamer_group *called;
     bool tracks_changes;
 
     struct streamer_ready *ready; /* of the batch under way, so that unwatch can strike one out */
     int ready_count;
 
     struct {
-        atomic_ullong turns, transfers, reused, bytes, pauses, open;
+        atomic_ullong turns, transfers, reused, bytes, pauses, open, queued;
     } stats;
 };
 

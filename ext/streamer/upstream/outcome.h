@@ -2,23 +2,27 @@
 #pragma once
 
 /*  code, message for people */
-#define STREAMER_OUTCOME_MAP(X)                                                    \
-    X(OPEN, "still going on")                                                      \
-    X(COMPLETED, "completed")                                                      \
-    X(CANCELLED, "cancelled")                                                      \
-    X(RESOLVE_FAILED, "the host name does not resolve")                            \
-    X(CONNECT_FAILED, "no connection could be made")                               \
-    X(TLS_FAILED, "no trusted TLS connection could be made")                       \
-    X(CLOSED, "the connection was closed or reset before the answer was complete") \
-    X(PROTOCOL_ERROR, "the answer is not valid HTTP")                              \
-    X(REQUEST_INVALID, "libcurl refused the request")                              \
-    X(HEADERS_TOO_LARGE, "the response head is larger than allowed")               \
-    X(CONNECT_TIMEOUT, "no connection within the connect timeout")                 \
-    X(FIRST_EVENT_TIMEOUT, "no event within the first_event timeout")              \
-    X(IDLE_TIMEOUT, "no byte within the idle timeout")                             \
-    X(TOTAL_TIMEOUT, "not complete within the total timeout")                      \
-    X(UPLOAD_FAILED, "the request body ended before its announced length")         \
-    X(SINK_FAILED, "what the answer was written to failed")                        \
+#define STREAMER_OUTCOME_MAP(X)                                                                                    \
+    X(OPEN, "still going on")                                                                                      \
+    X(COMPLETED, "completed")                                                                                      \
+    X(CANCELLED, "cancelled")                                                                                      \
+    X(RESOLVE_FAILED, "the host name does not resolve")                                                            \
+    X(CONNECT_FAILED, "no connection could be made")                                                               \
+    X(TLS_FAILED, "no trusted TLS connection could be made")                                                       \
+    X(CLOSED, "the connection was closed or reset before the answer was complete")                                 \
+    X(PROTOCOL_ERROR, "the answer is not valid HTTP")                                                              \
+    X(REQUEST_INVALID, "libcurl refused the request")                                                              \
+    X(HEADERS_TOO_LARGE, "the response head is larger than allowed")                                               \
+    X(FORBIDDEN_ADDRESS, "the guard refuses every address of the host (guard:)")                                   \
+    X(QUEUE_TIMEOUT, "no turn within the queue timeout: as many requests as Streamer.limits allows are under way") \
+    X(CONNECT_TIMEOUT, "no connection within the connect timeout")                                                 \
+    X(FIRST_BYTE_TIMEOUT, "no byte of an answer within the first_byte timeout")                                    \
+    X(FIRST_EVENT_TIMEOUT, "no event within the first_event timeout")                                              \
+    X(IDLE_TIMEOUT, "no byte within the idle timeout")                                                             \
+    X(EVENT_IDLE_TIMEOUT, "no event within the event_idle timeout")                                                \
+    X(TOTAL_TIMEOUT, "not complete within the total timeout")                                                      \
+    X(UPLOAD_FAILED, "the request body ended before its announced length")                                         \
+    X(SINK_FAILED, "what the answer was written to failed")                                                        \
     X(NO_MEMORY, "out of memory")
 
 enum streamer_outcome {

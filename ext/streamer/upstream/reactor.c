@@ -26,14 +26,20 @@ static curl_socket_t tagged_socket(const void *tag) {
 /* ---- libcurl's callbacks: they note, and do nothing else ---- */
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
-    (void)easy, (void)unused;
+    (void)unused;
     struct streamer_reactor *reactor = context;
     if (what == CURL_POLL_REMOVE) {
         streamer_poller_remove(reactor->poller, fd);
         return 0;
     }
     int events = (what & CURL_POLL_IN ? STREAMER_READABLE : 0) | (what & CURL_POLL_OUT ? STREAMER_WRITABLE : 0);
-    return streamer_poller_set(reactor->poller, fd, events, tag_socket(fd)) ? 0 : -1;
+    if (!streamer_poller_set(reactor->poller, fd, events, tag_socket(fd))) {
+        /* Answering -1 would make libcurl give up the multi handle, and all other transfers with it. */
+        struct streamer_transfer *transfer = NULL;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+        if (transfer != NULL) streamer_transfer_strand(transfer);
+    }
+    return 0;
 }
 
 static int on_timeout(CURLM *multi, long milliseconds, void *context) {
@@ -97,6 +103,7 @@ void streamer_reactor_release(struct streamer_reactor *reactor) {
         curl_multi_setopt(reactor->multi, CURLMOPT_TIMERFUNCTION, NULL);
         curl_multi_cleanup(reactor->multi);
     }
+    streamer_slots_release(&reactor->slots);
     streamer_timers_release(&reactor->timers);
     streamer_poller_free(reactor->poller);
     streamer_wake_close(&reactor->wake);
@@ -282,5 +289,6 @@ struct streamer_reactor_stats streamer_reactor_stats(const struct streamer_react
         .bytes = reactor->stats.bytes,
         .pauses = reactor->stats.pauses,
         .open = reactor->stats.open,
+        .queued = reactor->stats.queued,
     };
 }

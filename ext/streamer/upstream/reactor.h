@@ -45,6 +45,7 @@ struct streamer_reactor_stats {
     uint64_t bytes;
     uint64_t pauses;
     uint64_t open;
+    uint64_t queued; /* of those that are open, who wait for a slot */
 };
 
 /* NULL when out of descriptors or memory; errno says which. The caller owns one reference. */

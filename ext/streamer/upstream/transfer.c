@@ -9,7 +9,7 @@
 #include "multi.h"
 
 /* What other threads want of the next turn. */
-enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8 };
+enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8, WANT_GIVE_UP = 16 };
 
 static void lock(struct streamer_transfer *transfer) {
     pthread_mutex_lock(&transfer->signal.lock);
@@ -23,6 +23,7 @@ static void unlock(struct streamer_transfer *transfer) {
 static void announce(struct streamer_transfer *transfer) {
     streamer_signal_raise(&transfer->signal);
     streamer_reactor_note_change(transfer->reactor, transfer);
+    if (transfer->membership.group != NULL) streamer_group_post(transfer->membership.group, transfer);
 }
 
 static bool inbox_empty(struct streamer_transfer *transfer) {
@@ -34,15 +35,23 @@ static bool inbox_empty(struct streamer_transfer *transfer) {
 
 /* ---- libcurl's callbacks ---- */
 
+/* The answer is given up. Over HTTP/2 libcurl (7.88 to 8.14 at least) buffers the stream's reset until the connection
+ * has something else to send, and the upstream would go on for nobody. So where nobody else uses the connection it is
+ * closed, as it is over HTTP/1.1; for the other case see tell_upstream. */
+static void abandon(struct streamer_transfer *transfer) {
+    curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 /* Stops libcurl from within a callback, which returns this; streamer_transfer_completed then brings the transfer home.
  */
 static size_t stop(struct streamer_transfer *transfer, enum streamer_outcome failure) {
+    abandon(transfer);
     if (transfer->failure == STREAMER_OUTCOME_OPEN) transfer->failure = failure;
     return 0;
 }
 
-static void note_activity(struct streamer_transfer *transfer, size_t bytes) {
-    transfer->last_activity = streamer_now();
+static void note_activity(struct streamer_transfer *transfer, int64_t now_us, size_t bytes) {
+    transfer->last_activity = now_us / 1000;
     atomic_fetch_add_explicit(&transfer->reactor->stats.bytes, bytes, memory_order_relaxed);
 }
 
@@ -52,11 +61,45 @@ static size_t pause_receiving(struct streamer_transfer *transfer) {
     return CURL_WRITEFUNC_PAUSE;
 }
 
+static int64_t info(struct streamer_transfer *transfer, CURLINFO which) {
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(transfer->easy, which, &microseconds);
+    return microseconds;
+}
+
+static struct streamer_timings measure(struct streamer_transfer *transfer) {
+    int64_t now = streamer_now_us();
+    struct streamer_timings timings = {
+        .queue = transfer->queued == 0 ? 0 : (transfer->started == 0 ? now : transfer->started) - transfer->queued,
+        .dns = info(transfer, CURLINFO_NAMELOOKUP_TIME_T),
+        .connect = info(transfer, CURLINFO_CONNECT_TIME_T),
+        .tls = info(transfer, CURLINFO_APPCONNECT_TIME_T),
+        .first_byte = info(transfer, CURLINFO_STARTTRANSFER_TIME_T),
+        .total = transfer->started == 0 ? 0 : now - transfer->started,
+        .bytes = info(transfer, CURLINFO_SIZE_DOWNLOAD_T),
+    };
+    memcpy(timings.address, transfer->timings.address, sizeof timings.address);
+    long version = 0, connects = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
+    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+    timings.http_version = version == CURL_HTTP_VERSION_1_0   ? 10
+                           : version == CURL_HTTP_VERSION_1_1 ? 11
+                           : version == CURL_HTTP_VERSION_2_0 ? 20
+                           : version == CURL_HTTP_VERSION_3   ? 30
+                                                              : 0;
+    timings.reused = transfer->connected && connects == 0;
+    return timings;
+}
+
 /* The sink has enough: it gets its end, and what still comes is thrown away. */
 static void drain(struct streamer_transfer *transfer) {
     struct streamer_sink *sink = transfer->sink;
     transfer->sink = NULL;
     transfer->draining = true;
+    struct streamer_timings timings = measure(transfer);
+    lock(transfer);
+    transfer->timings = timings;
+    unlock(transfer);
     streamer_timers_set(&transfer->reactor->timers, &transfer->timer, streamer_now() + STREAMER_DRAIN_TIME);
     sink->end(sink);
 }
@@ -64,6 +107,7 @@ static void drain(struct streamer_transfer *transfer) {
 static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
     struct streamer_transfer *transfer = context;
     size_t length = unit * count;
+    int64_t now_us = streamer_now_us();
 
     if (length == 0) return 0;
     if (transfer->draining) {
@@ -73,13 +117,14 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
     if (transfer->sink != NULL) {
         if (!inbox_empty(transfer)) return pause_receiving(transfer); /* what came before is not taken yet */
         struct streamer_sink *sink = transfer->sink;
+        transfer->read_at = now_us;
         switch (sink->take(sink, bytes, length)) {
             case STREAMER_SINK_TOOK: break;
             case STREAMER_SINK_ENOUGH: drain(transfer); break;
             case STREAMER_SINK_FULL: return pause_receiving(transfer);
             case STREAMER_SINK_FAILED: return stop(transfer, STREAMER_OUTCOME_SINK_FAILED);
         }
-        note_activity(transfer, length);
+        note_activity(transfer, now_us, length);
         return length;
     }
 
@@ -89,10 +134,11 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
         return pause_receiving(transfer);
     }
     enum streamer_status status = streamer_buffer_append(&transfer->inbox, bytes, length);
+    transfer->arrived = now_us;
     announce(transfer);
     unlock(transfer);
     if (status != STREAMER_OK) return stop(transfer, STREAMER_OUTCOME_NO_MEMORY);
-    note_activity(transfer, length);
+    note_activity(transfer, now_us, length);
     return length;
 }
 
@@ -114,7 +160,7 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context) {
     size_t length = unit * count, text = length;
     transfer->head_bytes += length;
     if (transfer->head_bytes > STREAMER_MAX_HEAD) return stop(transfer, STREAMER_OUTCOME_HEADERS_TOO_LARGE);
-    note_activity(transfer, length);
+    note_activity(transfer, streamer_now_us(), length);
     while (text > 0 && (line[text - 1] == '\r' || line[text - 1] == '\n')) text--;
 
     lock(transfer);
@@ -126,6 +172,7 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context) {
             if (transfer->head_ready) announce(transfer);
         } else if (transfer->status_line_next) {
             transfer->status = parse_status(line, text);
+            transfer->slot.origin->multiplexes = text > 5 && line[5] == '2'; /* HTTP/2 */
             transfer->status_line_next = false;
             streamer_buffer_clear(&transfer->head);
         } else if (streamer_buffer_append(&transfer->head, line, text) != STREAMER_OK ||
@@ -167,7 +214,12 @@ static size_t on_upload(char *into, size_t unit, size_t count, void *context) {
 }
 
 static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
-    (void)context, (void)purpose;
+    (void)purpose;
+    struct streamer_transfer *transfer = context;
+    if (transfer->guard != NULL && !streamer_guard_allows(transfer->guard, &address->addr)) {
+        transfer->guarded = true;
+        return CURL_SOCKET_BAD; /* libcurl tries the host's next address */
+    }
     int type = address->socktype;
 #ifdef SOCK_CLOEXEC
     type |= SOCK_CLOEXEC;
@@ -184,10 +236,19 @@ static int on_close_socket(void *context, curl_socket_t fd) {
 
 /* The connection stands, new or reused, and the request is about to be sent. */
 static int on_connected(void *context, char *peer, char *local, int peer_port, int local_port) {
-    (void)peer, (void)local, (void)peer_port, (void)local_port;
+    (void)local, (void)peer_port;
     struct streamer_transfer *transfer = context;
+    /* A reused connection may be one that somebody else opened without the guard. */
+    if (transfer->guard != NULL && !streamer_guard_allows_text(transfer->guard, peer)) {
+        stop(transfer, STREAMER_OUTCOME_FORBIDDEN_ADDRESS);
+        return CURL_PREREQFUNC_ABORT;
+    }
     transfer->connected = true;
-    transfer->last_activity = streamer_now();
+    transfer->local_port = local_port;
+    transfer->sent = transfer->last_activity = streamer_now();
+    lock(transfer);
+    strncpy(transfer->timings.address, peer, sizeof transfer->timings.address - 1);
+    unlock(transfer);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -212,44 +273,88 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
         if (deadline_ <= now && expired == STREAMER_OUTCOME_OPEN) expired = (outcome); \
         if (deadline_ < next) next = deadline_;                                        \
     } while (0)
+    /* A clock that has not begun, and of whose beginning no timer is told: look again when it could first run out. */
+#define LATER(limit) DEADLINE(limit, now, STREAMER_OUTCOME_OPEN)
 
-    if (timeouts->total > 0) DEADLINE(timeouts->total, transfer->started, STREAMER_OUTCOME_TOTAL_TIMEOUT);
-    if (timeouts->connect > 0 && !transfer->connected) {
-        DEADLINE(timeouts->connect, transfer->started, STREAMER_OUTCOME_CONNECT_TIMEOUT);
-    }
-    /* A consumer that has not looked yet, or that made us pause, is not the upstream's delay. */
-    bool upstreams_turn = !transfer->receive_paused && inbox_empty(transfer);
-    if (timeouts->first_event > 0 && !transfer->event_seen) {
-        DEADLINE(timeouts->first_event, upstreams_turn ? transfer->started : now, STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT);
-    }
-    if (timeouts->idle > 0 && transfer->connected) {
-        DEADLINE(timeouts->idle, upstreams_turn ? transfer->last_activity : now, STREAMER_OUTCOME_IDLE_TIMEOUT);
+    if (transfer->started == 0) {
+        if (timeouts->queue > 0) DEADLINE(timeouts->queue, transfer->queued / 1000, STREAMER_OUTCOME_QUEUE_TIMEOUT);
+    } else {
+        int64_t started = transfer->started / 1000;
+        lock(transfer);
+        bool taken = transfer->inbox.length == 0, decoding = transfer->decoding;
+        int64_t last_event = transfer->last_event / 1000;
+        unlock(transfer);
+        /* A consumer that has not looked yet, or that made us pause, is not the upstream's delay. */
+        bool upstreams_turn = !transfer->receive_paused && taken;
+        bool events_known = upstreams_turn && !decoding;
+
+        if (timeouts->total > 0) DEADLINE(timeouts->total, started, STREAMER_OUTCOME_TOTAL_TIMEOUT);
+        if (timeouts->connect > 0 && !transfer->connected) {
+            DEADLINE(timeouts->connect, started, STREAMER_OUTCOME_CONNECT_TIMEOUT);
+        }
+        if (timeouts->first_byte > 0 && transfer->head_bytes == 0) {
+            if (transfer->connected)
+                DEADLINE(timeouts->first_byte, transfer->sent, STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT);
+            else
+                LATER(timeouts->first_byte);
+        }
+        if (timeouts->first_event > 0 && last_event == 0) {
+            DEADLINE(timeouts->first_event, events_known ? started : now, STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT);
+        }
+        if (timeouts->idle > 0) {
+            if (transfer->connected)
+                DEADLINE(timeouts->idle, upstreams_turn ? transfer->last_activity : now, STREAMER_OUTCOME_IDLE_TIMEOUT);
+            else
+                LATER(timeouts->idle);
+        }
+        if (timeouts->event_idle > 0) {
+            int64_t from = last_event > transfer->resumed ? last_event : transfer->resumed;
+            if (last_event > 0)
+                DEADLINE(timeouts->event_idle, events_known ? from : now, STREAMER_OUTCOME_EVENT_IDLE_TIMEOUT);
+            else
+                LATER(timeouts->event_idle);
+        }
     }
 #undef DEADLINE
+#undef LATER
 
     if (expired != STREAMER_OUTCOME_OPEN) {
         streamer_transfer_finish(transfer, expired, NULL);
-    } else if (next != INT64_MAX || timeouts->idle > 0) {
-        /* The idle clock starts with the connection, of which no timer is told: look again when it could first run out.
-         */
-        if (timeouts->idle > 0 && now + timeouts->idle < next) next = now + timeouts->idle;
+    } else if (next != INT64_MAX) {
         streamer_timers_set(streamer_reactor_timers(transfer->reactor), timer, next);
     }
 }
 
 /* ---- turns ---- */
 
-static void start(struct streamer_transfer *transfer) {
-    struct streamer_reactor *reactor = transfer->reactor;
-    transfer->started = transfer->last_activity = streamer_now();
-    streamer_transfer_retain(transfer); /* the reactor's, until the end */
-    streamer_reactor_link(reactor, transfer);
-    if (curl_multi_add_handle(reactor->multi, transfer->easy) != CURLM_OK) {
+/* There is a slot: libcurl gets it. */
+static void on_granted(struct streamer_slot *slot) {
+    struct streamer_transfer *transfer =
+        (struct streamer_transfer *)((char *)slot - offsetof(struct streamer_transfer, slot));
+    transfer->started = streamer_now_us();
+    atomic_fetch_sub_explicit(&transfer->reactor->stats.queued, 1, memory_order_relaxed);
+    transfer->last_activity = transfer->started / 1000;
+    /* Waiting for a connection that is being made is worth it only where it can be shared. */
+    curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT, slot->origin->multiplexes ? 1L : 0L);
+    if (curl_multi_add_handle(transfer->reactor->multi, transfer->easy) != CURLM_OK) {
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_NO_MEMORY, NULL);
         return;
     }
     transfer->added = true;
-    on_timer(&transfer->timer, transfer->started); /* nothing is due yet: it sets itself */
+    on_timer(&transfer->timer, transfer->last_activity); /* nothing is due yet: it sets itself */
+}
+
+static void start(struct streamer_transfer *transfer) {
+    struct streamer_reactor *reactor = transfer->reactor;
+    transfer->queued = streamer_now_us();
+    streamer_transfer_retain(transfer); /* the reactor's, until the end */
+    streamer_reactor_link(reactor, transfer);
+    transfer->linked = true;
+    atomic_fetch_add_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
+    on_timer(&transfer->timer, transfer->queued / 1000);
+    if (!streamer_slots_ask(&reactor->slots, &transfer->slot, transfer->origin)) {
+        streamer_transfer_finish(transfer, STREAMER_OUTCOME_NO_MEMORY, NULL);
+    }
 }
 
 static bool ended(const struct streamer_transfer *transfer) {
@@ -267,6 +372,7 @@ static void feed_sink(struct streamer_transfer *transfer) {
 
     enum streamer_sink_answer answer = STREAMER_SINK_TOOK;
     if (arrived.length > 0) answer = sink->take(sink, arrived.bytes, arrived.length);
+    streamer_transfer_note_decoded(transfer);
     if (answer == STREAMER_SINK_FULL) {
         lock(transfer);
         transfer->inbox = arrived; /* nothing can have arrived since: libcurl runs in this thread's turns only */
@@ -274,11 +380,11 @@ static void feed_sink(struct streamer_transfer *transfer) {
         return;
     }
     streamer_buffer_release(&arrived);
-    if (answer == STREAMER_SINK_ENOUGH) {
-        drain(transfer);
-    } else if (ended(transfer)) {
+    if (ended(transfer)) { /* so that there is nothing to drain either */
         transfer->sink = NULL;
         sink->end(sink);
+    } else if (answer == STREAMER_SINK_ENOUGH) {
+        drain(transfer);
     } else if (answer == STREAMER_SINK_FAILED) {
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_SINK_FAILED, NULL);
     }
@@ -291,7 +397,7 @@ static void drop_inbox(struct streamer_transfer *transfer) {
 }
 
 static void unpause(struct streamer_transfer *transfer) {
-    transfer->last_activity = streamer_now();
+    transfer->resumed = transfer->last_activity = streamer_now();
     int paused = (transfer->receive_paused ? CURLPAUSE_RECV : 0) | (transfer->send_paused ? CURLPAUSE_SEND : 0);
     curl_easy_pause(transfer->easy, paused); /* may bring the kept bytes at once, through on_body */
 }
@@ -302,6 +408,9 @@ static void run(struct streamer_task *task) {
     int wanted = atomic_exchange(&transfer->wanted, 0);
     if ((wanted & WANT_START) && !ended(transfer)) start(transfer);
     if (wanted & WANT_CANCEL) streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL);
+    if (wanted & WANT_GIVE_UP) {
+        streamer_transfer_finish(transfer, STREAMER_OUTCOME_CONNECT_FAILED, "the system does not watch its socket");
+    }
     if ((wanted & WANT_RECEIVE) && transfer->sink != NULL) feed_sink(transfer);
     if ((wanted & WANT_RECEIVE) && !ended(transfer) && transfer->receive_paused) {
         transfer->receive_paused = false;
@@ -320,33 +429,19 @@ static void want(struct streamer_transfer *transfer, int what) {
     if (!streamer_reactor_post(transfer->reactor, &transfer->task)) streamer_transfer_release(transfer);
 }
 
-static int64_t info(struct streamer_transfer *transfer, CURLINFO which) {
-    curl_off_t microseconds = 0;
-    curl_easy_getinfo(transfer->easy, which, &microseconds);
-    return microseconds;
-}
-
-static struct streamer_timings measure(struct streamer_transfer *transfer) {
-    struct streamer_timings timings = {
-        .dns = info(transfer, CURLINFO_NAMELOOKUP_TIME_T),
-        .connect = info(transfer, CURLINFO_CONNECT_TIME_T),
-        .tls = info(transfer, CURLINFO_APPCONNECT_TIME_T),
-        .first_byte = info(transfer, CURLINFO_STARTTRANSFER_TIME_T),
-        .total = info(transfer, CURLINFO_TOTAL_TIME_T),
-        .bytes = info(transfer, CURLINFO_SIZE_DOWNLOAD_T),
-    };
-    if (timings.total == 0)
-        timings.total = (streamer_now() - transfer->started) * 1000; /* ended by us, not by libcurl */
-    long version = 0, connects = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
-    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
-    timings.http_version = version == CURL_HTTP_VERSION_1_0   ? 10
-                           : version == CURL_HTTP_VERSION_1_1 ? 11
-                           : version == CURL_HTTP_VERSION_2_0 ? 20
-                           : version == CURL_HTTP_VERSION_3   ? 30
-                                                              : 0;
-    timings.reused = transfer->connected && connects == 0;
-    return timings;
+/* Makes libcurl send the reset of a stream that was given up: a stream of the same connection that pauses and goes on
+ * has its window to tell of. */
+static void tell_upstream(struct streamer_transfer *left) {
+    if (!left->connected || !left->slot.origin->multiplexes) return;
+    for (struct streamer_transfer *other = left->reactor->transfers; other != NULL; other = other->next) {
+        if (other == left || !other->connected || other->local_port != left->local_port ||
+            strcmp(other->origin, left->origin) != 0)
+            continue;
+        int paused = (other->receive_paused ? CURLPAUSE_RECV : 0) | (other->send_paused ? CURLPAUSE_SEND : 0);
+        curl_easy_pause(other->easy, paused ^ CURLPAUSE_RECV);
+        curl_easy_pause(other->easy, paused);
+        return;
+    }
 }
 
 void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_outcome outcome, const char *detail) {
@@ -358,15 +453,21 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
         if (abandoned) feed_sink(transfer); /* which was too full for the last bytes, and now gets the end */
         return;
     }
-    bool linked = transfer->started != 0;
     struct streamer_timings timings = measure(transfer);
     if (timings.reused) atomic_fetch_add_explicit(&reactor->stats.reused, 1, memory_order_relaxed);
 
-    if (transfer->added) curl_multi_remove_handle(reactor->multi, transfer->easy);
+    if (transfer->added) {
+        if (!transfer->completed) abandon(transfer);
+        curl_multi_remove_handle(reactor->multi, transfer->easy);
+        if (!transfer->completed || transfer->failure != STREAMER_OUTCOME_OPEN) tell_upstream(transfer);
+    }
     curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
     streamer_timers_cancel(&reactor->timers, &transfer->timer);
-    if (linked) streamer_reactor_unlink(reactor, transfer);
+    if (transfer->linked) streamer_reactor_unlink(reactor, transfer);
+    if (transfer->linked && transfer->started == 0)
+        atomic_fetch_sub_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
+    streamer_slots_give_back(&reactor->slots, &transfer->slot);
 
     lock(transfer);
     transfer->timings = timings;
@@ -376,7 +477,7 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
     unlock(transfer);
 
     if (transfer->sink != NULL) feed_sink(transfer);
-    if (linked) streamer_transfer_release(transfer); /* the reactor's */
+    if (transfer->linked) streamer_transfer_release(transfer); /* the reactor's */
 }
 
 static enum streamer_outcome outcome_of(const struct streamer_transfer *transfer, CURLcode code) {
@@ -386,6 +487,7 @@ static enum streamer_outcome outcome_of(const struct streamer_transfer *transfer
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_RESOLVE_PROXY: return STREAMER_OUTCOME_RESOLVE_FAILED;
         case CURLE_COULDNT_CONNECT:
+            return transfer->guarded ? STREAMER_OUTCOME_FORBIDDEN_ADDRESS : STREAMER_OUTCOME_CONNECT_FAILED;
         case CURLE_PROXY: return STREAMER_OUTCOME_CONNECT_FAILED;
         case CURLE_SSL_CONNECT_ERROR:
         case CURLE_PEER_FAILED_VERIFICATION:
@@ -417,10 +519,14 @@ static enum streamer_outcome outcome_of(const struct streamer_transfer *transfer
 }
 
 void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code) {
+    transfer->completed = true;
     enum streamer_outcome outcome = outcome_of(transfer, code);
     /* A close within the head is an empty HTTP/1.0 answer to libcurl. */
     if (outcome == STREAMER_OUTCOME_COMPLETED && !transfer->head_ready) outcome = STREAMER_OUTCOME_CLOSED;
-    bool explain = outcome != STREAMER_OUTCOME_COMPLETED && transfer->failure == STREAMER_OUTCOME_OPEN;
+    /* A proxy that refuses the tunnel looks like an answer that was cut. */
+    if (outcome == STREAMER_OUTCOME_CLOSED && !transfer->connected) outcome = STREAMER_OUTCOME_CONNECT_FAILED;
+    bool explain = outcome != STREAMER_OUTCOME_COMPLETED && outcome != STREAMER_OUTCOME_FORBIDDEN_ADDRESS &&
+                   transfer->failure == STREAMER_OUTCOME_OPEN;
     if (!explain) transfer->detail[0] = '\0';
     streamer_transfer_finish(transfer, outcome,
                              explain && transfer->detail[0] == '\0' ? curl_easy_strerror(code) : transfer->detail);
@@ -428,7 +534,7 @@ void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode co
 
 /* ---- from any thread ---- */
 
-static const char *set_options(struct streamer_transfer *transfer, const struct streamer_request *request) {
+static const char *set_callbacks(struct streamer_transfer *transfer, bool body_streamed) {
     CURL *easy = transfer->easy;
     CURLcode code = CURLE_OK;
 #define SET(option, value)                                                  \
@@ -436,47 +542,32 @@ static const char *set_options(struct streamer_transfer *transfer, const struct 
         if (code == CURLE_OK) code = curl_easy_setopt(easy, option, value); \
     } while (0)
 
-    SET(CURLOPT_URL, request->url);
-#if LIBCURL_VERSION_NUM >= 0x075500
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-#endif
     SET(CURLOPT_PRIVATE, transfer);
     SET(CURLOPT_ERRORBUFFER, transfer->detail);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    SET(CURLOPT_QUICK_EXIT, 1L); /* removing a handle must not wait for its getaddrinfo */
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    SET(CURLOPT_SSL_VERIFYPEER, request->verify ? 1L : 0L);
-    SET(CURLOPT_SSL_VERIFYHOST, request->verify ? 2L : 0L);
-    if (request->ca_file != NULL) SET(CURLOPT_CAINFO, request->ca_file);
-    SET(CURLOPT_TCP_NODELAY, 1L);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, 0x7fffffffL); /* ours counts; libcurl's default of 300 s would too */
-    SET(CURLOPT_HTTPHEADER, transfer->headers);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, transfer);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, transfer);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, transfer);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     SET(CURLOPT_PREREQFUNCTION, on_connected);
     SET(CURLOPT_PREREQDATA, transfer);
-
-    if (request->body_streamed) {
-        SET(CURLOPT_UPLOAD, 1L);
+    if (body_streamed) {
         SET(CURLOPT_READFUNCTION, on_upload);
         SET(CURLOPT_READDATA, transfer);
-        SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body_length);
-    } else if (request->body != NULL) {
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
-        SET(CURLOPT_COPYPOSTFIELDS, request->body);
-    }
-    if (strcmp(request->method, "HEAD") == 0) {
-        SET(CURLOPT_NOBODY, 1L);
-    } else {
-        SET(CURLOPT_CUSTOMREQUEST, request->method);
     }
 #undef SET
     return code == CURLE_OK ? NULL : curl_easy_strerror(code);
+}
+
+/* What libcurl refuses; NULL also when out of memory, which the handle's or the origin's absence tells. */
+static const char *prepare(struct streamer_transfer *transfer, const struct streamer_request *request) {
+    transfer->origin = strdup(request->origin);
+    transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL || transfer->origin == NULL) return NULL;
+    const char *problem = streamer_request_apply(request, transfer->easy);
+    return problem != NULL ? problem : set_callbacks(transfer, request->body_streamed);
 }
 
 struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor,
@@ -485,6 +576,9 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     struct streamer_transfer *transfer = calloc(1, sizeof *transfer);
     if (transfer == NULL) {
         curl_slist_free_all(request->headers);
+        curl_slist_free_all(request->addresses);
+        curl_slist_free_all(request->names);
+        free(request->guard);
         return NULL;
     }
     streamer_signal_init(&transfer->signal);
@@ -497,12 +591,14 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     transfer->generation = streamer_fork_generation();
     transfer->timeouts = request->timeouts;
     transfer->upload_left = request->body_streamed ? request->body_length : -1;
-    transfer->headers = request->headers;
+    transfer->memory = (struct streamer_request_memory){request->headers, request->addresses, request->names};
+    transfer->guard = request->guard;
+    transfer->slot.granted = on_granted;
     transfer->task.run = run;
     transfer->timer.fire = on_timer;
     transfer->status_line_next = true;
-    transfer->easy = curl_easy_init();
-    if (transfer->easy == NULL || (*problem = set_options(transfer, request)) != NULL) {
+    *problem = prepare(transfer, request);
+    if (*problem != NULL || transfer->easy == NULL || transfer->origin == NULL) {
         streamer_transfer_release(transfer);
         return NULL;
     }
@@ -516,11 +612,16 @@ void streamer_transfer_retain(struct streamer_transfer *transfer) {
 void streamer_transfer_release(struct streamer_transfer *transfer) {
     if (atomic_fetch_sub(&transfer->references, 1) != 1) return;
     curl_easy_cleanup(transfer->easy); /* never started, or NULL */
-    curl_slist_free_all(transfer->headers);
+    curl_slist_free_all(transfer->memory.headers);
+    curl_slist_free_all(transfer->memory.addresses);
+    curl_slist_free_all(transfer->memory.names);
+    free(transfer->guard);
+    free(transfer->origin);
     streamer_buffer_release(&transfer->head);
     streamer_buffer_release(&transfer->inbox);
     streamer_buffer_release(&transfer->outbox);
     streamer_signal_destroy(&transfer->signal);
+    if (transfer->membership.group != NULL) streamer_group_release(transfer->membership.group);
     streamer_reactor_release(transfer->reactor);
     free(transfer);
 }
@@ -531,6 +632,10 @@ void streamer_transfer_start(struct streamer_transfer *transfer) {
 
 void streamer_transfer_cancel(struct streamer_transfer *transfer) {
     want(transfer, WANT_CANCEL);
+}
+
+void streamer_transfer_strand(struct streamer_transfer *transfer) {
+    want(transfer, WANT_GIVE_UP);
 }
 
 void streamer_transfer_resume(struct streamer_transfer *transfer) {
@@ -556,11 +661,43 @@ bool streamer_transfer_header(struct streamer_transfer *transfer, const char *na
 }
 
 void streamer_transfer_note_event(struct streamer_transfer *transfer) {
-    atomic_store_explicit(&transfer->event_seen, true, memory_order_relaxed);
+    if (transfer->last_event == transfer->read_at) return; /* written by nobody else: the same read's next event */
+    lock(transfer);
+    if (transfer->first_event == 0)
+        transfer->first_event = transfer->read_at;
+    else
+        streamer_gaps_add(&transfer->gaps, transfer->read_at - transfer->last_event);
+    transfer->last_event = transfer->read_at;
+    unlock(transfer);
+}
+
+void streamer_transfer_note_text(struct streamer_transfer *transfer) {
+    if (transfer->first_text != 0) return;
+    lock(transfer);
+    transfer->first_text = transfer->read_at;
+    unlock(transfer);
+}
+
+void streamer_transfer_note_decoded(struct streamer_transfer *transfer) {
+    if (!transfer->decoding) return;
+    lock(transfer);
+    transfer->decoding = false;
+    unlock(transfer);
+}
+
+struct streamer_timings streamer_transfer_timings(const struct streamer_transfer *transfer) {
+    struct streamer_timings timings = transfer->timings;
+    if (transfer->first_event > 0) timings.first_event = transfer->first_event - transfer->started;
+    if (transfer->first_text > 0) timings.first_text = transfer->first_text - transfer->started;
+    timings.gap_p95 = streamer_gaps_percentile(&transfer->gaps, 95);
+    timings.gap_max = transfer->gaps.longest;
+    return timings;
 }
 
 void streamer_transfer_take(struct streamer_transfer *transfer, struct streamer_buffer *into) {
     bool was_full = transfer->inbox.length >= STREAMER_INBOX_HIGH;
+    transfer->decoding |= transfer->inbox.length > 0;
+    transfer->read_at = transfer->arrived;
     struct streamer_buffer inbox = transfer->inbox;
     transfer->inbox = *into;
     *into = inbox;

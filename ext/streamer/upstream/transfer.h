@@ -19,9 +19,14 @@
 #include <stdint.h>
 
 #include "../core/buffer.h"
+#include "gaps.h"
+#include "group.h"
+#include "guard.h"
 #include "outcome.h"
 #include "reactor.h"
+#include "request.h"
 #include "signal.h"
+#include "slots.h"
 
 /* The inbox pauses the transfer at this many bytes; taking them resumes it. */
 #define STREAMER_INBOX_HIGH ((size_t)256 << 10)
@@ -40,27 +45,6 @@
 /* All headers of one answer, 1xx answers and trailers included. */
 #define STREAMER_MAX_HEAD ((size_t)256 << 10)
 
-/* Milliseconds; 0 for none. */
-struct streamer_timeouts {
-    int64_t connect;     /* from the start until the request can be sent: queue, DNS, TCP, TLS */
-    int64_t first_event; /* from the start until streamer_transfer_note_event */
-    int64_t idle;        /* between two reads, once connected */
-    int64_t total;       /* from the start to the end */
-};
-
-/* All pointers are read during streamer_transfer_new only. */
-struct streamer_request {
-    const char *method;
-    const char *url;
-    struct curl_slist *headers; /* "Name: value"; becomes the transfer's */
-    const char *body;           /* NULL: none */
-    int64_t body_length;        /* of body, or announced for a streamed one; -1: unknown, sent chunked */
-    bool body_streamed;         /* the body comes through streamer_transfer_upload */
-    bool verify;                /* the server's certificate and name */
-    const char *ca_file;        /* NULL: the system's */
-    struct streamer_timeouts timeouts;
-};
-
 /* What a sink says about a read. */
 enum streamer_sink_answer {
     STREAMER_SINK_TOOK,
@@ -76,12 +60,17 @@ struct streamer_sink {
         struct streamer_sink *sink); /* in a turn, once: after ENOUGH, or after the last byte and the transfer's end */
 };
 
-/* Microseconds from the start; 0 for what did not happen. */
+/* Microseconds; 0 for what did not happen. All but `queue` count from the end of the queue. */
 struct streamer_timings {
-    int64_t dns, connect, tls, first_byte, total;
+    int64_t queue;                         /* waited for a slot */
+    int64_t dns, connect, tls, first_byte; /* as libcurl measures them */
+    int64_t first_event, first_text;       /* the arrival of the read that held it */
+    int64_t total;
+    int64_t gap_p95, gap_max; /* between reads that brought events */
     int64_t bytes;
     bool reused;
     long http_version; /* 10, 11, 20, 30; 0 unknown */
+    char address[46];  /* the other end's, as text; empty where there was no connection */
 };
 
 struct streamer_transfer {
@@ -97,19 +86,26 @@ struct streamer_transfer {
     struct streamer_buffer outbox;
     size_t outbox_offset;
     bool upload_ended;
-    int64_t upload_left;             /* of the announced length; -1: none was announced */
-    struct streamer_timings timings; /* final once outcome is not OPEN */
+    int64_t upload_left;                         /* of the announced length; -1: none was announced */
+    struct streamer_timings timings;             /* but for what events bring, final once outcome is not OPEN */
+    int64_t arrived;                             /* the last byte in the inbox; streamer_now_us */
+    int64_t first_event, first_text, last_event; /* streamer_now_us; 0 for none */
+    struct streamer_gaps gaps;
+    bool decoding; /* bytes were taken, and what they hold is not known yet */
+    struct streamer_membership membership;
 
     /* From any thread. */
     atomic_int references;
     atomic_int wanted; /* what the next turn shall do; see transfer.c */
-    atomic_bool event_seen;
     struct streamer_reactor *reactor;
     unsigned generation; /* streamer_fork_generation at its making */
 
     /* In a turn only. */
     CURL *easy;
-    struct curl_slist *headers;
+    struct streamer_request_memory memory; /* what libcurl's options point to */
+    struct streamer_guard *guard;
+    char *origin;
+    struct streamer_slot slot;
     struct streamer_task task;
     struct streamer_timer timer;
     struct streamer_timeouts timeouts;
@@ -117,28 +113,35 @@ struct streamer_transfer {
     struct streamer_transfer *previous, *next; /* the reactor's open transfers */
     struct streamer_transfer *changed_next;
     bool changed;
-    bool added;
+    bool linked, added, completed; /* known to the reactor, to libcurl, and done by it */
     bool connected;
+    int local_port; /* of the connection, which it tells from others to the same origin */
+    bool guarded;   /* an address was refused */
     bool receive_paused, send_paused;
     bool draining;
     size_t drained;
     enum streamer_outcome failure; /* why a callback of ours stopped libcurl */
-    int64_t started, last_activity;
+    int64_t queued, started;       /* streamer_now's clock; started: 0 while it waits for a slot */
+    int64_t sent, last_activity, resumed;
     size_t head_bytes;
     bool status_line_next;
+
+    /* The consumer's, or in a turn where there is a sink. */
+    int64_t read_at; /* when the last of the bytes it got had arrived; streamer_now_us */
 
     /* The driver's: who waits in a fiber scheduler (binding/waiting.c). */
     void *waiter;
 };
 
 /* Prepares a request. The caller owns the one reference. NULL when out of memory, or when libcurl refuses an option:
- * then *problem is its reason, a constant; NULL for memory. Takes over request->headers in every case. */
+ * then *problem is its reason, a constant; NULL for memory. Takes over the request's lists and its guard in every case.
+ */
 struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor,
                                                 const struct streamer_request *request, const char **problem);
 void streamer_transfer_retain(struct streamer_transfer *transfer);
 void streamer_transfer_release(struct streamer_transfer *transfer);
 
-/* Sends it off. Once. */
+/* Sends it off, once it has a slot. Once. */
 void streamer_transfer_start(struct streamer_transfer *transfer);
 
 /* Ends it as CANCELLED, at whatever point it is; nothing when it has ended. Idempotent. */
@@ -147,8 +150,16 @@ void streamer_transfer_cancel(struct streamer_transfer *transfer);
 /* Goes on after STREAMER_SINK_FULL. */
 void streamer_transfer_resume(struct streamer_transfer *transfer);
 
-/* An event was seen: the first_event timeout is met. */
+/* The last read held an event that is news (streamer_event_is_news), or, by streamer_transfer_note_text, text. By the
+ * consumer, or in a turn where there is a sink. */
 void streamer_transfer_note_event(struct streamer_transfer *transfer);
+void streamer_transfer_note_text(struct streamer_transfer *transfer);
+
+/* All that was taken is decoded, and its events are noted. By the consumer. */
+void streamer_transfer_note_decoded(struct streamer_transfer *transfer);
+
+/* How long it took. Complete once it has ended; the lock is held by the caller. */
+struct streamer_timings streamer_transfer_timings(const struct streamer_transfer *transfer);
 
 /* The first field of that name in the answer's head, which must be ready: it does not change any more. False when there
  * is none. */
@@ -170,6 +181,9 @@ void streamer_transfer_attach(struct streamer_transfer *transfer, struct streame
 
 /* In a turn: ends it now. */
 void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_outcome outcome, const char *detail);
+
+/* In a turn, by the reactor, from within libcurl: its socket cannot be watched. It ends in the next turn. */
+void streamer_transfer_strand(struct streamer_transfer *transfer);
 
 /* In a turn, by the reactor: libcurl is through with it. */
 void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code);

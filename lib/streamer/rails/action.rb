@@ -25,6 +25,9 @@ module Streamer
       sink.close
     end
 
+    # Instead of run, where there is nothing to write to.
+    def refuse(error) = @failure.report(error)
+
     private
 
     def stream(sink)

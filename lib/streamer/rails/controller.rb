@@ -2,6 +2,7 @@
 
 require_relative "action"
 require_relative "delivery"
+require_relative "handle"
 require_relative "relaying"
 
 module Streamer
@@ -20,8 +21,8 @@ module Streamer
   #
   # The block runs after the action has returned and the head is on its way (in a controller that includes
   # ActionController::Live: at once). It has the action's self, parameters, CurrentAttributes, I18n.locale and Time.zone;
-  # cookies, session and flash are already sent. Leave it with `next`, not `return`. Database connections go back to their
-  # pool when it begins and before every relay.
+  # cookies, session and flash are already sent, and writing to them raises FrozenError. Leave it with `next`, not `return`.
+  # Database connections go back to their pool when it begins and before every relay.
   #
   # Errors: before stream_events an ordinary error page. In the block, one report to Rails.error (source "streamer"), and to
   # the browser, as the last event,
@@ -39,6 +40,10 @@ module Streamer
 
       # Seconds in which a browser may take nothing of what waits for it before it counts as gone.
       attr_accessor :write_timeout
+
+      # Whether a stream is over when its request is, also where the server could do without the thread: for tests, see
+      # Streamer::Testing.inline!
+      attr_accessor :inline
     end
     self.heartbeat = 15
     self.write_timeout = 30
@@ -74,14 +79,15 @@ module Streamer
     # executor, with the action's CurrentAttributes, I18n.locale and Time.zone. Keep it short. What it raises is reported.
     #
     # A browser whose stream fails gets the error event that stream_events describes; one whose process is about to end gets
-    # `event: closing` with a `retry` of its own. Returns the key.
+    # `event: closing` with a `retry` of its own. Returns a Handle with `key` and `stop` (under ActionController::Live, and in tests without
+    # a server, when all is over).
     def relay_events(upstream, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
       raise AbstractController::DoubleRenderError if performed?
 
       options[:retry_time] = options.delete(:retry)
       relaying = Relaying.new(self, upstream, finished, **options)
       Delivery.for(self).start(relaying, status: status, headers: headers, heartbeat: heartbeat)
-      relaying.key
+      Handle.new(relaying)
     end
   end
 end

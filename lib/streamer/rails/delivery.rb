@@ -3,8 +3,11 @@
 require "rack"
 require "time"
 
+require_relative "falcon"
+require_relative "sealed"
 require_relative "../sinks/cork"
 require_relative "../sinks/live"
+require_relative "../sinks/patience"
 require_relative "../sinks/rack"
 require_relative "../sinks/socket"
 
@@ -13,7 +16,7 @@ module Streamer
   #
   #   Handover     Puma without TLS: a callable body gets the socket and frames HTTP itself
   #   Callable     Puma with TLS, Falcon: a callable body gets a stream
-  #   Enumerable   every other server, Rack 2, and tests without a server: a body with each
+  #   Enumerable   every other server, Rack 2, tests without a server, and tests inline: a body with each
   #   Live         a controller that includes ActionController::Live: the action writes to response.stream
   class Delivery
     HEADERS = {
@@ -26,7 +29,7 @@ module Streamer
       env = controller.request.env
       type =
         if defined?(::ActionController::Live) && controller.is_a?(::ActionController::Live) then Live
-        elsif rack_2? then Enumerable
+        elsif rack_2? || Controller.inline then Enumerable
         elsif env["puma.socket"].is_a?(::BasicSocket) then Handover
         elsif env["puma.socket"] || env["protocol.http.request"] then Callable
         else Enumerable
@@ -72,14 +75,23 @@ module Streamer
 
     # What the server gets as the response's body; the block makes a sink of the stream. (No Struct: one answers `each`.)
     class Body
-      def initialize(action, &sink)
+      def initialize(action, request, &sink)
         @action = action
+        @request = request
         @sink = sink
       end
 
       private
 
-      def run(stream) = @action.run(@sink.call(stream))
+      def run(stream)
+        Sealed.seal(@request)
+        sink = @sink.call(stream)
+      rescue SystemCallError, IOError => error # out of descriptors, say
+        stream.close
+        @action.refuse(error)
+      else
+        @action.run(sink)
+      end
     end
 
     # A body that is called with the server's stream.
@@ -112,7 +124,7 @@ module Streamer
       end
 
       def body_for(action)
-        CallableBody.new(action) { |io| Sinks::Socket.new(io, chunked: chunked?, **timing) }
+        CallableBody.new(action, @controller.request) { |io| Sinks::Socket.new(io, chunked: chunked?, **timing) }
       end
     end
 
@@ -133,7 +145,11 @@ module Streamer
       private
 
       def deliver(action)
-        Callable.tell_of_tls(@controller.logger) if @env["puma.socket"]
+        if @env["puma.socket"]
+          Callable.tell_of_tls(@controller.logger)
+        elsif ::Async::Task.current?
+          Falcon.watch
+        end
         super
       end
 
@@ -142,7 +158,17 @@ module Streamer
       def own_headers = @env["puma.socket"] ? { "Connection" => "close" } : { "Content-Encoding" => "identity" }
 
       def body_for(action)
-        CallableBody.new(action) { |stream| Sinks::Rack.new(stream, **timing) }
+        Sinks::Patience.limit(socket, Controller.write_timeout)
+        CallableBody.new(action, @controller.request) { |stream| Sinks::Rack.new(stream, **timing) }
+      end
+
+      # Puma's, or that of Falcon's connection; nil for neither.
+      def socket
+        return @env["puma.socket"].to_io if @env["puma.socket"]
+
+        request = @env["protocol.http.request"]
+        stream = request.connection&.stream if request.respond_to?(:connection)
+        stream.io.to_io if stream.respond_to?(:io)
       end
     end
 
@@ -150,7 +176,7 @@ module Streamer
       private
 
       def body_for(action)
-        EnumerableBody.new(action) do |stream|
+        EnumerableBody.new(action, @controller.request) do |stream|
           Sinks::Cork.release(@env)
           Sinks::Rack.new(stream, **timing)
         end

@@ -43,8 +43,7 @@ module Streamer
     # The Result of what has run. Who neither completed nor failed was stopped together with the request; the server does not say why.
     def result
       error = @error || (CancelledError.new("the server ended the request") unless @complete)
-      Result.new(key: key, text: @pipeline&.text.to_s, kept: @pipeline&.kept || {}, timings: timings, error: error,
-                 reason: (@stop_reason if error.is_a?(CancelledError)))
+      Result.new(key: key, **gathered, timings: timings, error: error, reason: (@stop_reason if error.is_a?(CancelledError)))
     end
 
     private
@@ -57,9 +56,13 @@ module Streamer
       end
     end
 
+    def gathered
+      @pipeline ? { text: @pipeline.text, text_cut: @pipeline.text_cut?, kept: @pipeline.kept } : {}
+    end
+
     def timings
       { first_event: @first_event && @first_event - @started, duration: now - @started, bytes: @sink.bytes,
-        frames: @pipeline ? @pipeline.frames : 0 }
+        frames: @pipeline ? @pipeline.frames : 0, upstream: @call.timings }
     end
 
     def note_first_event

@@ -7,7 +7,7 @@ module Streamer
   #
   #   config.streamer.heartbeat = 15     # seconds of silence after which a stream writes a comment; nil or 0 for none
   #   config.streamer.write_timeout = 30 # seconds in which a browser may take nothing before it counts as gone
-  #   config.streamer.drain = 25         # seconds that relays have to finish in when the process is told to end
+  #   config.streamer.drain = 25         # seconds that relays have to finish in when the process is told to end; on Falcon 0.8
   class Railtie < ::Rails::Railtie
     config.streamer = ActiveSupport::OrderedOptions.new
 

@@ -48,6 +48,15 @@ module Streamer
       safely { @on_text.call(text) } unless text.empty?
     end
 
+    # From any thread, at any time; false when it was over.
+    def stop
+      return false if @over
+
+      @unwanted = true
+      @running&.stop(:stopped)
+      true
+    end
+
     # What a browser is told when the process is about to end; it comes back after so many seconds.
     def closing_frame(seconds)
       Encoder.encode({ reason: "shutdown" }, event: "closing", retry: (seconds * 1000).round)
@@ -77,8 +86,12 @@ module Streamer
       conclude(sink, early) unless detached
     end
 
+    # Instead of run, where there is nothing to write to.
+    def refuse(error) = finish(Result.new(key: key, error: error))
+
     # Once, however it ended.
     def finish(result)
+      @over = true
       safely { notify("stream", status: result.status, reason: result.reason, **result.timings) }
       safely { @failure.report(result.error) } if %i[failed timed_out].include?(result.status)
       safely { @finished&.call(result) }
@@ -101,13 +114,20 @@ module Streamer
     def detach(client)
       return false if !@upstream.is_a?(Request) || @upstream.streams_body? || Fiber.current_scheduler
 
-      Streams.start(Stream.new(client, @upstream, self))
+      Streams.start(running(Stream.new(client, @upstream, self)))
       true
     end
 
     def relay_inline(sink)
-      @inline = Inline.new(self, sink, @upstream)
+      @inline = running(Inline.new(self, sink, @upstream))
       Streams.hold(@inline) { @inline.run }
+    end
+
+    # Whoever wanted it stopped before it ran finds it here now, or has left word.
+    def running(stream)
+      @running = stream
+      stream.stop(:stopped) if @unwanted
+      stream
     end
 
     def conclude(sink, early)

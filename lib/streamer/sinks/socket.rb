@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "base"
+require_relative "patience"
 
 module Streamer
   module Sinks
@@ -15,6 +16,7 @@ module Streamer
       # The socket is the stream's from here on: ClientSocket has a descriptor of its own, and this one is closed.
       def initialize(io, chunked:, heartbeat:, write_timeout: 30)
         super(heartbeat: nil)
+        Patience.limit(io, write_timeout)
         @client = ClientSocket.new(io, chunked: chunked, heartbeat: heartbeat, write_timeout: write_timeout)
         io.close
       end
@@ -22,21 +24,12 @@ module Streamer
       def relay(upstream, plan)
         return relay_request(upstream, plan) if upstream.is_a?(Request) && !upstream.streams_body? && !Fiber.current_scheduler
 
-        response = upstream.is_a?(Request) ? upstream.call : upstream
-        response.ensure_stream!(format: plan.format, values: plan.values?)
-        return relay_here(response, plan) unless response.transfer.native?
-
-        response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
+        call = Call.new(upstream)
+        response = watched { cancel_when_left(call, false) { call.response } }
+        response.transfer.native? ? relay_response(response, plan) : relay_here(call, plan)
       end
 
-      def relay_here(call, plan, **options)
-        watch = Heartbeat.start(self, LOOK)
-        begin
-          super
-        ensure
-          watch.stop
-        end
-      end
+      def relay_here(call, plan, **options) = watched { super }
 
       def detach
         yield(@client).tap { |taken| @heartbeat.stop if taken }
@@ -52,6 +45,19 @@ module Streamer
       end
 
       private
+
+      # Runs a block that waits in Ruby, and looks after the browser meanwhile.
+      def watched
+        watch = Heartbeat.start(self, LOOK)
+        yield
+      ensure
+        watch&.stop
+      end
+
+      def relay_response(response, plan)
+        response.ensure_stream!(format: plan.format, values: plan.values?)
+        response.reading { Relay.new(@client, response.transfer, plan).start.wait.verify(response.request) }
+      end
 
       # The native thread has the relay before the upstream's head is here, so no token waits for Ruby.
       def relay_request(request, plan)

@@ -1,0 +1,19 @@
+/* gaps: how long it was between two things that keep happening, in a fixed piece of memory: a histogram whose buckets
+ * grow with what they hold, eight to each power of two, so that a percentile is at most an eighth too large. */
+#pragma once
+
+#include <stdint.h>
+
+/* From 256 microseconds, below which all are alike, to 71 minutes, beyond which all are alike. */
+enum { STREAMER_GAPS_BUCKETS = 24 * 8 };
+
+struct streamer_gaps {
+    uint32_t counts[STREAMER_GAPS_BUCKETS];
+    uint64_t count;
+    int64_t longest; /* microseconds, exact; 0 for none */
+};
+
+void streamer_gaps_add(struct streamer_gaps *gaps, int64_t microseconds);
+
+/* The length that `percent` of a hundred gaps do not exceed, in microseconds; 0 when there was no gap. */
+int64_t streamer_gaps_percentile(const struct streamer_gaps *gaps, int percent);

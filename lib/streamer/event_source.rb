@@ -1,0 +1,155 @@
+# frozen_string_literal: true
+
+require_relative "notices"
+require_relative "pause"
+
+module Streamer
+  # An event stream that is connected again when it ends or breaks (WHATWG HTML Standard, section 9.2), as a browser's EventSource does it,
+  # and a block instead of listeners.
+  #
+  #   client.events("/feed") { |event| ... }                   # until the upstream says 204, or the block breaks
+  #   source = client.events("/feed", last_event_id: "41")
+  #   source.each_event { |event| ... }                        # source.close from any thread or fiber ends it
+  #
+  # - The last event ID is sent along as Last-Event-ID.
+  # - 204 ends it. Any status but 200, another media type than text/event-stream, an untrusted certificate, and a line or an event that is
+  #   too long are errors, and raised. (What retries: of the client covers is tried again first.)
+  # - All else, the stream's end, a broken connection, an idle timeout, is followed by another connection, to the URL it began with, after the
+  #   reconnection time: what the upstream said last in `retry`, 3 seconds until then. That doubles with each connection in a row that has
+  #   brought no event, up to `longest`, and up to a quarter is added at random. Only an event sets it back, no connection.
+  #
+  # Each reconnection is published as reconnect.streamer (request, wait, failures, error) where ActiveSupport::Notifications is loaded.
+  # Belongs to one thread or fiber at a time, close excepted.
+  class EventSource
+    RECONNECTION_TIME = 3
+
+    # A connection that brought nothing is not followed by another one sooner, whatever `retry` says; in seconds, doubled each time.
+    LEAST_BACK_OFF = 0.1
+
+    MARK = "\xEF\xBB\xBF".b
+
+    private_constant :LEAST_BACK_OFF, :MARK
+
+    # What the next connection will send: "" for none.
+    attr_reader :last_event_id
+
+    # Seconds.
+    attr_reader :reconnection_time
+
+    # request: a GET Request. last_event_id: where to begin. longest: seconds, of a wait that has doubled. failures: how many connections in a
+    # row may bring no event before the last error is raised; nil for any number, as in a browser.
+    def initialize(request, last_event_id: "", reconnection_time: RECONNECTION_TIME, longest: 60, failures: nil)
+      raise ArgumentError, "an event source is read with GET; got #{request.method}" unless request.method == "GET"
+
+      @request = request.with_headers("accept" => "text/event-stream", "cache-control" => "no-store")
+      @last_event_id = last_event_id.to_s
+      @reconnection_time = reconnection_time
+      @longest = longest
+      @allowed = failures
+      @failures = 0
+      @pause = Pause.new
+    end
+
+    # Yields each Event, connection after connection; nil at the end. Called again, it goes on behind the last event.
+    def each_event(&block)
+      return to_enum(__method__) unless block
+
+      until @closed || (error = connection(&block)) == :over
+        wait = next_wait
+        raise_when_in_vain(error)
+        Notices.publish("reconnect", request: @request.to_s, wait: wait, failures: @failures, error: error)
+        @pause.wait(wait)
+      end
+    end
+
+    # Ends it for good. From any thread or fiber, any number of times; each_event then returns.
+    def close
+      @closed = true
+      @pause.cancel
+      @attempts&.cancel
+    end
+
+    def closed? = @closed == true
+
+    def inspect = "#<Streamer::EventSource #{@request}>"
+
+    private
+
+    # One connection, to its end: :over, the error that ended it, or nil.
+    def connection(&block)
+      @delivering = false
+      @failures += 1
+      @attempts = Attempts.new(request)
+      @attempts.cancel if @closed
+      return :over if (answer = @attempts.response).status == 204
+
+      verify(answer)
+      read(answer, &block)
+      nil
+    rescue CancelledError
+      raise if @delivering || !@closed
+
+      :over
+    rescue ConnectionError, TimeoutError => error
+      raise if @delivering || error.is_a?(TLSError) || error.is_a?(TotalTimeout)
+
+      error
+    end
+
+    def request
+      last_event_id.empty? ? @request : @request.with_headers("last-event-id" => last_event_id)
+    end
+
+    def verify(answer)
+      answer.ensure_stream!
+      return if answer.status == 200 && answer.event_stream?
+
+      answer.cancel
+      raise ResponseError.new(answer.status, answer.headers, "", ", and not 200 with an event stream").concerning(@request.to_s)
+    end
+
+    def read(answer)
+      decoder = Decoder.new
+      decoder.feed("id: #{last_event_id}\n\n") # as if it were the same stream
+      each_chunk_behind_mark(answer) do |bytes|
+        decoder.feed(bytes) do |event|
+          @failures = 0
+          @last_event_id = event.id
+          @delivering = true
+          yield event
+          @delivering = false
+        end
+        @last_event_id = decoder.last_event_id
+        @reconnection_time = decoder.retry / 1000.0 if decoder.retry
+      end
+    end
+
+    # A byte order mark may stand at the stream's beginning, which for the decoder is over.
+    def each_chunk_behind_mark(answer)
+      head = +"".b
+      answer.each_chunk do |bytes|
+        next yield bytes unless head
+
+        head << bytes
+        next if head.bytesize < MARK.bytesize && MARK.start_with?(head)
+
+        beginning = head.delete_prefix(MARK)
+        head = nil
+        yield beginning
+      end
+    end
+
+    def next_wait
+      return reconnection_time * rand(1.0..1.25) if @failures.zero?
+
+      base = [reconnection_time, LEAST_BACK_OFF].max
+      [base * (2**[@failures - 1, 32].min), [@longest, base].max].min * rand(1.0..1.25)
+    end
+
+    def raise_when_in_vain(error)
+      return if @allowed.nil? || @failures < @allowed
+
+      raise error || ClosedError.new("the event stream ended #{@failures} times in a row without an event (failures:)").concerning(@request.to_s)
+    end
+  end
+end

@@ -1,0 +1,32 @@
+# frozen_string_literal: true
+
+require_relative "branches"
+
+module Streamer
+  # Several ordinary answers at once; see Streamer.gather.
+  module Gather
+    class << self
+      def call(sources, **options)
+        results = {}
+        Branches.new(sources, **options).each(method(:read)) do |name, result|
+          results[name] = result
+          yield name, result if block_given?
+        end
+        sources.each_key.to_h { |name| [name, results[name]] }
+      end
+
+      private
+
+      def read(source, emit)
+        answer = source.respond_to?(:call) ? source.call : source
+        emit.call(answer.is_a?(Response) ? content(answer) : answer)
+      end
+
+      def content(answer)
+        answer.ensure_success!
+        answer.headers["content-type"].to_s.match?(%r{\A[^;]*[/+]json\b}i) ? answer.json : answer.read
+      end
+    end
+  end
+  private_constant :Gather
+end

@@ -1,0 +1,106 @@
+# frozen_string_literal: true
+
+require "time"
+
+module Streamer
+  # When a request that came to nothing is sent again, and how long that waits. Only ever while nothing of an answer was delivered:
+  #
+  # - It was not sent: the name did not resolve, nobody listened, a connection took too long or was not free. Any method.
+  # - It was refused: 408, 409, 429 or 5xx. Any method. The upstream's x-should-retry: true or false is believed.
+  # - The connection closed: any method before the first line of the answer; after it only methods that are idempotent (RFC 9110, section
+  #   9.2.2: not POST, not PATCH).
+  # - It took too long after it was sent (first_byte, first_event, idle, event_idle): only idempotent methods. A total timeout never: it spans all attempts.
+  #
+  # It waits as the upstream says (retry-after-ms; Retry-After in seconds or as a date), else for first * 2 ** attempts seconds, at most
+  # longest, of which up to half is taken off at random, so that many clients do not come back together.
+  #
+  # Frozen, so one may be shared by all.
+  class Retries
+    IDEMPOTENT = %w[GET HEAD OPTIONS TRACE PUT DELETE].freeze
+
+    private_constant :IDEMPOTENT
+
+    # How many further attempts.
+    attr_reader :times
+
+    # value: what retries: was given, a Retries, a number of times, or nil for none.
+    def self.of(value)
+      case value
+      when Retries then value
+      when nil then new(times: 0)
+      when Integer then new(times: value)
+      else raise ArgumentError, "retries is a number of further attempts or a Streamer::Retries; got #{value.inspect}"
+      end
+    end
+
+    # times: further attempts. first, longest: seconds. obeyed: seconds of a Retry-After that are waited; one that says more is not tried again.
+    def initialize(times: 2, first: 0.5, longest: 8, obeyed: 60)
+      raise ArgumentError, "times is a number of attempts, not negative; got #{times.inspect}" unless times.is_a?(Integer) && times >= 0
+
+      { first: first, longest: longest, obeyed: obeyed }.each do |name, seconds|
+        next if seconds.is_a?(Numeric) && seconds >= 0
+
+        raise ArgumentError, "#{name} is a number of seconds; got #{seconds.inspect}"
+      end
+      @times = times
+      @first = first
+      @longest = longest
+      @obeyed = obeyed
+      freeze
+    end
+
+    # Seconds to wait before the attempt that follows; nil when there is none. outcome: of the last one, a Response, or the error in its
+    # place. answered: whether a line of an answer had arrived. attempts: how many there were again already.
+    def wait_after(outcome, method, answered, attempts)
+      return if attempts >= times
+      return wait_after_answer(outcome.status, outcome.headers, attempts) if outcome.respond_to?(:status)
+
+      back_off(attempts) if harmless?(outcome, IDEMPOTENT.include?(method), answered)
+    end
+
+    # Seconds before the next attempt, after so many.
+    def back_off(attempts)
+      [@first * (2**[attempts, 32].min), @longest].min * rand(0.5..1.0)
+    end
+
+    private
+
+    def wait_after_answer(status, headers, attempts)
+      return unless refused?(status, headers)
+
+      asked = asked_wait(headers)
+      return back_off(attempts) unless asked
+
+      asked if asked <= @obeyed
+    end
+
+    def refused?(status, headers)
+      case headers["x-should-retry"]
+      when "true" then !status.between?(200, 399)
+      when "false" then false
+      else [408, 409, 429].include?(status) || status.between?(500, 599)
+      end
+    end
+
+    def harmless?(error, idempotent, answered)
+      case error
+      when ResolveError, ConnectError, ConnectTimeout, QueueTimeout then true
+      when ClosedError then idempotent || !answered
+      when TotalTimeout then false
+      when TimeoutError then idempotent
+      end
+    end
+
+    # RFC 9110, section 10.2.3, and what some APIs say more exactly.
+    def asked_wait(headers)
+      milliseconds, text = headers.values_at("retry-after-ms", "retry-after")
+      return milliseconds.to_f / 1000 if milliseconds&.match?(/\A\d+(\.\d+)?\z/)
+      return if text.nil?
+      return text.to_f if text.match?(/\A\d+(\.\d+)?\z/)
+
+      [Time.httpdate(text) - Time.now, 0].max
+    rescue ArgumentError
+      nil # neither a number nor a date
+    end
+  end
+end

@@ -1,0 +1,61 @@
+# frozen_string_literal: true
+
+require_relative "streamed"
+
+module Streamer
+  module Testing
+    # What an action streamed, for minitest, RSpec and others: a failure is the framework's own.
+    #
+    #   class AnswersTest < ActionDispatch::IntegrationTest
+    #     include Streamer::Testing::Assertions
+    #
+    #     test "an answer arrives token by token" do
+    #       get "/answer"
+    #       assert_events response, { token: { content: "Hel" } }, { token: { content: "lo" } }, :done
+    #     end
+    #   end
+    #
+    # A response is whatever has a body, or the body itself: a String, or anything with each. How events are described is
+    # said in Streamed. In RSpec: `expect(response).to have_streamed(:token, :done)`.
+    module Assertions
+      # The response's events, Streamer::Event each; comments are none.
+      def streamed_events(response) = Streamed.events(response)
+
+      # The texts of all events of a type, joined: their data, or what is at `key` of it.
+      def streamed_text(response, key = nil, event: "message")
+        events = streamed_events(response).select { |found| found.type == event.to_s }
+        events.map { |found| key ? found.json[key.to_s] : found.data }.join
+      end
+
+      # That exactly these events were streamed, in this order.
+      def assert_events(response, *expected) = streamer_assert(Streamed.new(expected), response)
+
+      # That such an event is among those that were streamed.
+      def assert_event(response, expected) = streamer_assert(Streamed.new([expected], among: true), response)
+
+      # That no such event was streamed: `refute_event response, :error`.
+      def refute_event(response, expected) = streamer_assert(Streamed.new([expected], among: true), response, false)
+
+      # RSpec's matcher. As assert_events.
+      def have_streamed(*expected) = Streamed.new(expected) # rubocop:disable Naming/PredicateName -- RSpec's convention
+
+      private
+
+      def streamer_assert(streamed, response, wanted = true)
+        passed = streamed.matches?(response) == wanted
+        message = (wanted ? streamed.failure_message : streamed.failure_message_when_negated) unless passed
+        if respond_to?(:assert, true) then assert(passed, message)
+        elsif !passed then Testing.fail_with(message)
+        end
+      end
+    end
+
+    Failure = Class.new(StandardError)
+
+    def self.fail_with(message) # :nodoc:
+      raise Failure, message unless defined?(::RSpec::Expectations)
+
+      ::RSpec::Expectations.fail_with(message)
+    end
+  end
+end

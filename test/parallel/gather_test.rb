@@ -1,0 +1,91 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "streamer/sinks/events"
+require "support/contexts"
+
+# Streamer.gather: ordinary answers, as they finish.
+module GatherTests
+  def setup
+    @server = upstream { |exchange| exchange.pause(exchange.request.query["after"].to_f).json({ path: exchange.request.path }) }
+    @server.on("/text") { |exchange| exchange.answer("words") }
+    @server.on("/failing") { |exchange| exchange.json({ error: "out of order" }, status: 503) }
+    @server.on("/wrong") { |exchange| exchange.answer("{", type: "application/json") }
+    @server.on("/silent", &:stall)
+    @client = Streamer::Client.new(@server.url)
+    super
+  end
+
+  def get(path) = @client.get_request(path)
+
+  def test_contents_come_as_they_finish_and_are_returned_in_their_order
+    order = []
+    contents = Streamer.gather(late: get("/late?after=0.3"), early: get("/early"), text: get("/text")) do |name, content|
+      order << name
+      assert_equal({ "path" => "/early" }, content) if name == :early
+    end
+    assert_equal({ late: { "path" => "/late" }, early: { "path" => "/early" }, text: "words" }, contents)
+    assert_equal %i[late early text], contents.keys
+    assert_equal :late, order.last
+  end
+
+  def test_they_are_asked_side_by_side
+    took = seconds { Streamer.gather((0...10).to_h { |number| [number, get("/#{number}?after=0.3")] }) }
+    assert_operator took, :<, 2.5
+  end
+
+  def test_an_error_is_raised_or_takes_the_content_s_place
+    error = assert_raises(Streamer::ResponseError) { Streamer.gather(bad: get("/failing"), silent: get("/silent")) }
+    assert_match(/out of order/, error.message)
+    contents = Streamer.gather({ bad: get("/failing"), wrong: get("/wrong"), good: get("/good?after=0.1") }, on_error: :yield)
+    assert_equal [Streamer::ResponseError, Streamer::ExtractError, Hash], contents.values.map(&:class)
+  end
+
+  def test_a_call_may_return_the_content
+    contents = Streamer.gather({ one: -> { @client.get("/one").json["path"] }, two: -> { 2 } }, limit: 1)
+    assert_equal({ one: "/one", two: 2 }, contents)
+  end
+
+  def test_progress_is_told
+    told = []
+    Streamer.gather({ a: get("/a"), b: get("/b?after=0.2") }, progress: ->(progress, name, _) { told << [progress, name] })
+    assert_equal [[{ done: 1, total: 2 }, :a], [{ done: 2, total: 2 }, :b]], told
+  end
+
+  def test_breaking_cancels_the_rest
+    Streamer.gather(quick: get("/quick?after=0.2"), silent: get("/silent")) { break }
+    assert @server.requests.find { |request| request.path == "/silent" }.wait_gone
+  end
+
+  # What a browser gets while several services are asked.
+  def test_progress_and_contents_go_straight_into_a_stream
+    events = Streamer::Sinks::Events.new(sink = Recorder.new)
+    Streamer.gather({ a: get("/a"), b: get("/b?after=0.2") },
+                    progress: ->(progress, *) { events.write(progress, event: "progress") }) do |name, content|
+      events.write(content, event: name.to_s)
+    end
+    assert_equal %w[a progress b progress], sink.events.map(&:type)
+    assert_equal({ "done" => 2, "total" => 2 }, sink.events.last.json)
+  end
+
+  class Recorder
+    def initialize = @bytes = +""
+    def write(bytes) = @bytes << bytes
+    def events = Streamer::Decoder.new.feed(@bytes)
+  end
+end
+
+class GatherOnThreadsTest < Minitest::Test
+  include Contexts::Threads
+  include GatherTests
+end
+
+class GatherInASchedulerTest < Minitest::Test
+  include Contexts::Scheduled
+  include GatherTests
+end
+
+class GatherInAsyncTest < Minitest::Test
+  include Contexts::InAsync
+  include GatherTests
+end
