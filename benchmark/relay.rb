@@ -25,6 +25,9 @@ module Bench
     NGINX = Contender.new("nginx, pass-through: decodes nothing", :nginx, "/", false)
     CONTENDERS = [RELAY, EVENTS, VALUES, SSE, LIVE, FALCON, BARE, ASYNC, BARE_ASYNC, GO, NGINX].freeze
 
+    # What an action takes that waits for no upstream.
+    ACTION = Contender.new("a Rails action that renders one token, Puma, 5 threads", :puma_of_five, "/rails/one_token", true)
+
     Load = Struct.new(:streams, :tokens, :us, :limit, keyword_init: true) do
       def to_s = "#{streams} × #{tokens} tokens, #{pace}"
 
@@ -35,6 +38,7 @@ module Bench
       end
     end
 
+    FIRST = Load.new(streams: 200, tokens: 1, us: 0, limit: 30)
     FEW = Load.new(streams: 10, tokens: 100, us: 20_000, limit: 30)
     FLAT = Load.new(streams: 10, tokens: 2000, us: 0, limit: 30)
     SHORT = Load.new(streams: 200, tokens: 100, us: 50_000, limit: 60)
@@ -64,6 +68,7 @@ module Bench
         busy(servers)
         many(servers)
         flat(servers)
+        first(servers)
         crowd(servers)
       end
     end
@@ -158,6 +163,16 @@ module Bench
 
     def flat(servers)
       table("#{FLAT}.", measure(servers, FLAT, contenders(servers)), NGINX, :cpu)
+    end
+
+    # 200 browsers at once, and each one's time to its first and only token.
+    def first(servers)
+      found = measure(servers, FIRST, [RELAY, ACTION])
+      times = [RELAY, ACTION].map { |way| median(found, way) { |result| result[:first_token_ms][:p50] } }
+      @report.note("#{FIRST.streams} at once, one token each: the median time to it.")
+      @report.table(["", "first token ms"], [RELAY, ACTION].zip(times).map { |way, time| [way.name, @report.number(time)] })
+      target("#{RELAY.name}, #{FIRST.streams} at once: time to the first token against an action without an upstream", "<= 1.5",
+             times.first / times.last, "×")
     end
 
     def compare(found)

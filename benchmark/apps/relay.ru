@@ -93,7 +93,7 @@ class Relay < Rails::Application
   config.log_level = :fatal
   config.active_support.isolation_level = ENV.fetch("ISOLATION").to_sym
   routes.append do
-    %w[relay relay_events_action values async_http json].each { |name| get "rails/#{name}", to: "ways##{name}" }
+    %w[relay relay_events_action values async_http json one_token].each { |name| get "rails/#{name}", to: "ways##{name}" }
     %w[net_http streamer_sse].each { |name| get "live/#{name}", to: "live##{name}" }
   end
 end
@@ -106,6 +106,12 @@ class WaysController < ActionController::Base
   end
 
   def json = render(json: Chat::COMPLETED)
+
+  # An action that waits for nothing: what is left of a first token's time without an upstream.
+  def one_token
+    response.headers["Connection"] = "close"
+    render plain: Chat.frame({ content: "@0:0 " }, event: "token")
+  end
 
   def relay
     stream_events do |events|
