@@ -23,7 +23,8 @@ module Streamer
     # For C: the data, types and path that mark the end, whether one must come, and the path of errors.
     def self.options(done, error)
       marks = marks_of(done)
-      [text(marks[:data]), Array(marks[:event]).map { |type| text(type) }, text(marks[:value]), done != :optional && marks.any?, text(error)]
+      types = Array(marks[:event]).map { |type| text(type) }
+      [text(marks[:data]), types, text(marks[:value]), done != :optional && marks.any?, text(error)]
     end
 
     class << self

@@ -10,7 +10,8 @@ require "support/streams"
 class DecodeFormatsTest < Minitest::Test
   include Seed
 
-  GEMINI = "[{\n  \"candidates\": [{\"content\": {\"parts\": [{\"text\": \"a]\\\"\u20AC\"}]}}]\n}\r\n,\r\n{\"candidates\": [], \"n\": [1, {}]}\n]\n"
+  GEMINI = "[{\n  \"candidates\": [{\"content\": {\"parts\": [{\"text\": \"a]\\\"\u20AC\"}]}}]\n}\r\n,\r\n" \
+           "{\"candidates\": [], \"n\": [1, {}]}\n]\n"
   OLLAMA = "{\"response\":\"H\u00E9\",\"done\":false}\r\n\n {\"response\":\"\",\"done\":true} "
 
   def test_ndjson_at_every_split
@@ -43,7 +44,8 @@ class DecodeFormatsTest < Minitest::Test
 
   def test_random_lines_in_random_reads
     rounds(200) do |random|
-      body = Array.new(random.rand(8)) { [JSON.generate(value(random, 2)), " ", "", "\r", "\uFEFF1", "\xFF".b].sample(random: random).b }.join("\n")
+      lines = [JSON.generate(value(random, 2)), " ", "", "\r", "\uFEFF1", "\xFF"].map(&:b)
+      body = Array.new(random.rand(8)) { lines.sample(random: random) }.join("\n")
       assert_equal Oracle::Formats.ndjson(body), data(Splits.random(body, random, 9), :ndjson), body.inspect
     end
   end

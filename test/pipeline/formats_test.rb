@@ -72,7 +72,8 @@ class PipelineFormatsTest < Minitest::Test
   def test_an_error_event_carries_the_frames_before_it
     pipeline = Streamer::Pipeline.new(value: "a")
     error = assert_raises(Streamer::UpstreamError) do
-      pipeline.feed("data: {\"a\":1}\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n")
+      pipeline.feed("data: {\"a\":1}\n\nevent: error\n" \
+                    "data: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n")
     end
     assert_equal ["data: {\"a\":1}\n\n", "overloaded_error", "Overloaded"], [error.frames, error.type, error.json.dig("error", "message")]
     assert_match(/Overloaded/, error.message)
@@ -82,18 +83,22 @@ class PipelineFormatsTest < Minitest::Test
   def test_errors_of_known_apis
     { "data: {\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"code\":null}}" => "server_error",
       "event: error\ndata: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\",\"message\":\"m\"}" => "rate_limit_exceeded",
-      "data: {\"id\":\"gen\",\"error\":{\"code\":502,\"message\":\"m\"},\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}" => "502",
+      "data: {\"id\":\"gen\",\"error\":{\"code\":502,\"message\":\"m\"}," \
+      "\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}" => "502",
       "data: {\"error\":{\"code\":429,\"message\":\"m\",\"status\":\"RESOURCE_EXHAUSTED\"}}" => "RESOURCE_EXHAUSTED" }.each do |event, type|
-      error = assert_raises(Streamer::UpstreamError, event) { Streamer::Pipeline.new(value: "choices.0.delta.content").feed("#{event}\n\n") }
+      pipeline = Streamer::Pipeline.new(value: "choices.0.delta.content")
+      error = assert_raises(Streamer::UpstreamError, event) { pipeline.feed("#{event}\n\n") }
       assert_equal type, error.type
       assert_match(/: m\z/, error.message)
     end
-    error = assert_raises(Streamer::UpstreamError) { Streamer::Pipeline.new(format: :ndjson, value: "a").feed("{\"error\":\"no such model\"}\n") }
+    pipeline = Streamer::Pipeline.new(format: :ndjson, value: "a")
+    error = assert_raises(Streamer::UpstreamError) { pipeline.feed("{\"error\":\"no such model\"}\n") }
     assert_match(/no such model/, error.message)
   end
 
   def test_an_error_at_another_path
-    event = "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":1,\"error\":{\"code\":\"server_error\",\"message\":\"m\"}}}\n\n"
+    event = "event: response.failed\n" \
+            "data: {\"type\":\"response.failed\",\"response\":{\"id\":1,\"error\":{\"code\":\"server_error\",\"message\":\"m\"}}}\n\n"
     assert_equal "", Streamer::Pipeline.new(value: "delta").feed(event)
     error = assert_raises(Streamer::UpstreamError) { Streamer::Pipeline.new(value: "delta", error: "response.error").feed(event) }
     assert_equal "server_error", error.type
@@ -122,7 +127,8 @@ class PipelineFormatsTest < Minitest::Test
 
   def test_text_and_tool_calls_at_once
     body = "data: {\"choices\":[{\"delta\":{\"content\":\"Look: \"}}]}\n\n#{tool_calls}"
-    frames = at_every_split(body, value: { text: "choices.0.delta.content", arguments: ARGUMENTS, call: "choices.0.delta.tool_calls.0.index" })
+    paths = { text: "choices.0.delta.content", arguments: ARGUMENTS, call: "choices.0.delta.tool_calls.0.index" }
+    frames = at_every_split(body, value: paths)
     events = Oracle::EventStream.new(frames).events.map { |event| JSON.parse(event.data) }
 
     assert_equal({ "text" => "Look: " }, events.first)
@@ -131,7 +137,8 @@ class PipelineFormatsTest < Minitest::Test
 
   def test_partial_json_of_anthropic
     body = ["{\\\"ci", "ty\\\":\\\"B", "ern\\\"}"].map do |part|
-      "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"#{part}\"}}\n\n"
+      "event: content_block_delta\n" \
+      "data: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"#{part}\"}}\n\n"
     end.join
     pipeline = Streamer::Pipeline.new(value: "delta.partial_json", collect: 1000, done: { event: "message_stop" })
     pipeline.feed(body)
@@ -171,7 +178,9 @@ class PipelineFormatsTest < Minitest::Test
   def oracle(documents, path)
     documents.map do |json|
       found = Oracle::JSONPath.find(json, path)
-      found.equal?(Oracle::JSONPath::MISSING) ? "" : Oracle::Frame.encode(JSON.generate({ Oracle::JSONPath.name(path) => found }), event: "token")
+      next "" if found.equal?(Oracle::JSONPath::MISSING)
+
+      Oracle::Frame.encode(JSON.generate({ Oracle::JSONPath.name(path) => found }), event: "token")
     end.join
   end
 

@@ -7,7 +7,8 @@ module RelayContractTests
   include RelayCase
 
   def test_ndjson_and_arrays_are_relayed_as_tokens
-    { "application/x-ndjson" => "{\"a\":\"Hel\"}\n{\"b\":1}\n{\"a\":\"lo\"}", "application/json" => "[{\"a\":\"Hel\"},\n{\"b\":1},{\"a\":\"lo\"}]" }
+    { "application/x-ndjson" => "{\"a\":\"Hel\"}\n{\"b\":1}\n{\"a\":\"lo\"}",
+      "application/json" => "[{\"a\":\"Hel\"},\n{\"b\":1},{\"a\":\"lo\"}]" }
       .each do |type, body|
         answer(type, body.chars)
         events = relay(value: "a", note: "#{name} #{type}").events
@@ -35,7 +36,8 @@ module RelayContractTests
   end
 
   def test_an_error_event_ends_it_as_an_error
-    frames = [Upstream.token(0), "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"secret detail\"}}\n\n"]
+    frames = [Upstream.token(0),
+              "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"secret detail\"}}\n\n"]
     answer("text/event-stream", frames, { "x-request-id" => "req-1" })
     client = relay
     body = client.body
@@ -50,7 +52,8 @@ module RelayContractTests
     answer("text/event-stream", ["data: 1\n\n", "data: {\"error\":{\"message\":\"no\"}}\n\n"])
     events = relay(frame: "raw", value: "null").events
 
-    assert_equal [%w[message 1], %w[error upstream_error]], events.map { |event| [event.type, event.type == "error" ? event.json["error"] : event.data] }
+    assert_equal %w[message error], events.map(&:type)
+    assert_equal ["1", "upstream_error"], [events.first.data, events.last.json["error"]]
     assert_equal "failed", result["status"]
   end
 

@@ -359,7 +359,7 @@ module RailsApp
       %i[frame on_disconnect].each { |name| given[name] &&= given[name].to_sym }
       given[:heartbeat] &&= given[:heartbeat].to_f
       %i[collect retry].each { |name| given[name] &&= given[name].to_i }
-      { value: "choices.0.delta.content", event: "token" }.merge(given, json(:keep), json(:flush), json(:terminal), json(:value), json(:done))
+      { value: "choices.0.delta.content", event: "token" }.merge(given, *%i[keep flush terminal value done].map { |name| json(name) })
     end
 
     def json(name)

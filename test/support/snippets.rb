@@ -35,7 +35,8 @@ module Snippets
 
   # Bodies of its services that are no event streams, and an upstream's own error.
   NDJSON = "{\"message\":{\"content\":\"Hel\"},\"done\":false}\n{\"message\":{\"content\":\"lo\"},\"done\":true}\n"
-  ARRAY = "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hel\"}]}}]},\r\n{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"lo\"}]}}]}]"
+  ARRAY = "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hel\"}]}}]},\r\n" \
+          "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"lo\"}]}}]}]"
   OVERLOADED = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n"
 
   # An Active Record model that applications have.
@@ -139,7 +140,7 @@ module Snippets
         "/lines" => ->(exchange) { exchange.answer("one\ntwo\n") },
         "/api/chat" => ->(exchange) { exchange.answer(NDJSON, type: "application/x-ndjson") },
         "/models/small:streamGenerateContent" => ->(exchange) { exchange.answer(ARRAY, type: "application/json") },
-        "/overloaded" => ->(exchange) { exchange.stream([Upstream.token(0), Upstream.token(1), OVERLOADED], headers: { "x-request-id" => "req-7" }) },
+        "/overloaded" => ->(exchange) { exchange.stream([*chat.first(2), OVERLOADED], headers: { "x-request-id" => "req-7" }) },
         "/unknown-model" => ->(exchange) { exchange.json({ error: { message: "no such model", type: "invalid_request_error" } }) },
         "/cut-short" => ->(exchange) { exchange.stream([Upstream.token(0)]) },
         "/orders/7" => ->(exchange) { exchange.json({ id: 7, total: 12.5 }) },

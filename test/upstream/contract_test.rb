@@ -54,7 +54,8 @@ module ContractTests
   def test_an_error_as_the_body_of_a_200
     %w[application/json text/event-stream].each do |type|
       @upstream.on("/") do |exchange|
-        exchange.answer(JSON.generate({ error: { message: "no such model", type: "invalid_request_error" } }), type: type, headers: { "x-request-id" => "r" })
+        body = { error: { message: "no such model", type: "invalid_request_error" } }
+        exchange.answer(JSON.generate(body), type: type, headers: { "x-request-id" => "r" })
       end
       each_way do |read|
         error = assert_raises(Streamer::ResponseError, type, &read)
@@ -74,7 +75,8 @@ module ContractTests
   end
 
   def test_an_element_that_is_an_error
-    @upstream.on("/") { |exchange| exchange.answer("[{\"a\":1},{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\"}}]", type: "application/json") }
+    body = "[{\"a\":1},{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\"}}]"
+    @upstream.on("/") { |exchange| exchange.answer(body, type: "application/json") }
     error = assert_raises(Streamer::UpstreamError) { get.each_event.to_a }
     assert_equal "RESOURCE_EXHAUSTED", error.type
   end
@@ -99,13 +101,16 @@ module ContractTests
   def test_behind_the_mark_it_does_not_matter_how_the_connection_ends
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).chunk("data: [DONE]\n\n").close }
     each_way { |read| read.call }
-    @upstream.on("/") { |exchange| exchange.head(type: "application/json").chunk("[{\"choices\":[{\"delta\":{\"content\":\"a\"}}]},{\"done\":1}").finish }
+    unclosed = "[{\"choices\":[{\"delta\":{\"content\":\"a\"}}]},{\"done\":1}"
+    @upstream.on("/") { |exchange| exchange.answer(unclosed, type: "application/json") }
     each_way(done: { value: "done" }) { |read| read.call }
     each_way { |read| assert_raises(Streamer::TruncatedError, &read) }
   end
 
   def test_an_answer_that_is_no_success_has_its_request_id
-    @upstream.on("/") { |exchange| exchange.json({ error: { type: "rate_limit_error" } }, status: 429, headers: { "request-id" => "req-2" }) }
+    @upstream.on("/") do |exchange|
+      exchange.json({ error: { type: "rate_limit_error" } }, status: 429, headers: { "request-id" => "req-2" })
+    end
     error = assert_raises(Streamer::ResponseError) { get.each_event.to_a }
     assert_equal ["req-2", "rate_limit_error"], [error.request_id, error.type]
     assert_equal "req-2", get.request_id
