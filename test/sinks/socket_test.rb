@@ -2,6 +2,7 @@
 
 require "test_helper"
 require "socket"
+require "streamer/sinks/socket" # not inside a task: async 2.24 on Ruby 3.1 cannot load files there
 require "support/contexts"
 
 class SocketSinkTest < Minitest::Test
