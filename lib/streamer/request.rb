@@ -67,10 +67,8 @@ module Streamer
 
     def inspect = "#<Streamer::Request #{self}>"
 
-    # Sends it and returns the Transfer, whose answer is awaited elsewhere. Not for a body that is read from an IO.
-    def start # :nodoc:
-      transfer.start
-    end
+    # The Transfer of a Relay, which sends it off. Not for a body that is read from an IO.
+    def prepare = transfer # :nodoc:
 
     # Whether the body is read from an IO while it is sent.
     def streams_body? = @body.respond_to?(:read)

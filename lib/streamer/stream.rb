@@ -96,8 +96,8 @@ module Streamer
     private
 
     def relay_to(request)
-      Relay.new(@client, request.start, @job.plan, news: [@job.first_event?, !@job.on_text.nil?],
-                                                   outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
+      Relay.new(@client, request.prepare, @job.plan, news: [@job.first_event?, !@job.on_text.nil?],
+                                                     outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
     end
 
     # False when it was stopped meanwhile.

@@ -108,6 +108,19 @@ module SocketSinkRelayTests
     assert_equal tokens(3), relayed(request(upstream { |exchange| exchange.openai(tokens: 3) }).call)
   end
 
+  # The end of such an answer once left a timer of freed memory in the reactor, which then served nobody.
+  def test_responses_that_are_over_before_their_relays_begin_harm_nobody
+    source = upstream { |exchange| exchange.openai(tokens: 3) }
+    40.times do
+      response = request(source).call
+      sleep 0.01
+      relay(response)
+      GC.start
+    end
+
+    assert_equal tokens(3) * 40, received
+  end
+
   def test_a_request_whose_body_is_read_from_an_io_is_relayed
     source = upstream { |exchange| exchange.openai(tokens: exchange.request.body.bytesize) }
 

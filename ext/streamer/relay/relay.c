@@ -290,8 +290,11 @@ void streamer_relay_start(struct streamer_relay *relay) {
     atomic_fetch_add_explicit(&stats.relays, 1, memory_order_relaxed);
     relay->started = streamer_now();
     streamer_relay_retain(relay); /* the transfer's, until the end */
-    if (!streamer_reactor_post(relay->client->reactor, &relay->task))
+    if (!streamer_reactor_post(relay->client->reactor, &relay->task)) {
         end(&relay->sink); /* the process is about to exit */
+        return;
+    }
+    streamer_transfer_start(relay->transfer); /* behind the task, so that no byte comes before the relay is there */
 }
 
 struct streamer_relay_stats streamer_relay_stats(void) {

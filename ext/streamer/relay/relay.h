@@ -81,7 +81,8 @@ struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, st
 void streamer_relay_retain(struct streamer_relay *relay);
 void streamer_relay_release(struct streamer_relay *relay);
 
-/* Starts it, once. From then on the end always comes, at the latest after streamer_transfer_cancel. */
+/* Starts it, once, and the transfer with it where that was not sent off before. From then on the end always comes, at
+ * the latest after streamer_transfer_cancel. */
 void streamer_relay_start(struct streamer_relay *relay);
 
 struct streamer_relay_stats streamer_relay_stats(void);

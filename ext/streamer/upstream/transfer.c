@@ -627,7 +627,7 @@ void streamer_transfer_release(struct streamer_transfer *transfer) {
 }
 
 void streamer_transfer_start(struct streamer_transfer *transfer) {
-    want(transfer, WANT_START);
+    if (!atomic_exchange(&transfer->sent_off, true)) want(transfer, WANT_START);
 }
 
 void streamer_transfer_cancel(struct streamer_transfer *transfer) {

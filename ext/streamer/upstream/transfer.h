@@ -97,6 +97,7 @@ struct streamer_transfer {
     /* From any thread. */
     atomic_int references;
     atomic_int wanted; /* what the next turn shall do; see transfer.c */
+    atomic_bool sent_off;
     struct streamer_reactor *reactor;
     unsigned generation; /* streamer_fork_generation at its making */
 
@@ -141,7 +142,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
 void streamer_transfer_retain(struct streamer_transfer *transfer);
 void streamer_transfer_release(struct streamer_transfer *transfer);
 
-/* Sends it off, once it has a slot. Once. */
+/* Sends it off, once it has a slot; nothing when it was sent off before. */
 void streamer_transfer_start(struct streamer_transfer *transfer);
 
 /* Ends it as CANCELLED, at whatever point it is; nothing when it has ended. Idempotent. */

@@ -61,7 +61,7 @@ module Streamer
 
       # The native thread has the relay before the upstream's head is here, so no token waits for Ruby.
       def relay_request(request, plan)
-        relay = Relay.new(@client, request.start, plan).start.wait
+        relay = Relay.new(@client, request.prepare, plan).start.wait
         following = relay.redirect_of(request)
         following ? relay_request(following, plan) : relay.verify(request)
       end
