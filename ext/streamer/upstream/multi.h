@@ -1,4 +1,4 @@
-/* What transfer.c and reactor.c share, and nobody else needs: the reactor's inside. */
+/* What the files of the transfer and of the reactor share, and nobody else needs: the reactor's inside. */
 #pragma once
 
 #include <curl/curl.h>
@@ -35,6 +35,12 @@ struct streamer_reactor {
         atomic_ullong turns, transfers, reused, bytes, pauses, open, queued;
     } stats;
 };
+
+/* In a turn: what the transfer has taken up to now (timings.c). */
+struct streamer_timings streamer_transfer_measure(struct streamer_transfer *transfer);
+
+/* A transfer's timer: ends it when one of its timeouts has run out, else is set to when one could (timeouts.c). */
+void streamer_transfer_fire(struct streamer_timer *timer, int64_t now);
 
 /* In a turn. */
 void streamer_reactor_link(struct streamer_reactor *reactor, struct streamer_transfer *transfer);

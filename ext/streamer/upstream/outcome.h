@@ -1,6 +1,8 @@
 /* How an exchange ended. One table, as core/status.h has; binding/errors.c gives each its exception. */
 #pragma once
 
+#include <curl/curl.h>
+
 /*  code, message for people */
 #define STREAMER_OUTCOME_MAP(X)                                                                                    \
     X(OPEN, "still going on")                                                                                      \
@@ -33,6 +35,9 @@ enum streamer_outcome {
 
 /* The code's own name, e.g. "IDLE_TIMEOUT". Never NULL. */
 const char *streamer_outcome_name(enum streamer_outcome outcome);
+
+/* Of what libcurl says of a transfer's end. */
+enum streamer_outcome streamer_outcome_of(CURLcode code);
 
 /* One clause for people, without a full stop. Never NULL. */
 const char *streamer_outcome_message(enum streamer_outcome outcome);

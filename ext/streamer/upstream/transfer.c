@@ -61,42 +61,12 @@ static size_t pause_receiving(struct streamer_transfer *transfer) {
     return CURL_WRITEFUNC_PAUSE;
 }
 
-static int64_t info(struct streamer_transfer *transfer, CURLINFO which) {
-    curl_off_t microseconds = 0;
-    curl_easy_getinfo(transfer->easy, which, &microseconds);
-    return microseconds;
-}
-
-static struct streamer_timings measure(struct streamer_transfer *transfer) {
-    int64_t now = streamer_now_us();
-    struct streamer_timings timings = {
-        .queue = transfer->queued == 0 ? 0 : (transfer->started == 0 ? now : transfer->started) - transfer->queued,
-        .dns = info(transfer, CURLINFO_NAMELOOKUP_TIME_T),
-        .connect = info(transfer, CURLINFO_CONNECT_TIME_T),
-        .tls = info(transfer, CURLINFO_APPCONNECT_TIME_T),
-        .first_byte = info(transfer, CURLINFO_STARTTRANSFER_TIME_T),
-        .total = transfer->started == 0 ? 0 : now - transfer->started,
-        .bytes = info(transfer, CURLINFO_SIZE_DOWNLOAD_T),
-    };
-    memcpy(timings.address, transfer->timings.address, sizeof timings.address);
-    long version = 0, connects = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
-    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
-    timings.http_version = version == CURL_HTTP_VERSION_1_0   ? 10
-                           : version == CURL_HTTP_VERSION_1_1 ? 11
-                           : version == CURL_HTTP_VERSION_2_0 ? 20
-                           : version == CURL_HTTP_VERSION_3   ? 30
-                                                              : 0;
-    timings.reused = transfer->connected && connects == 0;
-    return timings;
-}
-
 /* The sink has enough: it gets its end, and what still comes is thrown away. */
 static void drain(struct streamer_transfer *transfer) {
     struct streamer_sink *sink = transfer->sink;
     transfer->sink = NULL;
     transfer->draining = true;
-    struct streamer_timings timings = measure(transfer);
+    struct streamer_timings timings = streamer_transfer_measure(transfer);
     lock(transfer);
     transfer->timings = timings;
     unlock(transfer);
@@ -252,79 +222,6 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
     return CURL_PREREQFUNC_OK;
 }
 
-/* ---- timeouts ---- */
-
-/* libcurl's own timeouts are not used: under socket_action its response timeout may never fire, its speed limit stops
- * counting while paused, and none of them knows an event. The earliest deadline is found anew when the timer fires. */
-static void on_timer(struct streamer_timer *timer, int64_t now) {
-    struct streamer_transfer *transfer =
-        (struct streamer_transfer *)((char *)timer - offsetof(struct streamer_transfer, timer));
-    const struct streamer_timeouts *timeouts = &transfer->timeouts;
-    if (transfer->draining) {
-        streamer_transfer_finish(transfer, STREAMER_OUTCOME_COMPLETED, NULL);
-        return;
-    }
-    int64_t next = INT64_MAX;
-    enum streamer_outcome expired = STREAMER_OUTCOME_OPEN;
-
-#define DEADLINE(limit, from, outcome)                                                 \
-    do {                                                                               \
-        int64_t deadline_ = (from) + (limit);                                          \
-        if (deadline_ <= now && expired == STREAMER_OUTCOME_OPEN) expired = (outcome); \
-        if (deadline_ < next) next = deadline_;                                        \
-    } while (0)
-    /* A clock that has not begun, and of whose beginning no timer is told: look again when it could first run out. */
-#define LATER(limit) DEADLINE(limit, now, STREAMER_OUTCOME_OPEN)
-
-    if (transfer->started == 0) {
-        if (timeouts->queue > 0) DEADLINE(timeouts->queue, transfer->queued / 1000, STREAMER_OUTCOME_QUEUE_TIMEOUT);
-    } else {
-        int64_t started = transfer->started / 1000;
-        lock(transfer);
-        bool taken = transfer->inbox.length == 0, decoding = transfer->decoding;
-        int64_t last_event = transfer->last_event / 1000;
-        unlock(transfer);
-        /* A consumer that has not looked yet, or that made us pause, is not the upstream's delay. */
-        bool upstreams_turn = !transfer->receive_paused && taken;
-        bool events_known = upstreams_turn && !decoding;
-
-        if (timeouts->total > 0) DEADLINE(timeouts->total, started, STREAMER_OUTCOME_TOTAL_TIMEOUT);
-        if (timeouts->connect > 0 && !transfer->connected) {
-            DEADLINE(timeouts->connect, started, STREAMER_OUTCOME_CONNECT_TIMEOUT);
-        }
-        if (timeouts->first_byte > 0 && transfer->head_bytes == 0) {
-            if (transfer->connected)
-                DEADLINE(timeouts->first_byte, transfer->sent, STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT);
-            else
-                LATER(timeouts->first_byte);
-        }
-        if (timeouts->first_event > 0 && last_event == 0) {
-            DEADLINE(timeouts->first_event, events_known ? started : now, STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT);
-        }
-        if (timeouts->idle > 0) {
-            if (transfer->connected)
-                DEADLINE(timeouts->idle, upstreams_turn ? transfer->last_activity : now, STREAMER_OUTCOME_IDLE_TIMEOUT);
-            else
-                LATER(timeouts->idle);
-        }
-        if (timeouts->event_idle > 0) {
-            int64_t from = last_event > transfer->resumed ? last_event : transfer->resumed;
-            if (last_event > 0)
-                DEADLINE(timeouts->event_idle, events_known ? from : now, STREAMER_OUTCOME_EVENT_IDLE_TIMEOUT);
-            else
-                LATER(timeouts->event_idle);
-        }
-    }
-#undef DEADLINE
-#undef LATER
-
-    if (expired != STREAMER_OUTCOME_OPEN) {
-        streamer_transfer_finish(transfer, expired, NULL);
-    } else if (next != INT64_MAX) {
-        streamer_timers_set(streamer_reactor_timers(transfer->reactor), timer, next);
-    }
-}
-
 /* ---- turns ---- */
 
 /* There is a slot: libcurl gets it. */
@@ -341,7 +238,7 @@ static void on_granted(struct streamer_slot *slot) {
         return;
     }
     transfer->added = true;
-    on_timer(&transfer->timer, transfer->last_activity); /* nothing is due yet: it sets itself */
+    streamer_transfer_fire(&transfer->timer, transfer->last_activity); /* nothing is due yet: it sets itself */
 }
 
 static void start(struct streamer_transfer *transfer) {
@@ -351,7 +248,7 @@ static void start(struct streamer_transfer *transfer) {
     streamer_reactor_link(reactor, transfer);
     transfer->linked = true;
     atomic_fetch_add_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
-    on_timer(&transfer->timer, transfer->queued / 1000);
+    streamer_transfer_fire(&transfer->timer, transfer->queued / 1000);
     if (!streamer_slots_ask(&reactor->slots, &transfer->slot, transfer->origin)) {
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_NO_MEMORY, NULL);
     }
@@ -453,7 +350,7 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
         if (abandoned) feed_sink(transfer); /* which was too full for the last bytes, and now gets the end */
         return;
     }
-    struct streamer_timings timings = measure(transfer);
+    struct streamer_timings timings = streamer_transfer_measure(transfer);
     if (timings.reused) atomic_fetch_add_explicit(&reactor->stats.reused, 1, memory_order_relaxed);
 
     if (transfer->added) {
@@ -480,53 +377,16 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
     if (transfer->linked) streamer_transfer_release(transfer); /* the reactor's */
 }
 
-static enum streamer_outcome outcome_of(const struct streamer_transfer *transfer, CURLcode code) {
-    if (transfer->failure != STREAMER_OUTCOME_OPEN) return transfer->failure;
-    switch (code) {
-        case CURLE_OK: return STREAMER_OUTCOME_COMPLETED;
-        case CURLE_COULDNT_RESOLVE_HOST:
-        case CURLE_COULDNT_RESOLVE_PROXY: return STREAMER_OUTCOME_RESOLVE_FAILED;
-        case CURLE_COULDNT_CONNECT:
-            return transfer->guarded ? STREAMER_OUTCOME_FORBIDDEN_ADDRESS : STREAMER_OUTCOME_CONNECT_FAILED;
-        case CURLE_PROXY: return STREAMER_OUTCOME_CONNECT_FAILED;
-        case CURLE_SSL_CONNECT_ERROR:
-        case CURLE_PEER_FAILED_VERIFICATION:
-        case CURLE_SSL_CACERT_BADFILE:
-        case CURLE_SSL_CERTPROBLEM:
-        case CURLE_SSL_CIPHER:
-        case CURLE_SSL_ISSUER_ERROR:
-        case CURLE_SSL_INVALIDCERTSTATUS: return STREAMER_OUTCOME_TLS_FAILED;
-        case CURLE_GOT_NOTHING:
-        case CURLE_PARTIAL_FILE:
-        case CURLE_SEND_ERROR:
-        case CURLE_RECV_ERROR:
-        case CURLE_HTTP2:
-        case CURLE_HTTP2_STREAM: return STREAMER_OUTCOME_CLOSED;
-        case CURLE_WEIRD_SERVER_REPLY:
-        case CURLE_UNSUPPORTED_PROTOCOL:
-#if LIBCURL_VERSION_NUM >= 0x080600
-        case CURLE_TOO_LARGE:
-#endif
-        case CURLE_BAD_CONTENT_ENCODING: return STREAMER_OUTCOME_PROTOCOL_ERROR;
-        case CURLE_URL_MALFORMAT:
-        case CURLE_BAD_FUNCTION_ARGUMENT: return STREAMER_OUTCOME_REQUEST_INVALID;
-        case CURLE_OPERATION_TIMEDOUT: return STREAMER_OUTCOME_CONNECT_TIMEOUT;
-        case CURLE_READ_ERROR:
-        case CURLE_ABORTED_BY_CALLBACK: return STREAMER_OUTCOME_UPLOAD_FAILED;
-        case CURLE_OUT_OF_MEMORY: return STREAMER_OUTCOME_NO_MEMORY;
-        default: return STREAMER_OUTCOME_CLOSED;
-    }
-}
-
 void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code) {
     transfer->completed = true;
-    enum streamer_outcome outcome = outcome_of(transfer, code);
+    bool ours = transfer->failure != STREAMER_OUTCOME_OPEN;
+    enum streamer_outcome outcome = ours ? transfer->failure : streamer_outcome_of(code);
+    if (!ours && code == CURLE_COULDNT_CONNECT && transfer->guarded) outcome = STREAMER_OUTCOME_FORBIDDEN_ADDRESS;
     /* A close within the head is an empty HTTP/1.0 answer to libcurl. */
     if (outcome == STREAMER_OUTCOME_COMPLETED && !transfer->head_ready) outcome = STREAMER_OUTCOME_CLOSED;
     /* A proxy that refuses the tunnel looks like an answer that was cut. */
     if (outcome == STREAMER_OUTCOME_CLOSED && !transfer->connected) outcome = STREAMER_OUTCOME_CONNECT_FAILED;
-    bool explain = outcome != STREAMER_OUTCOME_COMPLETED && outcome != STREAMER_OUTCOME_FORBIDDEN_ADDRESS &&
-                   transfer->failure == STREAMER_OUTCOME_OPEN;
+    bool explain = !ours && outcome != STREAMER_OUTCOME_COMPLETED && outcome != STREAMER_OUTCOME_FORBIDDEN_ADDRESS;
     if (!explain) transfer->detail[0] = '\0';
     streamer_transfer_finish(transfer, outcome,
                              explain && transfer->detail[0] == '\0' ? curl_easy_strerror(code) : transfer->detail);
@@ -595,7 +455,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     transfer->guard = request->guard;
     transfer->slot.granted = on_granted;
     transfer->task.run = run;
-    transfer->timer.fire = on_timer;
+    transfer->timer.fire = streamer_transfer_fire;
     transfer->status_line_next = true;
     *problem = prepare(transfer, request);
     if (*problem != NULL || transfer->easy == NULL || transfer->origin == NULL) {
@@ -658,40 +518,6 @@ bool streamer_transfer_header(struct streamer_transfer *transfer, const char *na
         line = stop + 1;
     }
     return false;
-}
-
-void streamer_transfer_note_event(struct streamer_transfer *transfer) {
-    if (transfer->last_event == transfer->read_at) return; /* written by nobody else: the same read's next event */
-    lock(transfer);
-    if (transfer->first_event == 0)
-        transfer->first_event = transfer->read_at;
-    else
-        streamer_gaps_add(&transfer->gaps, transfer->read_at - transfer->last_event);
-    transfer->last_event = transfer->read_at;
-    unlock(transfer);
-}
-
-void streamer_transfer_note_text(struct streamer_transfer *transfer) {
-    if (transfer->first_text != 0) return;
-    lock(transfer);
-    transfer->first_text = transfer->read_at;
-    unlock(transfer);
-}
-
-void streamer_transfer_note_decoded(struct streamer_transfer *transfer) {
-    if (!transfer->decoding) return;
-    lock(transfer);
-    transfer->decoding = false;
-    unlock(transfer);
-}
-
-struct streamer_timings streamer_transfer_timings(const struct streamer_transfer *transfer) {
-    struct streamer_timings timings = transfer->timings;
-    if (transfer->first_event > 0) timings.first_event = transfer->first_event - transfer->started;
-    if (transfer->first_text > 0) timings.first_text = transfer->first_text - transfer->started;
-    timings.gap_p95 = streamer_gaps_percentile(&transfer->gaps, 95);
-    timings.gap_max = transfer->gaps.longest;
-    return timings;
 }
 
 void streamer_transfer_take(struct streamer_transfer *transfer, struct streamer_buffer *into) {
