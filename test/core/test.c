@@ -120,6 +120,19 @@ bool heap_failed(void) {
     return has_failed;
 }
 
+void heap_fail_at_each(enum streamer_status (*run)(const void *context), const void *context) {
+    enum streamer_status good = run(context);
+    for (size_t request = 1;; request++) {
+        heap_fail_at(request);
+        enum streamer_status status = run(context);
+        bool refused = heap_failed();
+        heap_fail_at(0);
+        CHECK(blocks == 0);
+        CHECK_STATUS(refused ? STREAMER_NO_MEMORY : good, status);
+        if (!refused) break;
+    }
+}
+
 size_t heap_blocks(void) {
     return blocks;
 }

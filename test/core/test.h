@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "status.h"
+
 /* cases */
 
 #define RUN(function) test_run(#function, function)
@@ -64,6 +66,11 @@ size_t cut_end(struct cut cut, size_t start, size_t length);
 /* The n-th request from now on fails, and those after it; 0: none does. */
 void heap_fail_at(size_t request);
 bool heap_failed(void);
+
+/* Runs it with all memory, then with its first request failing, its second, and so on; checks that it says so each
+ * time, and that no block is held behind it. */
+void heap_fail_at_each(enum streamer_status (*run)(const void *context), const void *context);
+
 size_t heap_blocks(void); /* held now */
 size_t heap_bytes(void);
 size_t heap_requests(void); /* made so far */
