@@ -214,6 +214,11 @@ static void test_gaps(void) {
     CHECK(p50 >= 500000 && p50 <= 500000 * 9 / 8, "p50 %lld", (long long)p50);
     CHECK(streamer_gaps_percentile(&gaps, 100) == 1000000 && gaps.longest == 1000000, "the longest");
 
+    struct streamer_gaps many = {0};
+    for (int i = 0; i < 200000; i++) streamer_gaps_add(&many, i % 10 == 0 ? 100000 : 1000);
+    int64_t p89 = streamer_gaps_percentile(&many, 89), p91 = streamer_gaps_percentile(&many, 91);
+    CHECK(p89 >= 1000 && p89 <= 1125 && p91 == 100000, "the shares of more than a bucket holds");
+
     struct streamer_gaps ends = {0};
     streamer_gaps_add(&ends, 0);
     streamer_gaps_add(&ends, INT64_MAX);

@@ -15,14 +15,21 @@ static int64_t end_of(int bucket) {
     return ((int64_t)(1 << STEPS) + step + 1) << (octave - STEPS);
 }
 
+static void halve(struct streamer_gaps *gaps) {
+    for (int bucket = 0; bucket < STREAMER_GAPS_BUCKETS; bucket++) gaps->counts[bucket] /= 2;
+}
+
 void streamer_gaps_add(struct streamer_gaps *gaps, int64_t microseconds) {
-    gaps->counts[bucket_of(microseconds)]++;
-    gaps->count++;
+    uint16_t *count = &gaps->counts[bucket_of(microseconds)];
+    if (*count == UINT16_MAX) halve(gaps);
+    (*count)++;
     if (microseconds > gaps->longest) gaps->longest = microseconds;
 }
 
 int64_t streamer_gaps_percentile(const struct streamer_gaps *gaps, int percent) {
-    uint64_t wanted = (gaps->count * (uint64_t)percent + 99) / 100, seen = 0;
+    uint64_t count = 0, seen = 0;
+    for (int bucket = 0; bucket < STREAMER_GAPS_BUCKETS; bucket++) count += gaps->counts[bucket];
+    uint64_t wanted = (count * (uint64_t)percent + 99) / 100;
     for (int bucket = 0; bucket < STREAMER_GAPS_BUCKETS && wanted > 0; bucket++) {
         seen += gaps->counts[bucket];
         if (seen < wanted) continue;

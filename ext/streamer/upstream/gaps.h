@@ -1,5 +1,6 @@
-/* gaps: how long it was between two things that keep happening, in a fixed piece of memory: a histogram whose buckets
- * grow with what they hold, eight to each power of two, so that a percentile is at most an eighth too large. */
+/* gaps: how long it was between two things that keep happening, in a fixed, small piece of memory, for each stream has
+ * one: a histogram whose buckets grow with what they hold, eight to each power of two, so that a percentile is at most
+ * an eighth too large. When a bucket is full, all are halved: their shares stay. */
 #pragma once
 
 #include <stdint.h>
@@ -8,8 +9,7 @@
 enum { STREAMER_GAPS_BUCKETS = 24 * 8 };
 
 struct streamer_gaps {
-    uint32_t counts[STREAMER_GAPS_BUCKETS];
-    uint64_t count;
+    uint16_t counts[STREAMER_GAPS_BUCKETS];
     int64_t longest; /* microseconds, exact; 0 for none */
 };
 
