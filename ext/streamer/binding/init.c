@@ -23,6 +23,7 @@ void Init_streamer(void) {
     streamer_fork_watch();
     streamer_module = rb_define_module("Streamer");
     streamer_init_errors();
+    streamer_init_waiting();
     streamer_init_scheduler();
     streamer_init_decoder();
     streamer_init_extractor();

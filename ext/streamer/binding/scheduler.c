@@ -3,7 +3,6 @@
 #include <ruby/fiber/scheduler.h>
 #include <ruby/io.h>
 
-#include "../upstream/clock.h"
 #include "../upstream/fork.h"
 #include "binding.h"
 #include "waiting.h"
@@ -24,7 +23,6 @@ struct driver {
     struct streamer_reactor *reactor;
     unsigned generation;
     struct waiter *leader;
-    int64_t leader_until;   /* when the leader looks again by itself; -1: never */
     struct waiter *waiters; /* the leader among them */
 };
 
@@ -97,14 +95,7 @@ static void rouse(struct waiter *waiter) {
     }
 }
 
-/* When a timer is due next, by streamer_now; -1 for never. */
-static int64_t next_due(const struct driver *driver) {
-    int timeout = streamer_reactor_timeout(driver->reactor);
-    return timeout < 0 ? -1 : streamer_now() + timeout;
-}
-
-/* Takes a turn and rouses the fibers, other than `me`, that it brought news to. A turn that is not the leader's may
- * also have set a timer that the leader does not know of. */
+/* Takes a turn and rouses the fibers, other than `me`, that it brought news to. */
 static void turn(struct driver *driver, const struct waiter *me) {
     streamer_reactor_turn(driver->reactor, 0);
     struct streamer_transfer *transfer;
@@ -119,9 +110,7 @@ static void turn(struct driver *driver, const struct waiter *me) {
         streamer_group_release(group);
         if (waiter != NULL && waiter != me) rouse(waiter);
     }
-    if (driver->leader == NULL || driver->leader == me) return;
-    int64_t due = next_due(driver);
-    if (due >= 0 && (driver->leader_until < 0 || due < driver->leader_until)) streamer_reactor_wake(driver->reactor);
+    streamer_reactor_arm(driver->reactor);
 }
 
 void streamer_scheduler_turn(VALUE driver) {
@@ -148,10 +137,8 @@ static VALUE wait_in_turns(VALUE argument) {
         driver->leader = waiter;
         turn(driver, waiter);
         if (is_ready(waiter)) break;
-        int timeout = streamer_reactor_timeout(driver->reactor);
-        driver->leader_until = timeout < 0 ? -1 : streamer_now() + timeout;
-        rb_fiber_scheduler_io_wait(waiter->scheduler, io, INT2NUM(RUBY_IO_READABLE),
-                                   timeout < 0 ? Qnil : rb_float_new((double)timeout / 1000));
+        /* Without a timeout: a scheduler's timer for each wake would cost more than the wake. */
+        rb_fiber_scheduler_io_wait(waiter->scheduler, io, INT2NUM(RUBY_IO_READABLE), Qnil);
     }
     return Qnil;
 }
@@ -176,9 +163,7 @@ static void wait_in_thread(VALUE object, const struct waiter *waiter) {
     for (;;) {
         turn(driver, waiter);
         if (is_ready(waiter)) return;
-        int timeout = streamer_reactor_timeout(driver->reactor);
-        struct timeval limit = {timeout / 1000, (timeout % 1000) * 1000};
-        rb_wait_for_single_fd(streamer_reactor_fd(driver->reactor), RB_WAITFD_IN, timeout < 0 ? NULL : &limit);
+        rb_wait_for_single_fd(streamer_reactor_fd(driver->reactor), RB_WAITFD_IN, NULL);
     }
 }
 

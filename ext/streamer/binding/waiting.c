@@ -5,6 +5,7 @@
 #include <ruby/thread.h>
 
 #include "../upstream/clock.h"
+#include "binding.h"
 
 struct wait {
     struct streamer_signal *signal;
@@ -40,11 +41,27 @@ static void interrupt(void *argument) {
     pthread_mutex_unlock(&wait->signal->lock);
 }
 
+/* Of the IOs that are waited for. */
+static VALUE descriptor_class;
+
+/* async (2.24) asks an IO for its own timeout when it is given none. */
+static VALUE no_timeout(VALUE self) {
+    (void)self;
+    return Qnil;
+}
+
+void streamer_init_waiting(void) {
+    descriptor_class = rb_define_class_under(streamer_module, "Descriptor", rb_cIO);
+    if (!rb_method_boundp(rb_cIO, rb_intern("timeout"), 0)) { /* before Ruby 3.2 */
+        rb_define_method(descriptor_class, "timeout", no_timeout, 0);
+    }
+}
+
 VALUE streamer_io(int fd) {
     VALUE keywords = rb_hash_new();
     rb_hash_aset(keywords, ID2SYM(rb_intern("autoclose")), Qfalse);
     VALUE arguments[] = {INT2NUM(fd), rb_str_new_cstr("r"), keywords};
-    return rb_funcallv_kw(rb_cIO, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS);
+    return rb_funcallv_kw(descriptor_class, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS);
 }
 
 /* The thread's scheduler cannot be told by the native thread, which has no GVL: it watches a descriptor instead. */

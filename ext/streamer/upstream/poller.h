@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum {
     STREAMER_READABLE = 1,
@@ -36,6 +37,10 @@ bool streamer_poller_set(struct streamer_poller *poller, int fd, int events, voi
 
 /* Takes `fd` out. It may already be closed. */
 void streamer_poller_remove(struct streamer_poller *poller, int fd);
+
+/* Makes the poller's descriptor readable at `due` (streamer_now's clock) at the latest, or at a moment set before that
+ * comes earlier. It rings once, in streamer_poller_wait, which says nothing of it. */
+void streamer_poller_alarm(struct streamer_poller *poller, int64_t due);
 
 /* Fills at most `most` elements and returns how many. Waits at most `timeout` milliseconds; 0 never waits, negative for
  * ever. */

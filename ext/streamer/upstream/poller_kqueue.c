@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
 #include "fork.h"
 #include "poller.h"
 
 struct streamer_poller {
     int fd;
+    int64_t alarm; /* when it rings; -1: not set */
 };
 
 enum { BATCH = 256 };
@@ -20,7 +22,7 @@ enum { BATCH = 256 };
 struct streamer_poller *streamer_poller_new(void) {
     struct streamer_poller *poller = malloc(sizeof *poller);
     if (poller == NULL) return NULL;
-    poller->fd = kqueue();
+    *poller = (struct streamer_poller){kqueue(), -1};
     if (poller->fd < 0) {
         free(poller);
         return NULL;
@@ -59,16 +61,30 @@ void streamer_poller_remove(struct streamer_poller *poller, int fd) {
     change(poller, fd, EVFILT_WRITE, EV_DELETE, NULL);
 }
 
+void streamer_poller_alarm(struct streamer_poller *poller, int64_t due) {
+    if (poller->alarm >= 0 && poller->alarm <= due) return;
+    int64_t left = due - streamer_now();
+    struct kevent event;
+    EV_SET(&event, 0, EVFILT_TIMER, EV_ADD | EV_ONESHOT, 0, left > 0 ? left : 0, NULL); /* in milliseconds */
+    if (kevent(poller->fd, &event, 1, NULL, 0, NULL) == 0) poller->alarm = due;
+}
+
 int streamer_poller_wait(struct streamer_poller *poller, struct streamer_ready *ready, int most, int timeout) {
     struct kevent events[BATCH];
     struct timespec limit = {timeout / 1000, (long)(timeout % 1000) * 1000000};
     int count = kevent(poller->fd, NULL, 0, events, most < BATCH ? most : BATCH, timeout < 0 ? NULL : &limit);
+    int filled = 0;
     for (int i = 0; i < count; i++) {
-        ready[i].tag = events[i].udata;
-        ready[i].events = (events[i].filter == EVFILT_READ ? STREAMER_READABLE : STREAMER_WRITABLE) |
-                          (events[i].flags & EV_EOF ? STREAMER_HANGUP : 0);
+        if (events[i].filter == EVFILT_TIMER) {
+            poller->alarm = -1;
+            continue;
+        }
+        ready[filled].tag = events[i].udata;
+        ready[filled].events = (events[i].filter == EVFILT_READ ? STREAMER_READABLE : STREAMER_WRITABLE) |
+                               (events[i].flags & EV_EOF ? STREAMER_HANGUP : 0);
+        filled++;
     }
-    return count < 0 ? 0 : count;
+    return filled;
 }
 
 #endif

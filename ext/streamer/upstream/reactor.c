@@ -196,13 +196,23 @@ static void collect_completed(struct streamer_reactor *reactor) {
     }
 }
 
+/* Milliseconds: 0 when a timer is due, -1 when there is none. */
+static int until_next_timer(const struct streamer_reactor *reactor) {
+    int64_t due = streamer_timers_next(&reactor->timers);
+    if (due < 0) return -1;
+    int64_t left = due - streamer_now();
+    return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
 void streamer_reactor_turn(struct streamer_reactor *reactor, int timeout) {
     struct streamer_ready ready[BATCH];
     atomic_fetch_add_explicit(&reactor->stats.turns, 1, memory_order_relaxed);
     run_tasks(reactor);
 
-    int next = streamer_reactor_timeout(reactor);
-    if (timeout < 0 || (next >= 0 && next < timeout)) timeout = next;
+    if (timeout != 0) {
+        int next = until_next_timer(reactor);
+        if (timeout < 0 || (next >= 0 && next < timeout)) timeout = next;
+    }
     reactor->ready = ready;
     reactor->ready_count = streamer_poller_wait(reactor->poller, ready, BATCH, timeout);
     for (int i = 0; i < reactor->ready_count; i++) dispatch(reactor, &ready[i]);
@@ -213,11 +223,9 @@ void streamer_reactor_turn(struct streamer_reactor *reactor, int timeout) {
     collect_completed(reactor);
 }
 
-int streamer_reactor_timeout(struct streamer_reactor *reactor) {
+void streamer_reactor_arm(struct streamer_reactor *reactor) {
     int64_t due = streamer_timers_next(&reactor->timers);
-    if (due < 0) return -1;
-    int64_t left = due - streamer_now();
-    return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+    if (due >= 0) streamer_poller_alarm(reactor->poller, due);
 }
 
 int streamer_reactor_fd(const struct streamer_reactor *reactor) {

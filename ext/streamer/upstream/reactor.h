@@ -18,8 +18,8 @@
 #include "poller.h"
 #include "timers.h"
 
-/* Connections that are kept for the next request, of all origins together. Without it libcurl keeps four times as many as
- * there ever were transfers at once. */
+/* Connections that are kept for the next request, of all origins together. Without it libcurl keeps four times as many
+ * as there ever were transfers at once. */
 #define STREAMER_IDLE_CONNECTIONS 128
 
 struct streamer_reactor;
@@ -69,11 +69,12 @@ void streamer_reactor_wake(struct streamer_reactor *reactor);
  * negative: until the next timer), and never beyond the next timer. */
 void streamer_reactor_turn(struct streamer_reactor *reactor, int timeout);
 
-/* Milliseconds until the next timer: 0 when something is due, -1 when there is none. By the driver, between turns. */
-int streamer_reactor_timeout(struct streamer_reactor *reactor);
-
-/* Readable while there is something for a turn to do, timers apart. */
+/* Readable while there is something for a turn to do; for timers, once streamer_reactor_arm was called. */
 int streamer_reactor_fd(const struct streamer_reactor *reactor);
+
+/* Makes the descriptor readable when the next timer is due, so that whoever waits for it needs no timeout. By the
+ * driver, between turns. */
+void streamer_reactor_arm(struct streamer_reactor *reactor);
 
 /* A transfer that has news since the last time it was returned here, with a reference for the caller; NULL when there
  * are no more. For a driver that wakes fibers, between turns. */
