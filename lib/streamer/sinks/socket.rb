@@ -22,7 +22,7 @@ module Streamer
       end
 
       def relay(upstream, plan)
-        return relay_request(upstream, plan) if upstream.is_a?(Request) && !upstream.streams_body? && !Fiber.current_scheduler
+        return relay_request(upstream, plan) if native?(upstream)
 
         call = Call.new(upstream)
         response = watched { cancel_when_left(call, false) { call.response } }
@@ -46,6 +46,11 @@ module Streamer
 
       private
 
+      # A body from an IO is read, and a circuit judges an answer at its head, in Ruby.
+      def native?(upstream)
+        upstream.is_a?(Request) && !upstream.streams_body? && upstream.circuit.nil? && !Fiber.current_scheduler
+      end
+
       # Runs a block that waits in Ruby, and looks after the browser meanwhile.
       def watched
         watch = Heartbeat.start(self, LOOK)
@@ -60,10 +65,22 @@ module Streamer
       end
 
       # The native thread has the relay before the upstream's head is here, so no token waits for Ruby.
-      def relay_request(request, plan)
+      def relay_request(request, plan, attempts = 0)
         relay = Relay.new(@client, request.prepare, plan).start.wait
         following = relay.redirect_of(request)
-        following ? relay_request(following, plan) : relay.verify(request)
+        return relay_request(following, plan, attempts) if following
+
+        following, wait = relay.another(request, attempts)
+        return relay.verify(request) unless following
+
+        pause(wait)
+        relay_request(following, plan, attempts + 1)
+      end
+
+      def pause(seconds)
+        pause = Pause.new
+        watched { cancel_when_left(pause, false) { pause.wait(seconds) } }
+        raise ClientDisconnected, "the browser has left" unless connected?
       end
 
       def deliver(bytes) = @client.write(bytes)
