@@ -25,8 +25,10 @@ module Streamer
       # Ends the stream: first the browser's side, which does not wait for anybody's callback.
       def close(stream)
         protect { stream.conclude }
-        guard { stream.deliver_text }
-        guard { stream.finish }
+        guard do
+          protect { stream.deliver_text }
+          stream.finish
+        end
         Streams.remove(stream)
       end
 

@@ -10,10 +10,11 @@ module Streamer
   # scheduler to the thread, and are kept alive and reused.
   class Client
     # base: an http or https URL; its path is put before the paths of requests. The rest as in Request.
-    def initialize(base, headers: {}, timeouts: {}, tls: {}, redirects: Request::REDIRECTS, retries: nil, circuit: nil, **way)
+    def initialize(base, headers: {}, timeouts: {}, redirects: Request::REDIRECTS, retries: nil, circuit: nil, **way)
       @base = base.to_s.chomp("/")
-      @options = { timeouts: timeouts, tls: tls, redirects: redirects, retries: retries, circuit: circuit, **way }
-      @headers = headers
+      @way = way
+      @options = { timeouts: timeouts, redirects: redirects, retries: Retries.of(retries), circuit: circuit, route: Route.new(**way) }
+      @headers = headers.transform_keys { |name| name.to_s.downcase }
       Request.new("GET", @base, headers: headers, **@options) # says now what would be wrong with every request
     end
 
@@ -43,15 +44,19 @@ module Streamer
 
     private
 
-    def build(method, path, headers: {}, timeouts: {}, tls: {}, **options)
+    def build(method, path, headers: {}, timeouts: {}, **options)
       path = path.to_s
       raise ArgumentError, "a path is wanted, not a URL: the client's headers are for its own origin" if path.match?(%r{\A[a-z][a-z0-9+.-]*:|\A//}i)
 
       path = "/#{path}" unless path.empty? || path.start_with?("/", "?")
-      own = @headers.transform_keys { |name| name.to_s.downcase }
-      Request.new(method, "#{@base}#{path}", headers: own.merge(headers.transform_keys { |name| name.to_s.downcase }),
-                                             **@options, timeouts: @options[:timeouts].merge(timeouts),
-                                             tls: @options[:tls].merge(tls), **options)
+      own = options.slice(*Route::OPTIONS)
+      options = { **options.except(*Route::OPTIONS), route: route_with(own) } if own.any?
+      Request.new(method, "#{@base}#{path}", headers: @headers.merge(headers.transform_keys { |name| name.to_s.downcase }),
+                                             **@options, timeouts: @options[:timeouts].merge(timeouts), **options)
+    end
+
+    def route_with(own)
+      Route.new(**@way, **own, tls: @way.fetch(:tls, {}).merge(own.fetch(:tls, {})))
     end
   end
 end

@@ -21,7 +21,8 @@ module Streamer
 
       @options = { **options, id: ids, text: frame == :text, raw: frame == :raw }
       @flush = flush && [(flush.fetch(:every) * 1000).ceil, flush.fetch(:bytes, 4096)]
-      @values = pipeline.values? # says now what would be wrong with every one
+      @pipeline = pipeline # says now what would be wrong with every one
+      @values = @pipeline.values?
     end
 
     # As given.
@@ -33,6 +34,6 @@ module Streamer
     def collects? = !@options[:collect].nil?
 
     # A new Pipeline, for one answer.
-    def pipeline = Pipeline.new(**@options)
+    def pipeline = @pipeline.tap { @pipeline = nil } || Pipeline.new(**@options)
   end
 end

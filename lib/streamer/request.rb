@@ -37,9 +37,9 @@ module Streamer
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
     # timeouts: as TIMEOUTS, merged into it. redirects: how many to follow. retries: how often it is sent again when it came to nothing, a
-    # number or a Retries; nil for never. circuit: a Circuit. way: proxy:, unix:, tls:, resolve:, guard:, as in Route.
+    # number or a Retries; nil for never. circuit: a Circuit. way: proxy:, unix:, tls:, resolve:, guard:, as in Route, or route:, a Route.
     # Raises ArgumentError for what cannot be sent.
-    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, **way)
+    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, route: nil, **way)
       @method = token(method.to_s.upcase, "method")
       @uri = parse(url)
       raise ArgumentError, "give json: or body:, not both" if json && body
@@ -47,7 +47,7 @@ module Streamer
       @body = json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json)
       @headers = checked(headers, json)
       @timeouts = checked_timeouts(timeouts)
-      @route = Route.new(**way)
+      @route = way.empty? && route || Route.new(**way)
       @redirects = redirects
       @followed = 0
       @retries = Retries.of(retries)
@@ -120,7 +120,7 @@ module Streamer
 
     protected
 
-    attr_writer :followed, :route, :headers, :timeouts
+    attr_writer :followed, :headers, :timeouts
 
     private
 
@@ -143,8 +143,8 @@ module Streamer
       headers = headers.except("content-type") if as_get
       request = Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body,
                                                              timeouts: remaining_timeouts(elapsed), redirects: @redirects,
-                                                             retries: @retries, circuit: @circuit)
-      request.route = same_origin ? @route : @route.elsewhere
+                                                             retries: @retries, circuit: @circuit,
+                                                             route: same_origin ? @route : @route.elsewhere)
       request.followed = @followed + 1
       request
     end

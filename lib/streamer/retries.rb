@@ -28,7 +28,7 @@ module Streamer
     def self.of(value)
       case value
       when Retries then value
-      when nil then new(times: 0)
+      when nil then NONE
       when Integer then new(times: value)
       else raise ArgumentError, "retries is a number of further attempts or a Streamer::Retries; got #{value.inspect}"
       end
@@ -50,6 +50,9 @@ module Streamer
       @obeyed = obeyed
       freeze
     end
+
+    NONE = new(times: 0)
+    private_constant :NONE
 
     # Seconds to wait before the attempt that follows; nil when there is none. outcome: of the last one, a Response, or the error in its
     # place. answered: whether a line of an answer had arrived. attempts: how many there were again already.

@@ -9,10 +9,17 @@ module Streamer
   # Client and the rest take as proxy:, unix:, tls:, resolve: and guard:.
   class Route # :nodoc:
     PROXIES = %w[http https socks4 socks4a socks5 socks5h].freeze
+    OPTIONS = %i[proxy unix tls resolve guard].freeze
     TLS = { verify: true, ca_file: nil, cert: nil, key: nil, key_password: nil }.freeze
     MAPPED = [0, 0, 0xffff].pack("Q>S>S>") # ::ffff:0:0/96, an IPv4 address as IPv6
 
-    private_constant :PROXIES, :TLS, :MAPPED
+    # Where the environment names a proxy, by libcurl's rules; but it is read here, since libcurl would read it beside Ruby, which may be
+    # changing it. An HTTP_PROXY is not believed, since CGI sets it from a header.
+    PROXY_VARIABLES = { "http" => %w[http_proxy all_proxy ALL_PROXY], "https" => %w[https_proxy HTTPS_PROXY all_proxy ALL_PROXY] }.freeze
+    EXCEPTION_VARIABLES = %w[no_proxy NO_PROXY].freeze
+    DIRECT = { proxy: "", no_proxy: "" }.freeze
+
+    private_constant :PROXIES, :TLS, :MAPPED, :PROXY_VARIABLES, :EXCEPTION_VARIABLES, :DIRECT
 
     # proxy: a URL, with credentials or without; nil for what the environment says; false for none.
     # unix: path of a socket, instead of the URL's host and port.
@@ -25,14 +32,13 @@ module Streamer
       raise ArgumentError, "unknown tls option #{unknown.first.inspect}; known are #{TLS.keys.join(", ")}" if unknown.any?
 
       @options = { proxy: proxy, unix: unix, tls: tls, resolve: resolve, guard: guard }
-      @proxy = proxy ? parsed_proxy(proxy) : proxy
-      @unix = unix&.to_s
-      @tls = TLS.merge(tls)
-      @addresses, @names = resolve.map { |place, addresses| connect_to(place, Array(addresses)) }.transpose.map(&:compact)
-      @guard = (packed_networks(guard == true ? [] : guard) if guard)
-      return unless @guard && (@proxy || @unix)
+      raise ArgumentError, "guard: judges addresses, and through proxy: or unix: it would see none of the host's" if guard && (proxy || unix)
 
-      raise ArgumentError, "guard: judges addresses, and through proxy: or unix: it would see none of the host's"
+      addresses, names = resolve.map { |place, places| connect_to(place, Array(places)) }.transpose.map(&:compact)
+      @unix = unix&.to_s
+      @proxy = proxy ? { **parsed_proxy(proxy), no_proxy: "" } : (DIRECT if proxy == false || guard || unix)
+      @fixed = { **TLS, **tls, unix: @unix, addresses: addresses || [], names: names || [],
+                 guard: (packed_networks(guard == true ? [] : guard) if guard) }
     end
 
     # The way to another origin, to which neither the socket leads nor the client certificate belongs.
@@ -43,25 +49,24 @@ module Streamer
     # What Transfer takes. uri: a URI::HTTP.
     def to(uri)
       limits = Streamer.limits
-      { origin: @unix ? "unix:#{@unix}" : "#{uri.scheme}://#{uri.host}:#{uri.port}", unix: @unix,
-        addresses: @addresses || [], names: @names || [], guard: @guard,
-        idle_age: limits[:idle_age] || 0, age: limits[:age] || 0, **proxy_for(uri), **@tls }
+      { **@fixed, **(@proxy || proxy_of_environment(uri.scheme)), idle_age: limits[:idle_age] || 0, age: limits[:age] || 0,
+                  origin: @unix ? "unix:#{@unix}" : "#{uri.scheme}://#{uri.host}:#{uri.port}" }
     end
 
     private
 
-    def proxy_for(uri)
-      return { proxy: "", no_proxy: "" } if @proxy == false || @guard || @unix
-      return { **@proxy, no_proxy: "" } if @proxy
-
-      # By libcurl's rules, but read here: libcurl would read the environment beside Ruby, which may be changing it. An HTTP_PROXY
-      # is not believed, since CGI sets it from a header.
-      names = uri.scheme == "http" ? %w[http_proxy] : %w[https_proxy HTTPS_PROXY]
-      url = from_environment(*names, "all_proxy", "ALL_PROXY")
-      { proxy: "", **(url ? parsed_proxy(url) : {}), no_proxy: from_environment("no_proxy", "NO_PROXY") || "" }
+    def proxy_of_environment(scheme)
+      url = from_environment(PROXY_VARIABLES.fetch(scheme))
+      url ? { **parsed_proxy(url), no_proxy: from_environment(EXCEPTION_VARIABLES) || "" } : DIRECT
     end
 
-    def from_environment(*names) = names.filter_map { |name| ENV.fetch(name, nil) }.find { |value| !value.empty? }
+    def from_environment(names)
+      names.each do |name|
+        value = ENV.fetch(name, "")
+        return value unless value.empty?
+      end
+      nil
+    end
 
     # The credentials stand apart, so that they are in no message.
     def parsed_proxy(url)

@@ -6,20 +6,23 @@ module Streamer
   class Stream # :nodoc:
     attr_reader :key, :relay
 
+    # Of all streams: it is held for a moment, and one for each would be an object that Ruby's garbage collector looks at every time.
+    LOCK = Mutex.new
+    private_constant :LOCK
+
     # job: what relay_events was asked for (see rails/relaying.rb).
     def initialize(client, request, job)
       @client = client
       @request = request
       @job = job
       @key = job.key
-      @lock = Mutex.new
       @elapsed = 0.0 # of the answers that were redirects, and of attempts and the waits behind them
       @attempts = 0 # again
       @relay = relay_to(request)
     end
 
     def stop(reason)
-      paused = @lock.synchronize do
+      paused = LOCK.synchronize do
         @stop_reason ||= reason
         @relay.stop
         @following.tap { @following = nil }
@@ -62,7 +65,7 @@ module Streamer
       following, wait = @relay.another(@request, @attempts)
       return unless following
 
-      @lock.synchronize do
+      LOCK.synchronize do
         next if @stop_reason
 
         @attempts += 1
@@ -74,7 +77,7 @@ module Streamer
 
     # Makes that attempt. False when there is none any more: the browser has left, or the stream was stopped.
     def resume
-      following = @lock.synchronize { @following.tap { @following = nil } }
+      following = LOCK.synchronize { @following.tap { @following = nil } }
       return true if following.nil? # stopped, and ended
       return false if @relay.left? || !go_on(following)
 
@@ -102,7 +105,7 @@ module Streamer
 
     # False when it was stopped meanwhile.
     def go_on(request)
-      @lock.synchronize do
+      LOCK.synchronize do
         next false if @stop_reason
 
         @elapsed += @relay.measures[:duration]

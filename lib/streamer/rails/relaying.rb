@@ -29,7 +29,7 @@ module Streamer
       @every = every
       @outlives_browser = on_disconnect == :continue
       @terminal = terminal && Encoder.encode(terminal[:data], event: terminal[:event])
-      @stopped = terminal && Encoder.encode({ status: "cancelled" }, event: terminal[:event])
+      @terminal_event = terminal && terminal[:event]
       @opening = [Encoder.comment, (Encoder.encode(nil, retry: retry_time) if retry_time)].compact.join
       # Text is gathered where somebody can ask for it.
       @plan = Plan.new(collect: (collect if finished || on_text), **plan)
@@ -40,9 +40,9 @@ module Streamer
     def outlives_browser? = @outlives_browser
 
     # Whether anybody listens for the moment of the first event.
-    def first_event? = ActiveSupport::Notifications.notifier.listening?("first_event.streamer")
+    def first_event? = listened_to?("first_event.streamer")
 
-    def tell_first_event(seconds) = safely { notify("first_event", seconds: seconds) }
+    def tell_first_event(seconds) = notify("first_event", seconds: seconds)
 
     def tell_text(text)
       safely { @on_text.call(text) } unless text.empty?
@@ -66,7 +66,7 @@ module Streamer
     def last_frames(result)
       case result.status
       when :completed then terminal.to_s
-      when :cancelled then result.reason == :stopped ? @stopped.to_s : "" # at a shutdown it is to come back
+      when :cancelled then result.reason == :stopped ? stopped_frame : "" # at a shutdown it is to come back
       else @failure.frame(result.error)
       end
     end
@@ -76,7 +76,7 @@ module Streamer
       Sinks::Connections.release
       begin
         sink.write(@opening)
-        safely { notify("start") }
+        notify("start")
         detached = sink.detach { |client| detach(client) }
         relay_inline(sink) unless detached
       rescue StandardError => error
@@ -92,9 +92,9 @@ module Streamer
     # Once, however it ended.
     def finish(result)
       @over = true
-      safely { notify("stream", status: result.status, reason: result.reason, **result.timings) }
+      notify("stream", status: result.status, reason: result.reason, **result.timings)
       safely { @failure.report(result.error) } if %i[failed timed_out].include?(result.status)
-      safely { @finished&.call(result) }
+      safely { @finished.call(result) } if @finished
     end
 
     private
@@ -107,8 +107,15 @@ module Streamer
     end
 
     def notify(event, **payload)
-      ActiveSupport::Notifications.instrument("#{event}.streamer", key: key, **@failure.context, **payload)
+      name = "#{event}.streamer"
+      return unless listened_to?(name)
+
+      safely { ActiveSupport::Notifications.instrument(name, key: key, **@failure.context, **payload) }
     end
+
+    def listened_to?(name) = ActiveSupport::Notifications.notifier.listening?(name)
+
+    def stopped_frame = terminal ? Encoder.encode({ status: "cancelled" }, event: @terminal_event) : ""
 
     # False when the request has to be sent by Ruby, or is sent already.
     def detach(client)
