@@ -130,11 +130,13 @@ module Bench
       server = servers.puma_of_five
       idle = json_times(server, 200)
       @report.progress("#{CROWD}: #{RELAY.name}")
-      meanwhile = []
-      asking = Thread.new { loop { meanwhile.concat(json_times(server, 1)) && sleep(0.05) } }
-      result = servers.load(server, RELAY.path, **CROWD.to_h)
-      asking.kill.join
-      @report.note("#{CROWD}, all open at once in one Puma with 5 threads, while an ordinary JSON action is asked every 50 ms.")
+      running = Thread.new { servers.load(server, RELAY.path, **CROWD.to_h) }
+      wait_open(server, CROWD.streams)
+      meanwhile = json_times(server, 200)
+      raise Contest::Different, "relay: not all streams were open while the action was asked" unless open_streams(server) == CROWD.streams
+
+      result = running.value
+      @report.note("#{CROWD}, in one Puma with 5 threads. An ordinary JSON action is asked 200 times, every 50 ms, before and while all are open.")
       @report.table(["tokens", "lost", "out of order", "KB/stream", "JSON idle ms", "JSON meanwhile ms"],
                     [[result[:tokens].to_s, (CROWD.streams * CROWD.tokens - result[:tokens]).to_s, result[:out_of_order].to_s,
                       *[result[:kb_per_stream], Bench.median(idle) * 1000, Bench.median(meanwhile) * 1000].map { |number| @report.number(number) }]])
@@ -142,8 +144,20 @@ module Bench
       target("#{CROWD}: a JSON action's median against idle", "<= 2", Bench.median(meanwhile) / Bench.median(idle), "×")
     end
 
+    def wait_open(server, streams)
+      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + CROWD.limit
+      until open_streams(server) == streams
+        raise Contest::Different, "relay: #{open_streams(server)} of #{streams} streams open" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+
+        sleep 0.1
+      end
+    end
+
+    def open_streams(server) = Integer(server.get("/rails/open"))
+
     def json_times(server, count)
       Array.new(count) do
+        sleep 0.05
         started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
         server.get("/rails/json")
         Process.clock_gettime(Process::CLOCK_MONOTONIC) - started

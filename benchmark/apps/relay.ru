@@ -87,13 +87,14 @@ end
 class Relay < Rails::Application
   config.load_defaults Rails::VERSION::STRING.to_f
   config.eager_load = true
+  config.cache_classes = true # as in production: nothing is looked up on disk for each request
   config.secret_key_base = "only for measuring" * 2
   config.hosts.clear
   config.logger = Logger.new(File::NULL)
   config.log_level = :fatal
   config.active_support.isolation_level = ENV.fetch("ISOLATION").to_sym
   routes.append do
-    %w[relay relay_events_action values async_http json one_token].each { |name| get "rails/#{name}", to: "ways##{name}" }
+    %w[relay relay_events_action values async_http json open one_token].each { |name| get "rails/#{name}", to: "ways##{name}" }
     %w[net_http streamer_sse].each { |name| get "live/#{name}", to: "live##{name}" }
   end
 end
@@ -106,6 +107,8 @@ class WaysController < ActionController::Base
   end
 
   def json = render(json: Chat::COMPLETED)
+
+  def open = render(plain: Streamer.stats[:open])
 
   # An action that waits for nothing: what is left of a first token's time without an upstream.
   def one_token
