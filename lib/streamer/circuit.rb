@@ -39,23 +39,51 @@ module Streamer
       end
     end
 
+    # A request that was let through, until one of its two ends has come.
+    class Passage # :nodoc:
+      def initialize(origin, probe, judge, leave)
+        @origin = origin
+        @probe = probe
+        @judge = judge
+        @leave = leave
+      end
+
+      # outcome: the status of its answer, or the error in its place.
+      def judge(outcome) = over { @judge.call(@origin, @probe, outcome) }
+
+      # It was cancelled, and says nothing of the upstream.
+      def leave = over { @leave.call(@origin) if @probe }
+
+      private
+
+      def over
+        yield unless @over
+        @over = true
+      end
+    end
+    private_constant :Passage
+
+    # A Passage. Raises CircuitOpenError.
+    def enter(origin) = Passage.new(origin, probe?(origin), method(:judge), method(:leave)) # :nodoc:
+
     # Yields unless it is open, and judges by what the block returns, a Response or an error. Raises CircuitOpenError.
     def guard(origin) # :nodoc:
-      probe = enter(origin)
+      passage = enter(origin)
       answer = yield
-      judged = true
-      failure?(answer) ? failed(origin, probe) : succeeded(origin)
+      passage.judge(answer.is_a?(Error) ? answer : answer.status)
       answer
     ensure
-      leave(origin) if probe && !judged
+      passage&.leave
     end
 
     private
 
-    def failure?(answer) = answer.is_a?(Error) || answer.status.between?(500, 599)
+    def judge(origin, probe, outcome)
+      outcome.is_a?(Error) || outcome.between?(500, 599) ? failed(origin, probe) : succeeded(origin)
+    end
 
     # Whether this is the probe.
-    def enter(origin)
+    def probe?(origin)
       @lock.synchronize do
         known = @origins[origin]
         next false if known&.due.nil?

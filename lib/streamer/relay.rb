@@ -49,6 +49,15 @@ module Streamer
       request.another(error, @transfer.answered?, attempts, measures[:duration])
     end
 
+    # The answer's status, or the error in its place; nil when nobody waited for either any more.
+    def outcome # :nodoc:
+      @transfer.wait_head
+    rescue CancelledError, ClientDisconnected
+      nil
+    rescue Error => error
+      error
+    end
+
     # Raises how it failed; self when the answer was complete.
     def verify(request)
       return self if completed?

@@ -35,7 +35,10 @@ module Streamer
 
     def announce_closing(seconds) = tell(@job.closing_frame(seconds))
 
-    def first_event = @job.tell_first_event(timings[:first_event])
+    def first_event
+      @passage&.judge(@relay.outcome) # not at the end: an answer may take long
+      @job.tell_first_event(timings[:first_event])
+    end
 
     # When the text that has come may be handed out.
     def next_text = @last_text ? @last_text + @job.every : now
@@ -48,14 +51,15 @@ module Streamer
       @job.tell_text(@relay.take_text)
     end
 
-    # Follows a redirect; true when there was one.
+    # The relay has ended. Follows a redirect; true when there was one.
     def redirect
+      settle
       following = @relay.redirect_of(@request)
       return unless following && go_on(following)
 
       Callbacks.follow(self)
       true
-    rescue RedirectError => error
+    rescue RedirectError, CircuitOpenError => error
       @failure = error
       nil
     end
@@ -84,6 +88,9 @@ module Streamer
       @elapsed += @pause
       Callbacks.follow(self)
       true
+    rescue CircuitOpenError => error
+      @failure = error
+      false
     end
 
     # Makes the result and ends the browser's answer. After a complete answer the native thread has done the latter.
@@ -99,8 +106,17 @@ module Streamer
     private
 
     def relay_to(request)
-      Relay.new(@client, request.prepare, @job.plan, news: [@job.first_event?, !@job.on_text.nil?],
+      @passage = request.circuit&.enter(request.origin)
+      Relay.new(@client, request.prepare, @job.plan, news: [@job.first_event? || !@passage.nil?, !@job.on_text.nil?],
                                                      outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
+    rescue StandardError
+      @passage&.leave
+      raise
+    end
+
+    def settle
+      outcome = @relay.outcome
+      outcome ? @passage&.judge(outcome) : @passage&.leave
     end
 
     # False when it was stopped meanwhile.

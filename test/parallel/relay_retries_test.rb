@@ -2,7 +2,7 @@
 
 require "support/relay_case"
 
-# relay_events with a Request that may be sent again: handed over to the native thread on Puma, in the request's own fiber on Falcon.
+# relay_events with a Request that may be sent again, or not at all: handed over to the native thread on Puma, in the request's own fiber on Falcon.
 module RelayRetriesTests
   include RelayCase
 
@@ -54,6 +54,34 @@ module RelayRetriesTests
     client.leave
     assert_equal "cancelled", result["status"]
     assert_equal 1, @upstream.requests.size
+  end
+
+  # The circuit opens at the first failure, for 60 s. Each test has an upstream and so an origin of its own.
+  def test_an_open_circuit_sends_nothing
+    refuse(status: 503, times: 9)
+    relay(circuit: 1).events
+    client = relay(circuit: 1, note: "#{name} again")
+    assert_equal({ "error" => "circuit_open_error" }, JSON.parse(client.events.first.data).slice("error"))
+    assert_equal %w[failed circuit_open_error], result(note: "#{name} again").values_at("status", "reason")
+    assert_equal 1, @upstream.requests.size
+  end
+
+  def test_an_open_circuit_is_no_reason_for_another_attempt
+    refuse(status: 503, times: 9, "retry-after-ms": 20)
+    assert_equal ["error"], relay(circuit: 1, retries: 3).events.map(&:type)
+    assert_equal %w[failed circuit_open_error], result.values_at("status", "reason")
+    assert_equal 1, @upstream.requests.size
+  end
+
+  def test_answers_and_browsers_that_leave_open_no_circuit
+    @upstream.on("/", &:stall)
+    gone = relay(circuit: 1, heartbeat: 0.1, note: "#{name} gone")
+    @upstream.wait_request
+    gone.leave
+    assert_equal "cancelled", result(note: "#{name} gone")["status"]
+    refuse(status: 404, times: 1)
+    relay(circuit: 1, note: "#{name} refused").events
+    assert_equal %w[token token token done], relay(circuit: 1).events.map(&:type)
   end
 
   private

@@ -311,6 +311,9 @@ module RailsApp
   end
 
   class RelaysController < ApplicationController
+    CIRCUIT = Streamer::Circuit.new(failures: 1, cooldown: 60)
+    private_constant :CIRCUIT
+
     def show
       Current.user = params[:user]
       texts = []
@@ -350,7 +353,8 @@ module RailsApp
 
     def upstream
       timeouts = JSON.parse(params.fetch(:timeouts, "{}"), symbolize_names: true)
-      Streamer::Request.new("GET", params.fetch(:upstream), timeouts: timeouts, retries: params[:retries]&.to_i)
+      Streamer::Request.new("GET", params.fetch(:upstream), timeouts: timeouts, retries: params[:retries]&.to_i,
+                                                            circuit: (CIRCUIT if params[:circuit]))
     end
 
     # The request's parameters by their own names; what is JSON there is JSON here.
