@@ -64,6 +64,15 @@ module AddressesTests
     silent&.each(&:close)
   end
 
+  # Of one family they are asked one after the other.
+  def test_a_silent_address_leaves_the_next_its_part_of_the_connect_timeout
+    silent = full_queue("127.0.0.2", @port)
+    assert_equal 200, get_by("127.0.0.2", "127.0.0.1", timeouts: { connect: 2 }).status
+    assert_raises(Streamer::ConnectTimeout) { get_by("127.0.0.2", timeouts: { connect: 0.3 }) }
+  ensure
+    silent&.each(&:close)
+  end
+
   def test_an_address_that_refuses_is_passed_over
     assert_equal 200, get_by("127.0.0.2", "127.0.0.1").status
     assert_equal 200, get_by("::1", "127.0.0.1").status if ipv6?
@@ -91,11 +100,12 @@ module AddressesTests
 
   # A port that takes no connection, as in Upstream.blackhole.
   def full_queue(address, port)
-    server = Socket.new(:INET6, :STREAM)
-    server.setsockopt(:IPV6, :V6ONLY, true)
-    server.bind(Addrinfo.tcp(address, port))
+    place = Addrinfo.tcp(address, port)
+    server = Socket.new(place.pfamily, :STREAM)
+    server.setsockopt(:IPV6, :V6ONLY, true) if place.ipv6?
+    server.bind(place)
     server.listen(0)
-    [server, *Array.new(4) { Socket.new(:INET6, :STREAM).tap { |socket| socket.connect_nonblock(server.local_address, exception: false) } }]
+    [server, *Array.new(4) { Socket.new(place.pfamily, :STREAM).tap { |socket| socket.connect_nonblock(place, exception: false) } }]
   end
 end
 

@@ -1,13 +1,16 @@
-/* The upstream's parts that need no network: who gets a slot and when, which addresses the guard refuses, and how long
- * gaps were. */
+/* The upstream's parts that need no network: who gets a slot and when, which addresses the guard refuses, how long
+ * gaps were, and when the poller's descriptor rings. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../ext/streamer/upstream/clock.h"
 #include "../../ext/streamer/upstream/gaps.h"
 #include "../../ext/streamer/upstream/guard.h"
+#include "../../ext/streamer/upstream/poller.h"
 #include "../../ext/streamer/upstream/slots.h"
 
 static int passed, failed;
@@ -226,6 +229,32 @@ static void test_gaps(void) {
     CHECK(ends.longest == INT64_MAX, "the longest of all");
 }
 
+/* ---- the poller's alarm ---- */
+
+/* Milliseconds until the poller's descriptor is readable; -1 when it is not within a second. */
+static int64_t rings_after(struct streamer_poller *poller) {
+    int64_t begun = streamer_now();
+    struct pollfd waited = {.fd = streamer_poller_fd(poller), .events = POLLIN};
+    return poll(&waited, 1, 1000) == 1 ? streamer_now() - begun : -1;
+}
+
+static void test_alarm(void) {
+    struct streamer_poller *poller = streamer_poller_new();
+    struct streamer_ready ready[4];
+    CHECK(poller != NULL, "no poller");
+    streamer_poller_alarm(poller, streamer_now() + 60000);
+    streamer_poller_alarm(poller, streamer_now() + 50); /* an earlier moment counts, a later one does not */
+    streamer_poller_alarm(poller, streamer_now() + 30000);
+    int64_t waited = rings_after(poller);
+    CHECK(waited >= 49, "it rang after %d ms", (int)waited);
+    CHECK(streamer_poller_wait(poller, ready, 4, 0) == 0, "the alarm is nobody's event");
+    streamer_poller_alarm(poller, streamer_now() - 5);
+    CHECK(rings_after(poller) >= 0, "a moment that is over");
+    streamer_poller_wait(poller, ready, 4, 0);
+    CHECK(rings_after(poller) == -1, "it rings once");
+    streamer_poller_free(poller);
+}
+
 int main(void) {
     test_no_limit();
     test_per_origin_in_order_and_nobody_else_is_held_up();
@@ -234,6 +263,7 @@ int main(void) {
     test_guard();
     test_networks_that_are_allowed_all_the_same();
     test_gaps();
+    test_alarm();
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;
 }

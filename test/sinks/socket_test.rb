@@ -2,7 +2,8 @@
 
 require "test_helper"
 require "socket"
-require "streamer/sinks/socket" # not inside a task: async 2.24 on Ruby 3.1 cannot load files there
+require "active_support/notifications" # as the next one not inside a task: async 2.24 on Ruby 3.1 cannot load files there
+require "streamer/sinks/socket"
 require "support/contexts"
 
 class SocketSinkTest < Minitest::Test
@@ -134,6 +135,40 @@ module SocketSinkRelayTests
     assert_equal tokens(3), relayed(request(source, path: "/moved"))
   end
 
+  def test_a_refused_request_is_sent_again
+    source = refusing(times: 2, "retry-after-ms": 20)
+
+    assert_equal tokens(3), relayed(request(source, retries: 2))
+    assert_equal 3, source.requests.size
+  end
+
+  def test_the_last_refusal_is_the_error
+    source = refusing(times: 9, "retry-after-ms": 20)
+
+    assert_equal 503, assert_raises(Streamer::ResponseError) { relay(request(source, retries: 1)) }.status
+    assert_equal 2, source.requests.size
+  end
+
+  def test_a_browser_that_leaves_between_two_attempts_ends_the_wait
+    source = refusing(times: 9, "retry-after": 30)
+    relaying = beside { assert_raises(Streamer::ClientDisconnected) { relay(request(source, retries: 1)) } }
+    source.wait_request
+    sleep 0.1
+    @browser.close
+
+    assert relaying.value
+    assert_equal 1, source.requests.size
+  end
+
+  def test_an_open_circuit_is_believed
+    source = refusing(times: 9)
+    circuit = Streamer::Circuit.new(failures: 1, cooldown: 60)
+    assert_raises(Streamer::ResponseError) { relay(request(source, circuit: circuit)) }
+    assert_raises(Streamer::CircuitOpenError) { relay(request(source, circuit: circuit)) }
+
+    assert_equal 1, source.requests.size
+  end
+
   def test_an_answer_that_is_no_success_is_an_error
     source = upstream { |exchange| exchange.answer("slow down", status: 429) }
     [request(source), request(source).call].each do |refused|
@@ -176,6 +211,13 @@ module SocketSinkRelayTests
   private
 
   def request(source, path: "/", method: "GET", **options) = Streamer::Request.new(method, source.url(path), **options)
+
+  def refusing(times:, **headers)
+    refused = 0
+    upstream do |exchange|
+      (refused += 1) > times ? exchange.openai(tokens: 3) : exchange.answer("later", status: 503, headers: headers)
+    end
+  end
 
   def relay(upstream) = @sink.relay(upstream, Streamer::Plan.new(**PLAN))
 

@@ -16,6 +16,13 @@ module TimeoutTests
     end
   end
 
+  # A scheduler that is waited in without a timeout is another path, for one.
+  def test_none_at_all
+    off = Streamer::Request::TIMEOUTS.transform_values { nil }
+    @upstream.on("/slow") { |exchange| exchange.head.pause(0.2).chunk(Upstream.token(0)) }
+    assert_equal Upstream.token(0), read("/slow", **off)
+  end
+
   def test_first_byte
     @upstream.on("/stall", &:stall)
     timeout(Streamer::FirstByteTimeout, 0.2) { read("/stall", first_byte: 0.2) }
