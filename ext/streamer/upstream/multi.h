@@ -39,6 +39,9 @@ struct streamer_reactor {
 /* In a turn: what the transfer has taken up to now (timings.c). */
 struct streamer_timings streamer_transfer_measure(struct streamer_transfer *transfer);
 
+/* In a turn: pauses it and lets it go on, so that libcurl looks at it again. */
+void streamer_transfer_stir(struct streamer_transfer *transfer);
+
 /* A transfer's timer: ends it when one of its timeouts has run out, else is set to when one could (timeouts.c). */
 void streamer_transfer_fire(struct streamer_timer *timer, int64_t now);
 

@@ -3,6 +3,10 @@
 #include "multi.h"
 #include "transfer.h"
 
+/* How often libcurl is made to look at a connection that is being made: when a host's address has had its time, libcurl
+ * 7.88 makes a socket for the next one and waits for an event before it connects it. */
+enum { LOOK = 250 };
+
 /* libcurl's own timeouts are not used: under socket_action its response timeout may never fire, its speed limit stops
  * counting while paused, and none of them knows an event. The earliest deadline is found anew when the timer fires. */
 void streamer_transfer_fire(struct streamer_timer *timer, int64_t now) {
@@ -40,6 +44,8 @@ void streamer_transfer_fire(struct streamer_timer *timer, int64_t now) {
         if (timeouts->total > 0) DEADLINE(timeouts->total, started, STREAMER_OUTCOME_TOTAL_TIMEOUT);
         if (timeouts->connect > 0 && !transfer->connected) {
             DEADLINE(timeouts->connect, started, STREAMER_OUTCOME_CONNECT_TIMEOUT);
+            streamer_transfer_stir(transfer);
+            LATER(LOOK);
         }
         if (timeouts->first_byte > 0 && transfer->head_bytes == 0) {
             if (transfer->connected)

@@ -326,6 +326,12 @@ static void want(struct streamer_transfer *transfer, int what) {
     if (!streamer_reactor_post(transfer->reactor, &transfer->task)) streamer_transfer_release(transfer);
 }
 
+void streamer_transfer_stir(struct streamer_transfer *transfer) {
+    int paused = (transfer->receive_paused ? CURLPAUSE_RECV : 0) | (transfer->send_paused ? CURLPAUSE_SEND : 0);
+    curl_easy_pause(transfer->easy, paused ^ CURLPAUSE_RECV);
+    curl_easy_pause(transfer->easy, paused);
+}
+
 /* Makes libcurl send the reset of a stream that was given up: a stream of the same connection that pauses and goes on
  * has its window to tell of. */
 static void tell_upstream(struct streamer_transfer *left) {
@@ -334,9 +340,7 @@ static void tell_upstream(struct streamer_transfer *left) {
         if (other == left || !other->connected || other->local_port != left->local_port ||
             strcmp(other->origin, left->origin) != 0)
             continue;
-        int paused = (other->receive_paused ? CURLPAUSE_RECV : 0) | (other->send_paused ? CURLPAUSE_SEND : 0);
-        curl_easy_pause(other->easy, paused ^ CURLPAUSE_RECV);
-        curl_easy_pause(other->easy, paused);
+        streamer_transfer_stir(other);
         return;
     }
 }
