@@ -36,7 +36,7 @@ static void set_message(struct options *options, const struct streamer_request *
  * addresses, and has to be there at all: its default is 300 s. It stays among libcurl's timers until it is over, which
  * costs each read a splay; so no longer than needed. */
 static long connect_timeout(const struct streamer_request *request) {
-    int64_t milliseconds = request->timeouts.connect + 1000;
+    int64_t milliseconds = request->timeouts.connect + 100;
     return request->timeouts.connect > 0 && milliseconds < INT_MAX ? (long)milliseconds : INT_MAX;
 }
 

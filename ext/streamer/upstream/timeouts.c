@@ -5,7 +5,7 @@
 
 /* How often libcurl is made to look at a connection that is being made: when a host's address has had its time, libcurl
  * 7.88 makes a socket for the next one and waits for an event before it connects it. */
-enum { LOOK = 250 };
+enum { LOOK = 100 };
 
 /* libcurl's own timeouts are not used: under socket_action its response timeout may never fire, its speed limit stops
  * counting while paused, and none of them knows an event. The earliest deadline is found anew when the timer fires. */
