@@ -64,7 +64,7 @@ module Streamer
     private_constant :Passage
 
     # A Passage. Raises CircuitOpenError.
-    def enter(origin) = Passage.new(origin, probe?(origin), method(:judge), method(:leave)) # :nodoc:
+    def enter(origin) = Passage.new(origin, admit(origin), method(:judge), method(:leave)) # :nodoc:
 
     # Yields unless it is open, and judges by what the block returns, a Response or an error. Raises CircuitOpenError.
     def guard(origin) # :nodoc:
@@ -82,8 +82,8 @@ module Streamer
       outcome.is_a?(Error) || outcome.between?(500, 599) ? failed(origin, probe) : succeeded(origin)
     end
 
-    # Whether this is the probe.
-    def probe?(origin)
+    # Whether what is let through is the probe.
+    def admit(origin)
       @lock.synchronize do
         known = @origins[origin]
         next false if known&.due.nil?

@@ -14,7 +14,7 @@ module Streamer
       @base = base.to_s.chomp("/")
       @way = way
       @options = { timeouts: timeouts, redirects: redirects, retries: Retries.of(retries), circuit: circuit, route: Route.new(**way) }
-      @headers = headers.transform_keys { |name| name.to_s.downcase }
+      @headers = by_lower_case(headers)
       Request.new("GET", @base, headers: headers, **@options) # says now what would be wrong with every request
     end
 
@@ -51,9 +51,11 @@ module Streamer
       path = "/#{path}" unless path.empty? || path.start_with?("/", "?")
       own = options.slice(*Route::OPTIONS)
       options = { **options.except(*Route::OPTIONS), route: route_with(own) } if own.any?
-      Request.new(method, "#{@base}#{path}", headers: @headers.merge(headers.transform_keys { |name| name.to_s.downcase }),
+      Request.new(method, "#{@base}#{path}", headers: @headers.merge(by_lower_case(headers)),
                                              **@options, timeouts: @options[:timeouts].merge(timeouts), **options)
     end
+
+    def by_lower_case(headers) = headers.transform_keys { |name| name.to_s.downcase }
 
     def route_with(own)
       Route.new(**@way, **own, tls: @way.fetch(:tls, {}).merge(own.fetch(:tls, {})))

@@ -59,7 +59,7 @@ module Streamer
 
       Callbacks.follow(self)
       true
-    rescue RedirectError, CircuitOpenError => error
+    rescue RedirectError => error
       @failure = error
       nil
     end
@@ -88,9 +88,6 @@ module Streamer
       @elapsed += @pause
       Callbacks.follow(self)
       true
-    rescue CircuitOpenError => error
-      @failure = error
-      false
     end
 
     # Makes the result and ends the browser's answer. After a complete answer the native thread has done the latter.
@@ -119,7 +116,7 @@ module Streamer
       outcome ? @passage&.judge(outcome) : @passage&.leave
     end
 
-    # False when it was stopped meanwhile.
+    # False when it was stopped meanwhile, or a circuit is open.
     def go_on(request)
       LOCK.synchronize do
         next false if @stop_reason
@@ -129,6 +126,9 @@ module Streamer
         @relay = relay_to(request)
         true
       end
+    rescue CircuitOpenError => error
+      @failure = error
+      false
     end
 
     def result

@@ -70,7 +70,7 @@ void streamer_poller_alarm(struct streamer_poller *poller, int64_t due) {
 static void silence(struct streamer_poller *poller) {
     uint64_t times;
     poller->alarm = -1;
-    if (read(poller->alarm_fd, &times, sizeof times) < 0) return; /* set anew meanwhile */
+    if (read(poller->alarm_fd, &times, sizeof times) < 0) return; /* it is silent already */
 }
 
 int streamer_poller_wait(struct streamer_poller *poller, struct streamer_ready *ready, int most, int timeout) {

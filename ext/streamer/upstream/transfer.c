@@ -293,10 +293,13 @@ static void drop_inbox(struct streamer_transfer *transfer) {
     unlock(transfer);
 }
 
+static int paused(const struct streamer_transfer *transfer) {
+    return (transfer->receive_paused ? CURLPAUSE_RECV : 0) | (transfer->send_paused ? CURLPAUSE_SEND : 0);
+}
+
 static void unpause(struct streamer_transfer *transfer) {
     transfer->resumed = transfer->last_activity = streamer_now();
-    int paused = (transfer->receive_paused ? CURLPAUSE_RECV : 0) | (transfer->send_paused ? CURLPAUSE_SEND : 0);
-    curl_easy_pause(transfer->easy, paused); /* may bring the kept bytes at once, through on_body */
+    curl_easy_pause(transfer->easy, paused(transfer)); /* may bring the kept bytes at once, through on_body */
 }
 
 static void run(struct streamer_task *task) {
@@ -327,9 +330,8 @@ static void want(struct streamer_transfer *transfer, int what) {
 }
 
 void streamer_transfer_stir(struct streamer_transfer *transfer) {
-    int paused = (transfer->receive_paused ? CURLPAUSE_RECV : 0) | (transfer->send_paused ? CURLPAUSE_SEND : 0);
-    curl_easy_pause(transfer->easy, paused ^ CURLPAUSE_RECV);
-    curl_easy_pause(transfer->easy, paused);
+    curl_easy_pause(transfer->easy, paused(transfer) ^ CURLPAUSE_RECV);
+    curl_easy_pause(transfer->easy, paused(transfer));
 }
 
 /* Makes libcurl send the reset of a stream that was given up: a stream of the same connection that pauses and goes on
