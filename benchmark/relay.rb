@@ -145,9 +145,9 @@ module Bench
     end
 
     def wait_open(server, streams)
-      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + CROWD.limit
-      until open_streams(server) == streams
-        raise Contest::Different, "relay: #{open_streams(server)} of #{streams} streams open" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+      deadline = now + CROWD.limit
+      until (open = open_streams(server)) == streams
+        raise Contest::Different, "relay: #{open} of #{streams} streams open" if now > deadline
 
         sleep 0.1
       end
@@ -158,11 +158,13 @@ module Bench
     def json_times(server, count)
       Array.new(count) do
         sleep 0.05
-        started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+        started = now
         server.get("/rails/json")
-        Process.clock_gettime(Process::CLOCK_MONOTONIC) - started
+        now - started
       end
     end
+
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
     def many(servers)
       short = measure(servers, SHORT, contenders(servers))

@@ -2,7 +2,8 @@
 
 require "support/relay_case"
 
-# relay_events with a Request that may be sent again, or not at all: handed over to the native thread on Puma, in the request's own fiber on Falcon.
+# relay_events with a Request that may be sent again, or not at all: handed over to the native thread on Puma, in the request's own
+# fiber on Falcon.
 module RelayRetriesTests
   include RelayCase
 
