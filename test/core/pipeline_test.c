@@ -320,6 +320,11 @@ static const struct pipeline_case cases[] = {
      .expected =
          "data: {\"a\" : \"x\\n\"}\n\n: ping\n\ndata: {\"d\": 0}\n\ndata\n\ndata: {\"c\": [1, 2]}\n\ndata: [DONE]\n\n"
          "MORE done 5 of 5, text \"x\\n\", kept [1,2]"},
+    {.name = "raw, an event's bytes at their ceiling",
+     .raw = true,
+     .max_event = 8,
+     .input = "data: 1\r\n:abc\r\n\r\ndata: 2\n:abcde\n\ndata: 3\n:abcdef\n\n",
+     .expected = "data: 1\r\n:abc\r\n\r\ndata: 2\n:abcde\n\nEVENT_TOO_LARGE 2 of 2"},
     {.name = "raw text with escapes",
      .paths = {"a"},
      .text = true,

@@ -19,6 +19,7 @@ struct streamer_pipeline {
     struct streamer_watch *watch;
     struct streamer_extractor *extractor; /* NULL: events pass through */
     size_t max_line, max_event;           /* the decoder's */
+    size_t max_passing;                   /* bytes of an event that passes as it is */
     enum streamer_status failure;         /* STREAMER_OK while the stream can go on */
     bool text;
     bool raw;    /* of an event stream */
@@ -29,7 +30,8 @@ struct streamer_pipeline {
     bool has_id;
     bool has_from;
     bool format_given;
-    bool pending; /* a frame waits for room in the output */
+    bool pending;  /* a frame waits for room in the output */
+    bool after_cr; /* raw: the last event's bytes ended in CR: a LF now belongs to it */
     uint64_t events, news, texts;
     uint64_t frames;
 
@@ -190,7 +192,8 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
     streamer_buffer_init(&created->unescaped, max_event);
     streamer_buffer_init(&created->last_id, STREAMER_MAX_FIELD);
     streamer_buffer_init(&created->own_id, STREAMER_MAX_FIELD + 20);
-    streamer_buffer_init(&created->passing, 2 * max_event); /* fields and line ends beside the data */
+    created->max_passing = 2 * max_event; /* fields and line ends beside the data */
+    streamer_buffer_init(&created->passing, created->max_passing + strlen("\n\n"));
     streamer_buffer_init(&created->collected, options->collect);
     streamer_buffer_init(&created->complaint, STREAMER_MAX_FIELD);
     for (size_t i = 0; i < created->kept_count; i++) streamer_buffer_init(&created->kept[i], STREAMER_MAX_FIELD);
@@ -454,6 +457,22 @@ static bool write_frame(const struct streamer_pipeline *pipeline, struct streame
     return true;
 }
 
+/* Keeps bytes that pass as they are. The LF of an event's last CRLF may have been read with it or come in front of the
+ * next one: it counts in neither place, so that the ceiling does not depend on how the stream was cut. */
+static enum streamer_status pass(struct streamer_pipeline *pipeline, const char *bytes, size_t length, bool over) {
+    struct streamer_buffer *passing = &pipeline->passing;
+    enum streamer_status status = streamer_buffer_append(passing, bytes, length);
+    if (status != STREAMER_OK) return status == STREAMER_FULL ? STREAMER_EVENT_TOO_LARGE : status;
+    if (passing->length == 0) return STREAMER_OK;
+    size_t counted = passing->length - (pipeline->after_cr && passing->bytes[0] == '\n');
+    if (over) {
+        const char *last = passing->bytes + passing->length - 1;
+        pipeline->after_cr = *last == '\r';
+        if (counted > 1 && memcmp(last - 1, "\r\n", 2) == 0) counted--;
+    }
+    return counted > pipeline->max_passing ? STREAMER_EVENT_TOO_LARGE : STREAMER_OK;
+}
+
 /* The next event, its bytes kept where they are to pass as they are. cursor: NULL when the body is over. */
 static enum streamer_status next_event(struct streamer_pipeline *pipeline, const char **cursor, const char *end) {
     if (cursor == NULL) return streamer_decoder_finish(pipeline->decoder, &pipeline->source);
@@ -463,8 +482,8 @@ static enum streamer_status next_event(struct streamer_pipeline *pipeline, const
     enum streamer_format format = streamer_decoder_format(pipeline->decoder);
     pipeline->raw = format == STREAMER_FORMAT_SSE || format == STREAMER_FORMAT_SNIFFED;
     if (!pipeline->raw) return status;
-    enum streamer_status kept = streamer_buffer_append(&pipeline->passing, start, (size_t)(*cursor - start));
-    return kept == STREAMER_OK ? status : kept == STREAMER_FULL ? STREAMER_EVENT_TOO_LARGE : kept;
+    enum streamer_status kept = pass(pipeline, start, (size_t)(*cursor - start), status == STREAMER_EVENT);
+    return kept == STREAMER_OK ? status : kept;
 }
 
 static enum streamer_status run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
