@@ -1,5 +1,5 @@
-/* The upstream's parts that need no network: who gets a slot and when, which addresses the guard refuses, how long
- * gaps were, and when the poller's descriptor rings. */
+/* The upstream's parts that need no network: who gets a slot and when, which addresses the guard refuses, how a body in
+ * chunks is framed, how long gaps were, and when the poller's descriptor rings. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../ext/streamer/upstream/chunks.h"
 #include "../../ext/streamer/upstream/clock.h"
 #include "../../ext/streamer/upstream/gaps.h"
 #include "../../ext/streamer/upstream/guard.h"
@@ -206,6 +207,68 @@ static void test_networks_that_are_allowed_all_the_same(void) {
     free(guard);
 }
 
+/* ---- chunks ---- */
+
+static const struct {
+    const char *body, *data;
+    enum streamer_chunks_state state; /* at its end */
+    size_t whole;                     /* bytes of whole chunks at its front */
+} bodies[] = {
+    {"3\r\nabc\r\n", "abc", STREAMER_CHUNKS_SIZE, 8},
+    {"1\r\na\r\n0A\r\n0123456789\r\n", "a0123456789", STREAMER_CHUNKS_SIZE, 22},
+    {"3\r\nabc\r\n0\r\n\r\n", "abc", STREAMER_CHUNKS_TRAILERS, 8},
+    {"3\r\nabc\r\n000\r\nx-a: 5\r\n\r\n5\r\nghost\r\n", "abc", STREAMER_CHUNKS_TRAILERS, 8},
+    {"3\r\nabc\r\n4\r\nde", "abcde", STREAMER_CHUNKS_DATA, 8},
+    {"3\r\nabc\r\n4\r\ndefg\r", "abcdefg", STREAMER_CHUNKS_DATA_END, 8},
+    {"3\r\nabc\r\n4\r", "abc", STREAMER_CHUNKS_EXTENSION, 8},
+    {"3\r\nabc\r\n4", "abc", STREAMER_CHUNKS_SIZE, 8},
+    {"3;a=\"\r\";b\r\nabc\r\n1\r\nd\r\n", "abcd", STREAMER_CHUNKS_SIZE, 0},
+    {"3\nabc\n1\r\nd\n", "abcd", STREAMER_CHUNKS_SIZE, 0},
+    {"3\r\n\r\n\r\r\n1\r\nd\r\n", "\r\n\rd", STREAMER_CHUNKS_SIZE, 14},
+    {"000000000000000F\r\n0123456789abcde\r\n", "0123456789abcde", STREAMER_CHUNKS_SIZE, 0},
+    {"00000000000000001\r\na\r\n", "", STREAMER_CHUNKS_INVALID, 0},
+    {"FFFFFFFFFFFFFFFF\r\na\r\n", "a\r\n", STREAMER_CHUNKS_DATA, 0},
+    {"FFFFFFFF\r\na\r\n", "a\r\n", STREAMER_CHUNKS_DATA, 0},
+    {"3\r\nabc\r\noops\r\n", "abc", STREAMER_CHUNKS_INVALID, 8},
+    {"3\r\nabcd\r\n", "abc", STREAMER_CHUNKS_INVALID, 0},
+    {"\r\n3\r\nabc\r\n", "", STREAMER_CHUNKS_INVALID, 0},
+    {"-1\r\n", "", STREAMER_CHUNKS_INVALID, 0},
+    {" 3\r\nabc\r\n", "", STREAMER_CHUNKS_INVALID, 0},
+    {"", "", STREAMER_CHUNKS_SIZE, 0},
+};
+
+static void test_chunks_at_every_split(void) {
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        const char *body = bodies[i].body;
+        size_t length = strlen(body), wanted = strlen(bodies[i].data);
+        for (size_t split = 0; split <= length; split++) {
+            struct streamer_chunks chunks = {0};
+            char data[64];
+            size_t first = streamer_chunks_read(&chunks, body, split, data);
+            size_t both = first + streamer_chunks_read(&chunks, body + split, length - split, data + first);
+            CHECK(chunks.state == bodies[i].state, "%s: state %d when cut at %zu", body, chunks.state, split);
+            CHECK(both == wanted && memcmp(data, bodies[i].data, both) == 0, "%s: %.*s when cut at %zu", body,
+                  (int)both, data, split);
+        }
+    }
+}
+
+static void test_whole_chunks_can_be_taken_away(void) {
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        char body[64];
+        size_t length = strlen(bodies[i].body), whole = streamer_chunks_whole(bodies[i].body, length);
+        memcpy(body, bodies[i].body, length);
+        CHECK(whole == bodies[i].whole, "%s: %zu bytes of whole chunks", bodies[i].body, whole);
+        for (size_t part = 0; part < length; part++) {
+            CHECK(streamer_chunks_whole(body, part) <= part, "%s: more than there are", body);
+        }
+        struct streamer_chunks chunks = {0};
+        size_t taken = streamer_chunks_read(&chunks, body, whole, body);
+        CHECK(streamer_chunks_between(&chunks), "%s: not between two chunks", bodies[i].body);
+        CHECK(memcmp(body, bodies[i].data, taken) == 0, "%s: %.*s in its place", bodies[i].body, (int)taken, body);
+    }
+}
+
 /* ---- gaps ---- */
 
 static void test_gaps(void) {
@@ -262,6 +325,8 @@ int main(void) {
     test_a_bounded_number_of_origins_is_remembered();
     test_guard();
     test_networks_that_are_allowed_all_the_same();
+    test_chunks_at_every_split();
+    test_whole_chunks_can_be_taken_away();
     test_gaps();
     test_alarm();
     printf("%d passed, %d failed\n", passed, failed);

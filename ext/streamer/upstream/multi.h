@@ -7,6 +7,7 @@
 
 #include "reactor.h"
 #include "slots.h"
+#include "transfer.h"
 #include "wake.h"
 
 struct streamer_reactor {
@@ -31,10 +32,30 @@ struct streamer_reactor {
     struct streamer_ready *ready; /* of the batch under way, so that unwatch can strike one out */
     int ready_count;
 
+    char read[CURL_MAX_WRITE_SIZE]; /* the body's bytes, while they are delivered */
+
     struct {
         atomic_ullong turns, transfers, reused, bytes, pauses, open, queued;
     } stats;
 };
+
+enum streamer_delivery {
+    STREAMER_DELIVERED,
+    STREAMER_PAUSED, /* nothing was taken: receiving pauses, and the same bytes come again */
+    STREAMER_STOPPED /* the transfer is to end as its `failure` */
+};
+
+/* In a turn: gives bytes of the body, one at least, to the sink or the inbox. */
+enum streamer_delivery streamer_transfer_deliver(struct streamer_transfer *transfer, const char *bytes, size_t length);
+
+/* In a turn, outside libcurl: tells it what of the transfer is paused. */
+void streamer_transfer_apply_pause(struct streamer_transfer *transfer);
+
+/* In a turn, outside libcurl: makes it look at a socket, CURL_CSELECT_. */
+void streamer_reactor_act(struct streamer_reactor *reactor, curl_socket_t fd, int selected);
+
+/* In a turn: a watch is gone, and what the batch under way says of it is void. */
+void streamer_reactor_strike(struct streamer_reactor *reactor, const struct streamer_watch *watch);
 
 /* In a turn: what the transfer has taken up to now (timings.c). */
 struct streamer_timings streamer_transfer_measure(struct streamer_transfer *transfer);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "direct.h"
 #include "multi.h"
-#include "transfer.h"
 
 enum { BATCH = 256 };
 
@@ -28,15 +28,16 @@ static curl_socket_t tagged_socket(const void *tag) {
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     (void)unused;
     struct streamer_reactor *reactor = context;
+    struct streamer_transfer *transfer = NULL; /* none for a connection that libcurl closes for itself */
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+    bool direct = transfer != NULL && streamer_direct_watches(transfer, fd, what);
     if (what == CURL_POLL_REMOVE) {
         streamer_poller_remove(reactor->poller, fd);
         return 0;
     }
     int events = (what & CURL_POLL_IN ? STREAMER_READABLE : 0) | (what & CURL_POLL_OUT ? STREAMER_WRITABLE : 0);
-    if (!streamer_poller_set(reactor->poller, fd, events, tag_socket(fd))) {
+    if (!streamer_poller_set(reactor->poller, fd, events, direct ? &transfer->direct : tag_socket(fd))) {
         /* Answering -1 would make libcurl give up the multi handle, and all other transfers with it. */
-        struct streamer_transfer *transfer = NULL;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
         if (transfer != NULL) streamer_transfer_strand(transfer);
     }
     return 0;
@@ -52,7 +53,7 @@ static int on_timeout(CURLM *multi, long milliseconds, void *context) {
     return streamer_timers_set(&reactor->timers, &reactor->curl_timer, streamer_now() + milliseconds) ? 0 : -1;
 }
 
-static void act(struct streamer_reactor *reactor, curl_socket_t fd, int selected) {
+void streamer_reactor_act(struct streamer_reactor *reactor, curl_socket_t fd, int selected) {
     int running;
     curl_multi_socket_action(reactor->multi, fd, selected, &running);
 }
@@ -61,7 +62,7 @@ static void fire_curl(struct streamer_timer *timer, int64_t now) {
     (void)now;
     struct streamer_reactor *reactor =
         (struct streamer_reactor *)((char *)timer - offsetof(struct streamer_reactor, curl_timer));
-    act(reactor, CURL_SOCKET_TIMEOUT, 0);
+    streamer_reactor_act(reactor, CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* ---- life ---- */
@@ -171,14 +172,14 @@ static void drain_wake(struct streamer_reactor *reactor) {
 /* ---- turns ---- */
 
 static void dispatch(struct streamer_reactor *reactor, const struct streamer_ready *ready) {
-    if (ready->tag == NULL) return; /* struck out by unwatch */
+    if (ready->tag == NULL) return; /* struck out */
     if (ready->tag == &reactor->wake) {
         drain_wake(reactor);
     } else if (is_socket(ready->tag)) {
         int selected = (ready->events & STREAMER_READABLE ? CURL_CSELECT_IN : 0) |
                        (ready->events & STREAMER_WRITABLE ? CURL_CSELECT_OUT : 0) |
                        (ready->events & STREAMER_HANGUP ? CURL_CSELECT_IN : 0);
-        act(reactor, tagged_socket(ready->tag), selected);
+        streamer_reactor_act(reactor, tagged_socket(ready->tag), selected);
     } else {
         struct streamer_watch *watch = ready->tag;
         watch->ready(watch, ready->events);
@@ -240,6 +241,10 @@ bool streamer_reactor_watch(struct streamer_reactor *reactor, int fd, int events
 
 void streamer_reactor_unwatch(struct streamer_reactor *reactor, int fd, struct streamer_watch *watch) {
     streamer_poller_remove(reactor->poller, fd);
+    streamer_reactor_strike(reactor, watch);
+}
+
+void streamer_reactor_strike(struct streamer_reactor *reactor, const struct streamer_watch *watch) {
     for (int i = 0; i < reactor->ready_count; i++) {
         if (reactor->ready[i].tag == watch) reactor->ready[i].tag = NULL;
     }

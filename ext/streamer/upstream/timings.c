@@ -19,7 +19,7 @@ struct streamer_timings streamer_transfer_measure(struct streamer_transfer *tran
         .tls = info(transfer, CURLINFO_APPCONNECT_TIME_T),
         .first_byte = info(transfer, CURLINFO_STARTTRANSFER_TIME_T),
         .total = transfer->started == 0 ? 0 : now - transfer->started,
-        .bytes = info(transfer, CURLINFO_SIZE_DOWNLOAD_T),
+        .bytes = transfer->received,
     };
     memcpy(timings.address, transfer->timings.address, sizeof timings.address);
     long version = 0, connects = 0;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "clock.h"
+#include "direct.h"
 #include "fork.h"
 #include "multi.h"
 
@@ -55,10 +56,10 @@ static void note_activity(struct streamer_transfer *transfer, int64_t now_us, si
     atomic_fetch_add_explicit(&transfer->reactor->stats.bytes, bytes, memory_order_relaxed);
 }
 
-static size_t pause_receiving(struct streamer_transfer *transfer) {
+static enum streamer_delivery pause_receiving(struct streamer_transfer *transfer) {
     transfer->receive_paused = true;
     atomic_fetch_add_explicit(&transfer->reactor->stats.pauses, 1, memory_order_relaxed);
-    return CURL_WRITEFUNC_PAUSE;
+    return STREAMER_PAUSED;
 }
 
 /* The sink has enough: it gets its end, and what still comes is thrown away. */
@@ -74,15 +75,16 @@ static void drain(struct streamer_transfer *transfer) {
     sink->end(sink);
 }
 
-static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
-    struct streamer_transfer *transfer = context;
-    size_t length = unit * count;
-    int64_t now_us = streamer_now_us();
+static enum streamer_delivery fail(struct streamer_transfer *transfer, enum streamer_outcome failure) {
+    stop(transfer, failure);
+    return STREAMER_STOPPED;
+}
 
-    if (length == 0) return 0;
+static enum streamer_delivery deliver(struct streamer_transfer *transfer, const char *bytes, size_t length,
+                                      int64_t now_us) {
     if (transfer->draining) {
         transfer->drained += length;
-        return transfer->drained > STREAMER_DRAIN ? stop(transfer, STREAMER_OUTCOME_COMPLETED) : length;
+        return transfer->drained > STREAMER_DRAIN ? fail(transfer, STREAMER_OUTCOME_COMPLETED) : STREAMER_DELIVERED;
     }
     if (transfer->sink != NULL) {
         if (!inbox_empty(transfer)) return pause_receiving(transfer); /* what came before is not taken yet */
@@ -92,10 +94,9 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
             case STREAMER_SINK_TOOK: break;
             case STREAMER_SINK_ENOUGH: drain(transfer); break;
             case STREAMER_SINK_FULL: return pause_receiving(transfer);
-            case STREAMER_SINK_FAILED: return stop(transfer, STREAMER_OUTCOME_SINK_FAILED);
+            case STREAMER_SINK_FAILED: return fail(transfer, STREAMER_OUTCOME_SINK_FAILED);
         }
-        note_activity(transfer, now_us, length);
-        return length;
+        return STREAMER_DELIVERED;
     }
 
     lock(transfer);
@@ -107,9 +108,48 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
     transfer->arrived = now_us;
     announce(transfer);
     unlock(transfer);
-    if (status != STREAMER_OK) return stop(transfer, STREAMER_OUTCOME_NO_MEMORY);
-    note_activity(transfer, now_us, length);
-    return length;
+    return status == STREAMER_OK ? STREAMER_DELIVERED : fail(transfer, STREAMER_OUTCOME_NO_MEMORY);
+}
+
+enum streamer_delivery streamer_transfer_deliver(struct streamer_transfer *transfer, const char *bytes, size_t length) {
+    int64_t now_us = streamer_now_us();
+    enum streamer_delivery delivery = deliver(transfer, bytes, length, now_us);
+    if (delivery == STREAMER_DELIVERED) {
+        transfer->received += (int64_t)length;
+        note_activity(transfer, now_us, length);
+    }
+    return delivery;
+}
+
+static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
+    struct streamer_transfer *transfer = context;
+    size_t length = unit * count, data_length = length;
+    const char *data = bytes;
+    struct streamer_chunks chunks = transfer->chunks;
+
+    if (transfer->chunked) {
+        data_length = streamer_chunks_read(&chunks, bytes, length, transfer->reactor->read);
+        data = transfer->reactor->read;
+    }
+    switch (data_length > 0 ? streamer_transfer_deliver(transfer, data, data_length) : STREAMER_DELIVERED) {
+        case STREAMER_DELIVERED: break;
+        case STREAMER_PAUSED: return CURL_WRITEFUNC_PAUSE;
+        case STREAMER_STOPPED: return 0;
+    }
+    transfer->chunks = chunks;
+    if (chunks.state == STREAMER_CHUNKS_INVALID) return stop(transfer, STREAMER_OUTCOME_PROTOCOL_ERROR);
+    if (chunks.state == STREAMER_CHUNKS_TRAILERS) transfer->head_bytes += length - data_length;
+    return transfer->head_bytes > STREAMER_MAX_HEAD ? stop(transfer, STREAMER_OUTCOME_HEADERS_TOO_LARGE) : length;
+}
+
+/* The answer's head is complete. False when it names a coding that nobody asked for. The lock is held. */
+static bool expect_body(struct streamer_transfer *transfer) {
+    const char *coding;
+    size_t length;
+    if (!transfer->framed || !streamer_transfer_header(transfer, "transfer-encoding", &coding, &length)) return true;
+    transfer->chunked = length == strlen("chunked") && strncasecmp(coding, "chunked", length) == 0;
+    if (transfer->chunked) streamer_direct_begin(transfer);
+    return transfer->chunked || memchr(coding, ',', length) == NULL;
 }
 
 /* "HTTP/1.1 200 OK" -> 200; 0 for anything else. */
@@ -139,7 +179,10 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context) {
             /* The blank line: a 1xx head is over and thrown away, any other is the answer's. */
             transfer->head_ready = transfer->status >= 200;
             transfer->status_line_next = true;
-            if (transfer->head_ready) announce(transfer);
+            if (transfer->head_ready) {
+                if (!expect_body(transfer)) length = stop(transfer, STREAMER_OUTCOME_PROTOCOL_ERROR);
+                announce(transfer);
+            }
         } else if (transfer->status_line_next) {
             transfer->status = parse_status(line, text);
             transfer->slot.origin->multiplexes = text > 5 && line[5] == '2'; /* HTTP/2 */
@@ -297,9 +340,13 @@ static int paused(const struct streamer_transfer *transfer) {
     return (transfer->receive_paused ? CURLPAUSE_RECV : 0) | (transfer->send_paused ? CURLPAUSE_SEND : 0);
 }
 
+void streamer_transfer_apply_pause(struct streamer_transfer *transfer) {
+    curl_easy_pause(transfer->easy, paused(transfer));
+}
+
 static void unpause(struct streamer_transfer *transfer) {
     transfer->resumed = transfer->last_activity = streamer_now();
-    curl_easy_pause(transfer->easy, paused(transfer)); /* may bring the kept bytes at once, through on_body */
+    streamer_transfer_apply_pause(transfer); /* may bring the kept bytes at once, through on_body */
 }
 
 static void run(struct streamer_task *task) {
@@ -331,7 +378,7 @@ static void want(struct streamer_transfer *transfer, int what) {
 
 void streamer_transfer_stir(struct streamer_transfer *transfer) {
     curl_easy_pause(transfer->easy, paused(transfer) ^ CURLPAUSE_RECV);
-    curl_easy_pause(transfer->easy, paused(transfer));
+    streamer_transfer_apply_pause(transfer);
 }
 
 /* Makes libcurl send the reset of a stream that was given up: a stream of the same connection that pauses and goes on
@@ -367,6 +414,7 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
     curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
     streamer_timers_cancel(&reactor->timers, &transfer->timer);
+    streamer_reactor_strike(reactor, &transfer->direct);
     if (transfer->linked) streamer_reactor_unlink(reactor, transfer);
     if (transfer->linked && transfer->started == 0)
         atomic_fetch_sub_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
@@ -414,6 +462,7 @@ static const char *set_callbacks(struct streamer_transfer *transfer, bool body_s
     SET(CURLOPT_HEADERDATA, transfer);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, transfer);
+    SET(CURLOPT_HTTP_TRANSFER_DECODING, transfer->framed ? 0L : 1L);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(CURLOPT_OPENSOCKETDATA, transfer);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
@@ -459,6 +508,8 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     transfer->upload_left = request->body_streamed ? request->body_length : -1;
     transfer->memory = (struct streamer_request_memory){request->headers, request->addresses, request->names};
     transfer->guard = request->guard;
+    transfer->framed = streamer_direct_suits(request);
+    transfer->socket = -1;
     transfer->slot.granted = on_granted;
     transfer->task.run = run;
     transfer->timer.fire = streamer_transfer_fire;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "../core/buffer.h"
+#include "chunks.h"
 #include "gaps.h"
 #include "group.h"
 #include "guard.h"
@@ -121,6 +122,12 @@ struct streamer_transfer {
     bool receive_paused, send_paused;
     bool draining;
     size_t drained;
+    int64_t received;              /* bytes of the body */
+    bool framed;                   /* a body in chunks comes with its framing (direct.h) */
+    bool chunked;                  /* and it comes in chunks */
+    struct streamer_chunks chunks; /* where libcurl stands in it */
+    curl_socket_t socket;          /* that libcurl reads from, and waits for nothing else on it; -1: none */
+    struct streamer_watch direct;  /* its `ready` is NULL until the body has begun */
     enum streamer_outcome failure; /* why a callback of ours stopped libcurl */
     int64_t queued, started;       /* streamer_now's clock; started: 0 while it waits for a slot */
     int64_t sent, last_activity, resumed;
