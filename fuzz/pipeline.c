@@ -115,15 +115,34 @@ static void record_kept(struct record *record, const struct streamer_pipeline *p
     }
 }
 
-/* And, where it failed, whether of a document. */
+/* The event whose number is `wanted`, counted from 1; false where the body has not so many. */
+static bool nth_event(struct streamer_decoder *decoder, struct input body, uint64_t wanted,
+                      struct streamer_event *event) {
+    const char *cursor = (const char *)body.bytes, *end = cursor + body.length;
+    uint64_t events = 0;
+    while (streamer_decoder_next(decoder, &cursor, end, event) == STREAMER_EVENT) {
+        if (++events == wanted) return true;
+    }
+    while (streamer_decoder_finish(decoder, event) == STREAMER_EVENT) {
+        if (++events == wanted) return true;
+    }
+    return false;
+}
+
+/* The event that ended the stream, or all there was of it. */
 static void record_complaint(struct record *record, const struct streamer_pipeline *pipeline,
-                             enum streamer_status status) {
+                             enum streamer_status status, struct input body, unsigned options) {
+    if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) return;
     size_t length;
     bool document;
     const char *complaint = streamer_pipeline_complaint(pipeline, &length, &document);
-    MUST(length == 0 || streamer_utf8_valid(complaint, length), "a complaint is well-formed UTF-8");
-    record_field(record, complaint, length);
-    if (status != STREAMER_MORE) record_field(record, (const char *)&document, sizeof document);
+    struct streamer_decoder *decoder = streamer_decoder_new(format_of(options), 0, 0);
+    struct streamer_event event;
+    MUST(nth_event(decoder, body, streamer_pipeline_events(pipeline), &event), "the complaint is an event");
+    MUST(length == event.data_length && (length == 0 || memcmp(complaint, event.data, length) == 0),
+         "the complaint is the last event's data");
+    record_field(record, (const char *)&document, sizeof document);
+    streamer_decoder_free(decoder);
 }
 
 /* Reads from *cursor, or finishes where cursor is NULL. Room is given `step` bytes at a time, or as much as is asked
@@ -166,7 +185,7 @@ static struct result run(struct input body, unsigned options, unsigned limits, s
     MUST(read_on(pipeline, NULL, NULL, &result.output, step) == result.status, "the end is final");
     MUST(result.output.length == before, "nothing comes behind the end");
     record_kept(&result.kept, pipeline, options);
-    record_complaint(&result.kept, pipeline, result.status);
+    record_complaint(&result.kept, pipeline, result.status, body, options);
     result.events = streamer_pipeline_events(pipeline);
     result.news = streamer_pipeline_news(pipeline);
     result.texts = streamer_pipeline_texts(pipeline);
