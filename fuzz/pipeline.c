@@ -1,7 +1,7 @@
 /* pipeline, whatever the reads and whatever the room for its output: the same frames, the same things kept and the same
  * end; and the frames are event streams of the promised shape.
  *
- * Input: one byte of options, three of cuts (support.h), one of output room, then the stream. */
+ * Input: two bytes of options, one of limits, three of cuts (support.h), one of output room, then the body. */
 #include "pipeline.h"
 
 #include <yajl/yajl_parse.h>
@@ -17,21 +17,38 @@ enum {
     NO_PATHS = 16,
     WITH_LIMITS = 32,
     WITH_ID = 64,
-    KEEPING = 128
+    KEEPING = 128,
+    /* two bits of the format, and then: */
+    WITH_ERRORS = 1 << 10,
+    WITH_REQUIRED = 1 << 11,
+    WITH_DONE_PATH = 1 << 12,
+    WITH_LAST_TYPE = 1 << 13,
+    WITH_FROM = 1 << 14,
+    RAW = 1 << 15
 };
+
+/* Of text, how many frames there are depends on the cuts. */
+static enum streamer_format format_of(unsigned options) {
+    static const enum streamer_format formats[] = {STREAMER_FORMAT_SSE, STREAMER_FORMAT_SNIFFED, STREAMER_FORMAT_NDJSON,
+                                                   STREAMER_FORMAT_JSON};
+    return formats[options >> 8 & 3];
+}
 
 /* Without paths the two bits of text and id are free: `raw` is one of them. */
 static bool is_raw(unsigned options) {
-    return (options & NO_PATHS) && (options & WITH_ID);
+    return options & RAW || ((options & NO_PATHS) && (options & WITH_ID));
 }
 
-static struct streamer_pipeline *new_pipeline(unsigned options) {
+static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits) {
     static const char *const paths[] = {"choices.0.delta.content", "usage.total_tokens"};
     static const size_t lengths[] = {23, 18};
     static const char *const kept[] = {"model", "usage"};
     static const size_t kept_lengths[] = {5, 5};
+    static const char *const last_types[] = {"end"};
+    static const size_t last_type_lengths[] = {3};
     struct streamer_pipeline *pipeline;
     struct streamer_pipeline_options wanted = {
+        .format = format_of(options),
         .paths = options & NO_PATHS ? NULL : paths,
         .path_lengths = options & NO_PATHS ? NULL : lengths,
         .count = options & NO_PATHS    ? 0
@@ -45,12 +62,22 @@ static struct streamer_pipeline *new_pipeline(unsigned options) {
         .id_length = options & WITH_ID ? 2 : 0,
         .event = options & WITH_EVENT ? "token" : NULL,
         .event_length = options & WITH_EVENT ? 5 : 0,
-        .watch.done = options & WITH_DONE ? "[DONE]" : NULL,
-        .watch.done_length = options & WITH_DONE ? 6 : 0,
+        .from = options & WITH_FROM ? "delta" : NULL,
+        .from_length = options & WITH_FROM ? 5 : 0,
+        .watch = {.done = options & WITH_DONE ? "[DONE]" : NULL,
+                  .done_length = options & WITH_DONE ? 6 : 0,
+                  .done_types = last_types,
+                  .done_type_lengths = last_type_lengths,
+                  .done_type_count = options & WITH_LAST_TYPE ? 1 : 0,
+                  .done_path = options & WITH_DONE_PATH ? "done" : NULL,
+                  .done_path_length = 4,
+                  .done_required = options & WITH_REQUIRED,
+                  .error = options & WITH_ERRORS ? "error" : NULL,
+                  .error_length = 5},
         .text = options & WITH_TEXT,
         .raw = is_raw(options),
-        .max_line = options & WITH_LIMITS ? 48 : 0,
-        .max_event = options & WITH_LIMITS ? 64 : 0,
+        .max_line = options & WITH_LIMITS ? 8 * (1 + (limits & 15)) : 0,
+        .max_event = options & WITH_LIMITS ? 8 * (1 + (limits >> 4)) : 0,
     };
     if (streamer_pipeline_new(&pipeline, &wanted) != STREAMER_OK) abort();
     return pipeline;
@@ -60,7 +87,7 @@ struct result {
     struct streamer_output output;
     struct record kept;
     enum streamer_status status;
-    uint64_t events;
+    uint64_t events, news, texts;
     uint64_t frames;
     bool done;
 };
@@ -88,35 +115,80 @@ static void record_kept(struct record *record, const struct streamer_pipeline *p
     }
 }
 
-/* Room is given `step` bytes at a time, or as much as is asked for when that is more. */
-static struct result run(struct input stream, unsigned options, struct cut cut, size_t step) {
-    struct streamer_pipeline *pipeline = new_pipeline(options);
+/* The event whose number is `wanted`, counted from 1; false where the body has not so many. */
+static bool nth_event(struct streamer_decoder *decoder, struct input body, uint64_t wanted,
+                      struct streamer_event *event) {
+    const char *cursor = (const char *)body.bytes, *end = cursor + body.length;
+    uint64_t events = 0;
+    while (streamer_decoder_next(decoder, &cursor, end, event) == STREAMER_EVENT) {
+        if (++events == wanted) return true;
+    }
+    while (streamer_decoder_finish(decoder, event) == STREAMER_EVENT) {
+        if (++events == wanted) return true;
+    }
+    return false;
+}
+
+/* The event that ended the stream, or all there was of it. */
+static void record_complaint(struct record *record, const struct streamer_pipeline *pipeline,
+                             enum streamer_status status, struct input body, unsigned options) {
+    if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) return;
+    size_t length;
+    bool document;
+    const char *complaint = streamer_pipeline_complaint(pipeline, &length, &document);
+    struct streamer_decoder *decoder = streamer_decoder_new(format_of(options), 0, 0);
+    struct streamer_event event;
+    MUST(nth_event(decoder, body, streamer_pipeline_events(pipeline), &event), "the complaint is an event");
+    MUST(length == event.data_length && (length == 0 || memcmp(complaint, event.data, length) == 0),
+         "the complaint is the last event's data");
+    record_field(record, (const char *)&document, sizeof document);
+    streamer_decoder_free(decoder);
+}
+
+/* Reads from *cursor, or finishes where cursor is NULL. Room is given `step` bytes at a time, or as much as is asked
+ * for when that is more. */
+static enum streamer_status read_on(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
+                                    struct streamer_output *output, size_t step) {
+    size_t needed = 0;
+    for (;;) {
+        enum streamer_status status = cursor == NULL ? streamer_pipeline_finish(pipeline, output, &needed)
+                                                     : streamer_pipeline_run(pipeline, cursor, end, output, &needed);
+        MUST(output->length <= output->capacity, "the output keeps to its room");
+        if (status != STREAMER_FULL) return status;
+        MUST(needed > output->capacity - output->length, "FULL asks for more than there was");
+        output->capacity = output->length + (needed > step ? needed : step);
+        output->bytes = realloc(output->bytes, output->capacity);
+    }
+}
+
+static struct result run(struct input body, unsigned options, unsigned limits, struct cut cut, size_t step) {
+    struct streamer_pipeline *pipeline = new_pipeline(options, limits);
     struct result result = {.output = {.bytes = malloc(step), .capacity = step}, .status = STREAMER_MORE};
 
-    for (size_t offset = 0, length; offset < stream.length && result.status == STREAMER_MORE; offset += length) {
-        length = cut_length(&cut, offset, stream.length);
-        char *read = exact_copy(stream.bytes + offset, length);
+    for (size_t offset = 0, length; offset < body.length && result.status == STREAMER_MORE; offset += length) {
+        length = cut_length(&cut, offset, body.length);
+        char *read = exact_copy(body.bytes + offset, length);
         const char *cursor = read;
-        size_t needed = 0;
-        while ((result.status = streamer_pipeline_run(pipeline, &cursor, read + length, &result.output, &needed)) ==
-               STREAMER_FULL) {
-            MUST(needed > result.output.capacity - result.output.length, "FULL asks for more than there was");
-            result.output.capacity = result.output.length + (needed > step ? needed : step);
-            result.output.bytes = realloc(result.output.bytes, result.output.capacity);
-        }
-        MUST(result.output.length <= result.output.capacity, "the output keeps to its room");
+        result.status = read_on(pipeline, &cursor, read + length, &result.output, step);
         if (result.status == STREAMER_MORE) {
             MUST(cursor == read + length, "a pipeline that asks for more has read everything");
         } else {
             size_t before = result.output.length;
-            MUST(streamer_pipeline_run(pipeline, &cursor, read + length, &result.output, &needed) == result.status,
+            MUST(read_on(pipeline, &cursor, read + length, &result.output, step) == result.status,
                  "a failure is final");
             MUST(result.output.length == before, "a pipeline that failed writes nothing more");
         }
         free(read);
     }
+    if (result.status == STREAMER_MORE) result.status = read_on(pipeline, NULL, NULL, &result.output, step);
+    size_t before = result.output.length;
+    MUST(read_on(pipeline, NULL, NULL, &result.output, step) == result.status, "the end is final");
+    MUST(result.output.length == before, "nothing comes behind the end");
     record_kept(&result.kept, pipeline, options);
+    record_complaint(&result.kept, pipeline, result.status, body, options);
     result.events = streamer_pipeline_events(pipeline);
+    result.news = streamer_pipeline_news(pipeline);
+    result.texts = streamer_pipeline_texts(pipeline);
     result.frames = streamer_pipeline_frames(pipeline);
     result.done = streamer_pipeline_done(pipeline);
     streamer_pipeline_free(pipeline);
@@ -144,20 +216,43 @@ static void check_same(const struct result *left, const struct result *right, un
     MUST(length == 0 || memcmp(left->output.bytes, right->output.bytes, length) == 0, "the same bytes");
     MUST(record_same(&left->kept, &right->kept), "the same things kept");
     if (too_large) return;
-    MUST(left->events == right->events && left->frames == right->frames && left->done == right->done,
+    MUST(left->events == right->events && left->frames == right->frames && left->done == right->done &&
+             left->news == right->news && left->texts == right->texts,
          "the same counts");
 }
 
-static void check_frames(const struct result *result, unsigned options) {
-    if (is_raw(options)) return; /* an event's bytes as they came may also be a comment, or nothing */
+static struct input without_bom(struct input body) {
+    bool bom = body.length >= 3 && memcmp(body.bytes, "\xEF\xBB\xBF", 3) == 0;
+    return bom ? (struct input){body.bytes + 3, body.length - 3} : body;
+}
+
+/* Whether the body is an event stream, by decode_sniff.c's rule. */
+static bool is_stream(struct input body, unsigned options) {
+    if (format_of(options) != STREAMER_FORMAT_SNIFFED) return format_of(options) == STREAMER_FORMAT_SSE;
+    struct input rest = without_bom(body);
+    while (rest.length > 0 && (*rest.bytes == '\n' || *rest.bytes == '\r')) take_byte(&rest);
+    return rest.length == 0 || (*rest.bytes != '{' && *rest.bytes != '[');
+}
+
+static void check_frames(const struct result *result, struct input body, unsigned options) {
+    if (is_raw(options) && is_stream(body, options)) {
+        struct input bytes = without_bom(body);
+        MUST(result->output.length <= bytes.length, "raw, nothing is added");
+        MUST(result->output.length == 0 || memcmp(result->output.bytes, bytes.bytes, result->output.length) == 0,
+             "raw, the bytes are as they came");
+    }
+    /* An event stream's bytes as they came have more than its frames: comments and ids. They are read behind a comment:
+     * something may have been written before them. */
     struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, SIZE_MAX / 2, SIZE_MAX / 2);
     struct streamer_event event;
-    const char *cursor = result->output.bytes;
+    const char before[] = ":\n\n", *cursor = before;
+    MUST(streamer_decoder_next(decoder, &cursor, before + strlen(before), &event) == STREAMER_MORE, "no event yet");
+    cursor = result->output.bytes;
     const char *end = cursor + result->output.length;
     uint64_t frames = 0;
     while (streamer_decoder_next(decoder, &cursor, end, &event) == STREAMER_EVENT) {
         frames++;
-        if (options & NO_PATHS) continue;
+        if (options & NO_PATHS || is_raw(options)) continue;
         const char *type = options & WITH_EVENT ? "token" : "message";
         MUST(event.type_length == strlen(type) && memcmp(event.type, type, event.type_length) == 0,
              "the frame has its name");
@@ -175,15 +270,17 @@ static void release(struct result *result) {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct input input = {bytes, length};
     unsigned options = take_byte(&input);
+    options |= take_byte(&input) << 8;
+    unsigned limits = take_byte(&input);
     struct cut cut = take_cut(&input);
     size_t room = take_byte(&input) + 1;
 
-    struct result whole = run(input, options, (struct cut){0, 0}, 65536);
-    struct result parts = run(input, options, cut, room);
-    struct result single = run(input, options, (struct cut){1, 1}, 1);
+    struct result whole = run(input, options, limits, (struct cut){0, 0}, 65536);
+    struct result parts = run(input, options, limits, cut, room);
+    struct result single = run(input, options, limits, (struct cut){1, 1}, 1);
     check_same(&whole, &parts, options);
     check_same(&whole, &single, options);
-    check_frames(&whole, options);
+    check_frames(&whole, input, options);
     release(&whole);
     release(&parts);
     release(&single);

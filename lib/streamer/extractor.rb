@@ -19,12 +19,17 @@ module Streamer
     # call(json) returns a String, Integer, Float, true, false, nil (also where the path is missing), Hash or Array; with
     # several paths an Array of these. Raises ExtractError when json is not JSON, or nested deeper than 128.
 
-    # An object or array at a path. C has bounded its depth.
-    def self.parse(json)
-      JSON.parse(json, max_nesting: false)
+    # Half of a surrogate pair, told from a whole one and from what is behind another backslash.
+    HALF = /\\u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|(\\u[dD][89a-fA-F]\h\h)|\\./
+    private_constant :HALF
+
+    # What C found at a path: it has bounded the depth, and lets pass two things that the parser would refuse. A key may occur twice, and
+    # half of a pair, which a token's end may have cut off, is U+FFFD as it is in a string.
+    def self.parse(json) # :nodoc:
+      whole = json.scrub.gsub(HALF) { |escape| Regexp.last_match(1) ? "\\ufffd" : escape }
+      JSON.parse(whole, max_nesting: false, allow_duplicate_key: true)
     rescue JSON::ParserError => error
       raise ExtractError, "the event's data is not valid JSON: #{error.message[0, 200]}"
     end
-    private_class_method :parse
   end
 end

@@ -75,7 +75,7 @@ module Streamer
     def self.parse_kept(names) # :nodoc:
       names.each_with_index.filter_map do |name, index|
         json = yield(index)
-        [name, JSON.parse(json, max_nesting: false)] if json
+        [name, Extractor.parse(json)] if json
       end.to_h
     end
 

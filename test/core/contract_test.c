@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "limits.h"
 #include "test.h"
 
 struct contract_case {
@@ -18,6 +19,7 @@ struct contract_case {
     bool text;
     bool named; /* with an event name and numbers */
     size_t collect;
+    size_t max_event;
     const char *input;
     const char *expected;
 };
@@ -82,6 +84,11 @@ static const struct contract_case cases[] = {
      .path = "a",
      .input = "{\"b\":1}{\"a\":2}",
      .expected = "data: {\"a\":2}\n\nMORE"},
+    {.name = "a document without the value, and then an error",
+     .format = JSON,
+     .path = "a",
+     .input = "{\"b\":1}{\"error\":2}",
+     .expected = "UPSTREAM_ERROR of a document: {\"error\":2}"},
     {.name = "a document of ill-formed JSON",
      .format = JSON,
      .path = "a",
@@ -102,6 +109,26 @@ static const struct contract_case cases[] = {
      .raw = true,
      .input = "id:1\ndata:a\n\n",
      .expected = "id:1\ndata:a\n\nMORE"},
+    {.name = "raw of a document behind more line ends than an event may have bytes",
+     .format = SNIFFED,
+     .raw = true,
+     .max_event = 2,
+     .input = "\n\n\n\r\n\n\n\n{}",
+     .expected = "data: {}\n\nMORE"},
+    {.name = "raw of a stream behind them",
+     .format = SNIFFED,
+     .raw = true,
+     .max_event = 5,
+     .input = "\n\n\n\n\r\n\n\n\ndata\n\n",
+     .expected = "EVENT_TOO_LARGE"},
+    {.name = "raw of a stream with a BOM",
+     .raw = true,
+     .input = "\xEF\xBB\xBF\ndata:a\n\n\xEF\xBB\xBF\ndata:b\n\n",
+     .expected = "\ndata:a\n\n\xEF\xBB\xBF\ndata:b\n\nMORE"},
+    {.name = "raw of a stream with a BOM that is none",
+     .raw = true,
+     .input = "\xEF\xBB\ndata:a\n\n",
+     .expected = "\xEF\xBB\ndata:a\n\nMORE"},
     {.name = "a document for a stream",
      .format = SNIFFED,
      .path = "a",
@@ -189,6 +216,7 @@ static struct streamer_pipeline *pipeline_of(const struct contract_case *c) {
         .raw = c->raw,
         .text = c->text,
         .collect = c->collect,
+        .max_event = c->max_event,
         .watch = {.done = c->done,
                   .done_length = c->done == NULL ? 0 : strlen(c->done),
                   .done_types = &c->last,
@@ -260,6 +288,27 @@ static void bodies_end_the_same_however_they_are_cut(void) {
     }
 }
 
+static void a_large_document_leaves_room_for_the_error_behind_it(void) {
+    static const char before[] = "{\"b\":\"", error[] = "\"}{\"error\":\"";
+    const struct contract_case documents = {.format = JSON, .path = "a"};
+    struct streamer_pipeline *pipeline = pipeline_of(&documents);
+    char *input = malloc(2 * STREAMER_MAX_FIELD), out[64];
+    memset(input, 'x', 2 * STREAMER_MAX_FIELD);
+    memcpy(input, before, strlen(before));
+    memcpy(input + STREAMER_MAX_FIELD, error, strlen(error));
+    memcpy(input + 2 * STREAMER_MAX_FIELD - 2, "\"}", 2);
+    const char *cursor = input;
+    struct streamer_output output = {out, 0, sizeof out};
+    size_t needed, length;
+    bool document;
+    CHECK_STATUS(STREAMER_UPSTREAM_ERROR,
+                 streamer_pipeline_run(pipeline, &cursor, input + 2 * STREAMER_MAX_FIELD, &output, &needed));
+    const char *said = streamer_pipeline_complaint(pipeline, &length, &document);
+    CHECK(length == STREAMER_MAX_FIELD - 2 && memcmp(said, error + 2, strlen(error) - 2) == 0 && document);
+    streamer_pipeline_free(pipeline);
+    free(input);
+}
+
 static enum streamer_status run_with_failing_heap(const void *context) {
     const struct contract_case *c = context;
     struct streamer_pipeline *pipeline = pipeline_of(c);
@@ -311,6 +360,7 @@ static void the_format_may_be_said_before_the_first_read(void) {
 
 void contract_tests(void) {
     RUN(bodies_end_the_same_however_they_are_cut);
+    RUN(a_large_document_leaves_room_for_the_error_behind_it);
     RUN(they_say_so_whichever_request_for_memory_fails);
     RUN(the_format_may_be_said_before_the_first_read);
 }

@@ -64,6 +64,14 @@ class ExtractorTest < Minitest::Test
     ) { |json, text| assert_equal text, Streamer::Extractor.new("a").call("{\"a\":#{json}}"), json }
   end
 
+  def test_objects_with_lone_surrogates_come_parsed
+    assert_equal({ "b" => "\uFFFDx\u{1F600}\\ud83d" }, Streamer::Extractor.new("a").call('{"a":{"b":"\ude00x\ud83d\ude00\\\\ud83d"}}'))
+  end
+
+  def test_objects_in_which_a_key_occurs_twice_come_parsed
+    assert_equal({ "b" => 2 }, Streamer::Extractor.new("a").call('{"a":{"b":1,"b":2}}'))
+  end
+
   def test_escaped_keys_are_found
     assert_equal 1, Streamer::Extractor.new("aü").call('{"\u0061\u00fc":1}')
   end

@@ -74,6 +74,12 @@ class PipelineTest < Minitest::Test
     assert_equal ["a", { n: 2 }], [pipeline.text, pipeline.kept]
   end
 
+  def test_what_is_kept_may_be_cut_within_a_surrogate_pair_or_have_a_key_twice
+    pipeline = Streamer::Pipeline.new(keep: { text: "text", usage: "usage" })
+    pipeline.feed('data: {"text":"a\ud83d","usage":{"n":1,"n":2}}' "\n\n")
+    assert_equal({ text: "a\uFFFD", usage: { "n" => 2 } }, pipeline.kept)
+  end
+
   def test_a_read_without_a_whole_event_gives_an_empty_string
     pipeline = Streamer::Pipeline.new(value: "a")
     assert_equal "", pipeline.feed("")

@@ -371,6 +371,7 @@ static bool lacks_values(const struct streamer_pipeline *pipeline) {
 
 static enum streamer_status keep_complaint(struct streamer_pipeline *pipeline, enum streamer_status status) {
     const struct streamer_event *source = &pipeline->source;
+    streamer_buffer_clear(&pipeline->complaint); /* a document that was not wanted, and not all there is */
     size_t length = source->data_length < pipeline->complaint.limit ? source->data_length : pipeline->complaint.limit;
     enum streamer_status kept = streamer_buffer_append(&pipeline->complaint, source->data, length);
     return kept == STREAMER_OK ? status : kept;
@@ -457,18 +458,30 @@ static bool write_frame(const struct streamer_pipeline *pipeline, struct streame
     return true;
 }
 
-/* Keeps bytes that pass as they are. The LF of an event's last CRLF may have been read with it or come in front of the
- * next one: it counts in neither place, so that the ceiling does not depend on how the stream was cut. */
+/* A BOM is no part of the first event, and would be one of a field's name once something is written in front of it. */
+static void drop_bom(struct streamer_buffer *passing) {
+    static const char bom[] = {'\xEF', '\xBB', '\xBF'};
+    if (passing->length < sizeof bom || memcmp(passing->bytes, bom, sizeof bom) != 0) return;
+    passing->length -= sizeof bom;
+    memmove(passing->bytes, passing->bytes + sizeof bom, passing->length);
+}
+
+/* Keeps bytes that pass as they are; too many fill all the room there is. The LF of an event's last CRLF may have been
+ * read with it or come in front of the next one: it counts in neither place, so that the ceiling does not depend on how
+ * the stream was cut. */
 static enum streamer_status pass(struct streamer_pipeline *pipeline, const char *bytes, size_t length, bool over) {
     struct streamer_buffer *passing = &pipeline->passing;
-    enum streamer_status status = streamer_buffer_append(passing, bytes, length);
-    if (status != STREAMER_OK) return status == STREAMER_FULL ? STREAMER_EVENT_TOO_LARGE : status;
+    size_t room = passing->limit - passing->length;
+    enum streamer_status status = streamer_buffer_append(passing, bytes, length < room ? length : room);
+    if (status != STREAMER_OK) return status;
+    if (length > room) return STREAMER_EVENT_TOO_LARGE;
     if (passing->length == 0) return STREAMER_OK;
     size_t counted = passing->length - (pipeline->after_cr && passing->bytes[0] == '\n');
     if (over) {
         const char *last = passing->bytes + passing->length - 1;
         pipeline->after_cr = *last == '\r';
         if (counted > 1 && memcmp(last - 1, "\r\n", 2) == 0) counted--;
+        if (pipeline->events == 0) drop_bom(passing);
     }
     return counted > pipeline->max_passing ? STREAMER_EVENT_TOO_LARGE : STREAMER_OK;
 }
@@ -483,6 +496,8 @@ static enum streamer_status next_event(struct streamer_pipeline *pipeline, const
     pipeline->raw = format == STREAMER_FORMAT_SSE || format == STREAMER_FORMAT_SNIFFED;
     if (!pipeline->raw) return status;
     enum streamer_status kept = pass(pipeline, start, (size_t)(*cursor - start), status == STREAMER_EVENT);
+    /* Line ends in front of what may still be JSON; in front of an event, they count with it. */
+    if (kept == STREAMER_EVENT_TOO_LARGE && format == STREAMER_FORMAT_SNIFFED) return status;
     return kept == STREAMER_OK ? status : kept;
 }
 

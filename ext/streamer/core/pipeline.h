@@ -8,7 +8,7 @@
  *
  * or, with `text`, the characters of the first path alone. Without paths every event passes through
  * as it was decoded, with its own type and id (those of the other formats, which have none, under `event` and `id`);
- * with `raw`, an event stream's as the very bytes it came in. Null is treated as not found:
+ * with `raw`, an event stream's as the very bytes it came in, without a BOM. Null is treated as not found:
  * OpenAI's first and last chunks carry one.
  *
  * The bytes of a value are copied once, from the read into the frame; nothing is allocated per event once warm.
