@@ -72,6 +72,12 @@ static bool answer(int fd, const char *request) {
         char byte;
         return recv(fd, &byte, 1, 0) > 0; /* until the client gives up */
     }
+    if (strstr(request, "GET /broken") != NULL) {
+        static const char broken[] = "data: {\"choices\": [}\n\n";
+        char byte;
+        head_length = sprintf(head, "%zx\r\n%s\r\n", strlen(broken), broken);
+        return send_all(fd, head, (size_t)head_length) && recv(fd, &byte, 1, 0) > 0;
+    }
     char *event = malloc((size_t)padding + 256), *chunk = malloc((size_t)padding + 512);
     bool alive = true;
     for (int i = 0; alive && i < TOKENS; i++) {
@@ -278,6 +284,46 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     streamer_client_release(client);
 }
 
+static bool transfer_paused(void *unused) {
+    (void)unused;
+    return streamer_reactor_stats(streamer_thread_reactor()).pauses > 0;
+}
+
+/* The bytes that found the browser's place full come again once there is room. What they fail with ends the relay then,
+ * though the upstream sends nothing more. */
+static void fail_after_a_pause(void) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
+    struct streamer_reactor *reactor = streamer_thread_reactor();
+    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
+    char *filling = calloc(4, STREAMER_CLIENT_HIGH), url[64];
+    streamer_client_write(client, filling, 4 * STREAMER_CLIENT_HIGH);
+    free(filling);
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/broken", port);
+    struct streamer_request request = {.method = "GET", .url = url, .origin = "http://127.0.0.1"};
+    const char *problem;
+    struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
+    struct streamer_relay_options options = {.terminal = NULL};
+    struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
+    streamer_relay_start(relay);
+    for (int i = 0; i < WAIT_MS && !transfer_paused(NULL); i++) usleep(1000);
+    CHECK(transfer_paused(NULL), "a full browser does not pause the upstream");
+
+    struct browser browser = {.fd = ends[1], .manner = STAYS};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, browse, &browser) != 0) abort();
+    CHECK(wait_for(client, relay_ended, relay), "what comes after a pause fails, and the relay goes on");
+    CHECK(relay->status == STREAMER_JSON_INVALID, "%s", streamer_status_name(relay->status));
+    streamer_transfer_cancel(transfer);
+    wait_for(client, relay_ended, relay);
+    streamer_client_close(client, false);
+    pthread_join(thread, NULL);
+    streamer_relay_release(relay);
+    streamer_transfer_release(transfer);
+    streamer_client_release(client);
+}
+
 static int rounds = 150;
 
 static void *relay_many(void *argument) {
@@ -336,6 +382,7 @@ int main(int count, char **arguments) {
     if (streamer_thread_reactor() == NULL) abort();
     int before = open_descriptors();
 
+    fail_after_a_pause();
     streamer_board_init(&board);
     pthread_t threads[THREADS], reader;
     pthread_create(&reader, NULL, read_board, NULL);
