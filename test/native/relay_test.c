@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../ext/streamer/relay/relay.h"
@@ -339,6 +340,30 @@ static void *relay_many(void *argument) {
     return NULL;
 }
 
+/* A child forked while the native thread is amid a read relays its own frames, and none of its parent's.
+ * (ThreadSanitizer allows no thread behind such a fork.) */
+static void relay_in_children(void) {
+#ifndef __SANITIZE_THREAD__
+    for (int i = 0; i < rounds; i++) {
+        usleep(500);
+        pid_t child = fork();
+        if (child == 0) {
+            unsigned seed = 1;
+            alarm(WAIT_MS / 1000);
+            streamer_board_init(&board);
+            atomic_store(&failed, 0);
+            relay_once("marked", 20, STAYS, false, &seed);
+            struct streamer_relay_stats stats = streamer_relay_stats();
+            CHECK(stats.relays == 1 && stats.open == 0, "the child counts its parent's relays");
+            if (atomic_load(&failed) == 0) execl("/bin/true", "true", NULL); /* valgrind looks for leaks in no other */
+            _exit(1);
+        }
+        int status;
+        CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0, "the child's relay failed: %x", status);
+    }
+#endif
+}
+
 /* What Ruby's thread does. */
 static void wait_for_news(void) {
     pthread_mutex_lock(&board.signal.lock);
@@ -387,6 +412,7 @@ int main(int count, char **arguments) {
     pthread_t threads[THREADS], reader;
     pthread_create(&reader, NULL, read_board, NULL);
     for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, relay_many, (void *)(i + 1));
+    relay_in_children();
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 
     atomic_store(&all_over, true);
