@@ -47,6 +47,9 @@ static int port;
         }                                                   \
     } while (0)
 
+/* A header of as many bytes as the head's buffer has at first, so that its end of line asks for more. */
+#define PAD "X-Pad: 0123456789012345678901234567890123456789012345678901234-6\r\n"
+
 /* ---- an upstream: GET /KIND/BYTES streams TOKENS events, each padded to BYTES
  * ------------------------------------------ */
 
@@ -65,8 +68,9 @@ static bool answer(int fd, const char *request) {
     bool lines = strstr(request, "GET /lines") != NULL;
     const char *slash = strchr(strstr(request, "GET /") + 5, '/');
     int padding = slash == NULL ? 0 : atoi(slash + 1);
-    char head[128];
-    int head_length = sprintf(head, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+    char head[256];
+    int head_length = sprintf(head, "HTTP/1.1 200 OK\r\n%sContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+                              strstr(request, "GET /padded") != NULL ? PAD : "",
                               lines ? "application/x-ndjson" : "text/event-stream");
     if (!send_all(fd, head, (size_t)head_length)) return false;
     if (silent) {
@@ -325,6 +329,42 @@ static void fail_after_a_pause(void) {
     streamer_client_release(client);
 }
 
+#ifdef HAVE_SYS_EPOLL_H       /* where the Makefile wraps it */
+static atomic_size_t refused; /* a size */
+
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+void *__wrap_realloc(void *memory, size_t size) {
+    return size == atomic_load(&refused) ? NULL : __real_realloc(memory, size);
+}
+
+static void run_out_of_memory_in_a_head(void) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
+    struct streamer_reactor *reactor = streamer_thread_reactor();
+    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/padded", port);
+    struct streamer_request request = {.method = "GET", .url = url, .origin = "http://127.0.0.1"};
+    const char *problem;
+    struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
+    struct streamer_relay_options options = {.terminal = NULL};
+    struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
+    atomic_store(&refused, 128);
+    streamer_relay_start(relay);
+    CHECK(wait_for(client, relay_ended, relay), "a relay without memory does not end");
+    atomic_store(&refused, 0);
+    CHECK(!relay->completed, "it relayed all the same");
+    streamer_client_close(client, false);
+    wait_for(client, client_closed, client);
+    close(ends[1]);
+    streamer_relay_release(relay);
+    streamer_transfer_release(transfer);
+    streamer_client_release(client);
+}
+#endif
+
 static int rounds = 150;
 
 static void *relay_many(void *argument) {
@@ -408,6 +448,9 @@ int main(int count, char **arguments) {
     int before = open_descriptors();
 
     fail_after_a_pause();
+#ifdef HAVE_SYS_EPOLL_H
+    run_out_of_memory_in_a_head();
+#endif
     streamer_board_init(&board);
     pthread_t threads[THREADS], reader;
     pthread_create(&reader, NULL, read_board, NULL);

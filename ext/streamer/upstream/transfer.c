@@ -145,8 +145,11 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context) {
             transfer->slot.origin->multiplexes = text > 5 && line[5] == '2'; /* HTTP/2 */
             transfer->status_line_next = false;
             streamer_buffer_clear(&transfer->head);
-        } else if (streamer_buffer_append(&transfer->head, line, text) != STREAMER_OK ||
-                   streamer_buffer_append(&transfer->head, "\n", 1) != STREAMER_OK) {
+        } else if (streamer_buffer_reserve(&transfer->head, text + 1) == STREAMER_OK) {
+            /* A line is there with its end, or not at all. */
+            streamer_buffer_append(&transfer->head, line, text);
+            streamer_buffer_append(&transfer->head, "\n", 1);
+        } else {
             length = stop(transfer, STREAMER_OUTCOME_NO_MEMORY);
         }
     }
