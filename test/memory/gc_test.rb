@@ -111,7 +111,26 @@ class GCTest < Minitest::Test
     assert_equal %w[a b], response.each_event.map(&:data)
   end
 
+  def test_a_request_survives_that_objects_move_while_it_is_made
+    skip "this Ruby cannot move objects" unless moves?
+    server = upstream { |exchange| exchange.answer("ok") }
+    room = Array.new(100_000) { Object.new }
+    client = Streamer::Client.new("http://example.test", proxy: server.url)
+    move = lambda do # within the first request of a scheduler
+      room = nil
+      GC.compact
+    end
+    assert_equal("ok", MinimalScheduler.run { when_descriptors_are_made(move) { client.get("/").read } })
+  end
+
   private
+
+  def when_descriptors_are_made(act)
+    Streamer::Descriptor.define_singleton_method(:for_fd) { |*arguments, **options| super(*arguments, **options).tap { act.call } }
+    yield
+  ensure
+    Streamer::Descriptor.singleton_class.remove_method(:for_fd)
+  end
 
   def with_stress
     GC.stress = true

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../ext/streamer/relay/relay.h"
@@ -52,6 +53,9 @@ ssize_t recv(int fd, void *bytes, size_t length, int flags) {
     return recvfrom(fd, bytes, length, flags, NULL, NULL);
 }
 
+/* A header of as many bytes as the head's buffer has at first, so that its end of line asks for more. */
+#define PAD "X-Pad: 0123456789012345678901234567890123456789012345678901234-6\r\n"
+
 /* ---- an upstream: GET /KIND/BYTES streams TOKENS events, each padded to BYTES
  * ------------------------------------------ */
 
@@ -70,13 +74,20 @@ static bool answer(int fd, const char *request) {
     bool lines = strstr(request, "GET /lines") != NULL;
     const char *slash = strchr(strstr(request, "GET /") + 5, '/');
     int padding = slash == NULL ? 0 : atoi(slash + 1);
-    char head[128];
-    int head_length = sprintf(head, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+    char head[256];
+    int head_length = sprintf(head, "HTTP/1.1 200 OK\r\n%sContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+                              strstr(request, "GET /padded") != NULL ? PAD : "",
                               lines ? "application/x-ndjson" : "text/event-stream");
     if (!send_all(fd, head, (size_t)head_length)) return false;
     if (silent) {
         char byte;
         return recv(fd, &byte, 1, 0) > 0; /* until the client gives up */
+    }
+    if (strstr(request, "GET /broken") != NULL) {
+        static const char broken[] = "data: {\"choices\": [}\n\n";
+        char byte;
+        head_length = sprintf(head, "%zx\r\n%s\r\n", strlen(broken), broken);
+        return send_all(fd, head, (size_t)head_length) && recv(fd, &byte, 1, 0) > 0;
     }
     char *event = malloc((size_t)padding + 256), *chunk = malloc((size_t)padding + 512);
     bool alive = true;
@@ -285,6 +296,82 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     streamer_client_release(client);
 }
 
+static bool transfer_paused(void *unused) {
+    (void)unused;
+    return streamer_reactor_stats(streamer_thread_reactor()).pauses > 0;
+}
+
+/* The bytes that found the browser's place full come again once there is room. What they fail with ends the relay then,
+ * though the upstream sends nothing more. */
+static void fail_after_a_pause(void) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
+    struct streamer_reactor *reactor = streamer_thread_reactor();
+    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
+    char *filling = calloc(4, STREAMER_CLIENT_HIGH), url[64];
+    streamer_client_write(client, filling, 4 * STREAMER_CLIENT_HIGH);
+    free(filling);
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/broken", port);
+    struct streamer_request request = {.method = "GET", .url = url, .origin = "http://127.0.0.1"};
+    const char *problem;
+    struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
+    struct streamer_relay_options options = {.terminal = NULL};
+    struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
+    streamer_relay_start(relay);
+    for (int i = 0; i < WAIT_MS && !transfer_paused(NULL); i++) usleep(1000);
+    CHECK(transfer_paused(NULL), "a full browser does not pause the upstream");
+
+    struct browser browser = {.fd = ends[1], .manner = STAYS};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, browse, &browser) != 0) abort();
+    CHECK(wait_for(client, relay_ended, relay), "what comes after a pause fails, and the relay goes on");
+    CHECK(relay->status == STREAMER_JSON_INVALID, "%s", streamer_status_name(relay->status));
+    streamer_transfer_cancel(transfer);
+    wait_for(client, relay_ended, relay);
+    streamer_client_close(client, false);
+    pthread_join(thread, NULL);
+    streamer_relay_release(relay);
+    streamer_transfer_release(transfer);
+    streamer_client_release(client);
+}
+
+#ifdef HAVE_SYS_EPOLL_H       /* where the Makefile wraps it */
+static atomic_size_t refused; /* a size */
+
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+void *__wrap_realloc(void *memory, size_t size) {
+    return size == atomic_load(&refused) ? NULL : __real_realloc(memory, size);
+}
+
+static void run_out_of_memory_in_a_head(void) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
+    struct streamer_reactor *reactor = streamer_thread_reactor();
+    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/padded", port);
+    struct streamer_request request = {.method = "GET", .url = url, .origin = "http://127.0.0.1"};
+    const char *problem;
+    struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
+    struct streamer_relay_options options = {.terminal = NULL};
+    struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
+    atomic_store(&refused, 128);
+    streamer_relay_start(relay);
+    CHECK(wait_for(client, relay_ended, relay), "a relay without memory does not end");
+    atomic_store(&refused, 0);
+    CHECK(!relay->completed, "it relayed all the same");
+    streamer_client_close(client, false);
+    wait_for(client, client_closed, client);
+    close(ends[1]);
+    streamer_relay_release(relay);
+    streamer_transfer_release(transfer);
+    streamer_client_release(client);
+}
+#endif
+
 static int rounds = 150;
 
 static void *relay_many(void *argument) {
@@ -298,6 +385,30 @@ static void *relay_many(void *argument) {
         relay_once(kind, padding, manner, rand_r(&seed) % 10 == 0, &seed);
     }
     return NULL;
+}
+
+/* A child forked while the native thread is amid a read relays its own frames, and none of its parent's.
+ * (ThreadSanitizer allows no thread behind such a fork.) */
+static void relay_in_children(void) {
+#ifndef __SANITIZE_THREAD__
+    for (int i = 0; i < rounds; i++) {
+        usleep(500);
+        pid_t child = fork();
+        if (child == 0) {
+            unsigned seed = 1;
+            alarm(WAIT_MS / 1000);
+            streamer_board_init(&board);
+            atomic_store(&failed, 0);
+            relay_once("marked", 20, STAYS, false, &seed);
+            struct streamer_relay_stats stats = streamer_relay_stats();
+            CHECK(stats.relays == 1 && stats.open == 0, "the child counts its parent's relays");
+            if (atomic_load(&failed) == 0) execl("/bin/true", "true", NULL); /* valgrind looks for leaks in no other */
+            _exit(1);
+        }
+        int status;
+        CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0, "the child's relay failed: %x", status);
+    }
+#endif
 }
 
 /* What Ruby's thread does. */
@@ -343,10 +454,15 @@ int main(int count, char **arguments) {
     if (streamer_thread_reactor() == NULL) abort();
     int before = open_descriptors();
 
+    fail_after_a_pause();
+#ifdef HAVE_SYS_EPOLL_H
+    run_out_of_memory_in_a_head();
+#endif
     streamer_board_init(&board);
     pthread_t threads[THREADS], reader;
     pthread_create(&reader, NULL, read_board, NULL);
     for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, relay_many, (void *)(i + 1));
+    relay_in_children();
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 
     atomic_store(&all_over, true);

@@ -104,14 +104,42 @@ class ParallelOnThreadsTest < Minitest::Test
   end
 end
 
+# A fiber waits for the upstream for all of them, and a thread beside it for itself.
+module ParallelWithAThreadTests
+  def test_a_thread_gets_its_events_while_a_fiber_waits_for_others
+    server = upstream { |exchange| exchange.openai(tokens: 2, every: 0.002) }
+    server.on("/silent") { |exchange| exchange.head.stall }
+    client = Streamer::Client.new(server.url)
+    silent = client.get("/silent")
+    waiting = beside { silent.each_event.to_a }
+    counts = Array.new(40) do
+      response = client.get("/")
+      in_thread { last_in_line { response.each_event.count } }.value
+    end
+    silent.cancel
+    assert_raises(Streamer::CancelledError) { waiting.value }
+    assert_equal [3] * 40, counts
+  end
+
+  private
+
+  # So that the fiber's thread is always the first to see what comes.
+  def last_in_line
+    Process.setpriority(Process::PRIO_PROCESS, 0, 19) if RUBY_PLATFORM.include?("linux") # there it is of this thread alone
+    yield
+  end
+end
+
 class ParallelInASchedulerTest < Minitest::Test
   include Contexts::Scheduled
   include ParallelTests
+  include ParallelWithAThreadTests
 end
 
 class ParallelInAsyncTest < Minitest::Test
   include Contexts::InAsync
   include ParallelTests
+  include ParallelWithAThreadTests
 
   def test_a_response_made_in_a_fiber_may_be_read_by_a_thread
     server = upstream { |exchange| exchange.openai(tokens: 2, every: 0.02) }

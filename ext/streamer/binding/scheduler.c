@@ -157,13 +157,14 @@ static VALUE stop_waiting(VALUE argument) {
     return Qnil;
 }
 
-/* No scheduler here: another thread than the driver's, or a blocking fiber of its thread. */
+/* No scheduler here: another thread than the driver's, or a blocking fiber of its thread. It waits for the signal too,
+ * because the turn that brings its news may be the leader's. */
 static void wait_in_thread(VALUE object, const struct waiter *waiter) {
     struct driver *driver = get_driver(object);
     for (;;) {
         turn(driver, waiter);
         if (is_ready(waiter)) return;
-        rb_wait_for_single_fd(streamer_reactor_fd(driver->reactor), RB_WAITFD_IN, NULL);
+        streamer_wait_beside(waiter->signal, waiter->ready, waiter->argument, streamer_reactor_fd(driver->reactor));
     }
 }
 

@@ -97,26 +97,34 @@ static VALUE option(VALUE route, const char *name) {
     return rb_hash_aref(route, ID2SYM(rb_intern(name)));
 }
 
-/* The String of that name, or NULL; it lives as long as the route. */
-static const char *text_option(VALUE route, const char *name) {
+/* A route's Strings while a request is made of it: on the stack, where compaction leaves them in their places. */
+struct route_texts {
+    volatile VALUE strings[10];
+    size_t count;
+};
+
+/* The String of that name, or NULL. */
+static const char *text_option(VALUE route, const char *name, struct route_texts *texts) {
     VALUE value = option(route, name);
-    return NIL_P(value) ? NULL : StringValueCStr(value);
+    if (NIL_P(value)) return NULL;
+    texts->strings[texts->count++] = value;
+    return StringValueCStr(value);
 }
 
-static void read_route(struct streamer_request *request, VALUE route) {
-    request->origin = text_option(route, "origin");
-    request->proxy = text_option(route, "proxy");
-    request->proxy_user = text_option(route, "proxy_user");
-    request->proxy_password = text_option(route, "proxy_password");
-    request->no_proxy = text_option(route, "no_proxy");
-    request->unix_path = text_option(route, "unix");
+static void read_route(struct streamer_request *request, VALUE route, struct route_texts *texts) {
+    request->origin = text_option(route, "origin", texts);
+    request->proxy = text_option(route, "proxy", texts);
+    request->proxy_user = text_option(route, "proxy_user", texts);
+    request->proxy_password = text_option(route, "proxy_password", texts);
+    request->no_proxy = text_option(route, "no_proxy", texts);
+    request->unix_path = text_option(route, "unix", texts);
+    request->ca_file = text_option(route, "ca_file", texts);
+    request->certificate = text_option(route, "cert", texts);
+    request->key = text_option(route, "key", texts);
+    request->key_password = text_option(route, "key_password", texts);
     request->idle_age = NUM2LONG(option(route, "idle_age"));
     request->age = NUM2LONG(option(route, "age"));
     request->verify = RTEST(option(route, "verify"));
-    request->ca_file = text_option(route, "ca_file");
-    request->certificate = text_option(route, "cert");
-    request->key = text_option(route, "key");
-    request->key_password = text_option(route, "key_password");
     check_strings(option(route, "addresses"));
     check_strings(option(route, "names"));
 }
@@ -138,7 +146,8 @@ static VALUE initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALU
     if (exchange->transfer != NULL) rb_raise(streamer_error, "this transfer is initialized already");
 
     struct streamer_request request = {.method = StringValueCStr(method), .url = StringValueCStr(url)};
-    read_route(&request, route);
+    struct route_texts texts = {.count = 0};
+    read_route(&request, route, &texts);
     read_timeouts(&request.timeouts, timeouts);
     check_strings(headers);
     if (RB_INTEGER_TYPE_P(body)) {

@@ -1,5 +1,6 @@
 #include "waiting.h"
 
+#include <poll.h>
 #include <ruby/fiber/scheduler.h>
 #include <ruby/io.h>
 #include <ruby/thread.h>
@@ -64,13 +65,17 @@ VALUE streamer_io(int fd) {
     return rb_funcallv_kw(descriptor_class, rb_intern("for_fd"), 3, arguments, RB_PASS_KEYWORDS);
 }
 
+/* From now on the signal's descriptor tells of a change too. */
+static void open_wake(struct streamer_signal *signal) {
+    pthread_mutex_lock(&signal->lock);
+    bool open = signal->wake.read_fd >= 0 || streamer_wake_open(&signal->wake);
+    pthread_mutex_unlock(&signal->lock);
+    if (!open) rb_sys_fail("streamer: no descriptor to wait with");
+}
+
 /* The thread's scheduler cannot be told by the native thread, which has no GVL: it watches a descriptor instead. */
 static void wait_in_scheduler(struct wait *wait, VALUE scheduler) {
-    pthread_mutex_lock(&wait->signal->lock);
-    bool open = wait->signal->wake.read_fd >= 0 || streamer_wake_open(&wait->signal->wake);
-    pthread_mutex_unlock(&wait->signal->lock);
-    if (!open) rb_sys_fail("streamer: no descriptor to wait with");
-
+    open_wake(wait->signal);
     VALUE io = streamer_io(wait->signal->wake.read_fd);
     while (!is_ready(wait) && !wait->expired) {
         int64_t left = wait->deadline < 0 ? -1 : wait->deadline - streamer_now();
@@ -96,4 +101,23 @@ bool streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *
         rb_thread_check_ints();
     }
     return !wait.expired;
+}
+
+static void *poll_without_gvl(void *descriptors) {
+    poll(descriptors, 2, -1);
+    return NULL;
+}
+
+static void interrupt_poll(void *signal) {
+    streamer_wake_raise(&((struct streamer_signal *)signal)->wake);
+}
+
+void streamer_wait_beside(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int fd) {
+    struct wait wait = {.signal = signal, .ready = ready, .argument = argument};
+    open_wake(signal);
+    struct pollfd descriptors[] = {{.fd = fd, .events = POLLIN}, {.fd = signal->wake.read_fd, .events = POLLIN}};
+    if (is_ready(&wait)) return; /* what came before that descriptor was open */
+    rb_thread_call_without_gvl(poll_without_gvl, descriptors, interrupt_poll, signal);
+    streamer_wake_drain(&signal->wake);
+    rb_thread_check_ints();
 }

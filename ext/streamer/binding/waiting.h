@@ -16,5 +16,9 @@
  * rb_ensure. */
 bool streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int64_t deadline);
 
+/* Outside a fiber scheduler: waits until ready(argument) or until `fd` is readable. May return for no reason, and is
+ * interrupted as streamer_wait is. */
+void streamer_wait_beside(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int fd);
+
 /* An IO for a scheduler to wait with. The descriptor stays its owner's: the IO never closes it. */
 VALUE streamer_io(int fd);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "../upstream/clock.h"
+#include "../upstream/fork.h"
 
 /* The frames of one read. Relays run in the one native thread, one read at a time, so they share it. It grows to the
  * frames of one event at its ceiling, and gives back what is beyond KEEP. */
@@ -13,6 +14,18 @@ static struct streamer_output scratch;
 enum { KEEP = 256 << 10 };
 
 static struct { atomic_ullong open, relays, frames; } stats;
+
+/* In a forked child: its parent's relays are not its own, nor is what the parent's thread was writing at that moment.
+ * Before the child's first relay. */
+static void forget_parent(void) {
+    static atomic_uint generation;
+    unsigned ours = streamer_fork_generation();
+    if (atomic_exchange(&generation, ours) == ours) return;
+    scratch = (struct streamer_output){NULL, 0, 0};
+    atomic_store(&stats.open, 0);
+    atomic_store(&stats.relays, 0);
+    atomic_store(&stats.frames, 0);
+}
 
 static void lock(struct streamer_relay *relay) {
     pthread_mutex_lock(&relay->client->signal.lock);
@@ -242,6 +255,7 @@ struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, st
                                           struct streamer_pipeline *pipeline,
                                           const struct streamer_relay_options *options) {
     static atomic_ullong last_id;
+    forget_parent();
     struct streamer_relay *relay = calloc(1, sizeof *relay);
     char *terminal = options->terminal == NULL ? NULL : malloc(options->terminal_length + 1);
     if (relay == NULL || (terminal == NULL && options->terminal != NULL)) {
@@ -298,5 +312,6 @@ void streamer_relay_start(struct streamer_relay *relay) {
 }
 
 struct streamer_relay_stats streamer_relay_stats(void) {
+    forget_parent();
     return (struct streamer_relay_stats){stats.open, stats.relays, stats.frames};
 }

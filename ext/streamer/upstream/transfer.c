@@ -10,7 +10,7 @@
 #include "multi.h"
 
 /* What other threads want of the next turn. */
-enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8, WANT_GIVE_UP = 16 };
+enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8, WANT_GIVE_UP = 16, WANT_STOP = 32 };
 
 static void lock(struct streamer_transfer *transfer) {
     pthread_mutex_lock(&transfer->signal.lock);
@@ -188,8 +188,11 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context) {
             transfer->slot.origin->multiplexes = text > 5 && line[5] == '2'; /* HTTP/2 */
             transfer->status_line_next = false;
             streamer_buffer_clear(&transfer->head);
-        } else if (streamer_buffer_append(&transfer->head, line, text) != STREAMER_OK ||
-                   streamer_buffer_append(&transfer->head, "\n", 1) != STREAMER_OK) {
+        } else if (streamer_buffer_reserve(&transfer->head, text + 1) == STREAMER_OK) {
+            /* A line is there with its end, or not at all. */
+            streamer_buffer_append(&transfer->head, line, text);
+            streamer_buffer_append(&transfer->head, "\n", 1);
+        } else {
             length = stop(transfer, STREAMER_OUTCOME_NO_MEMORY);
         }
     }
@@ -340,13 +343,27 @@ static int paused(const struct streamer_transfer *transfer) {
     return (transfer->receive_paused ? CURLPAUSE_RECV : 0) | (transfer->send_paused ? CURLPAUSE_SEND : 0);
 }
 
+static void want(struct streamer_transfer *transfer, int what) {
+    if (atomic_fetch_or(&transfer->wanted, what) != 0) return; /* queued already */
+    streamer_transfer_retain(transfer);
+    if (!streamer_reactor_post(transfer->reactor, &transfer->task)) streamer_transfer_release(transfer);
+}
+
+/* May bring the bytes that libcurl kept at once, through on_body. Where that fails libcurl says so here, does not end
+ * the transfer, and does not read from its connection again. */
+static void set_pause(struct streamer_transfer *transfer, int what) {
+    CURLcode code = curl_easy_pause(transfer->easy, what);
+    if (code == CURLE_OUT_OF_MEMORY) stop(transfer, STREAMER_OUTCOME_NO_MEMORY);
+    if (transfer->failure != STREAMER_OUTCOME_OPEN) want(transfer, WANT_STOP);
+}
+
 void streamer_transfer_apply_pause(struct streamer_transfer *transfer) {
-    curl_easy_pause(transfer->easy, paused(transfer));
+    set_pause(transfer, paused(transfer));
 }
 
 static void unpause(struct streamer_transfer *transfer) {
     transfer->resumed = transfer->last_activity = streamer_now();
-    streamer_transfer_apply_pause(transfer); /* may bring the kept bytes at once, through on_body */
+    streamer_transfer_apply_pause(transfer);
 }
 
 static void run(struct streamer_task *task) {
@@ -358,6 +375,7 @@ static void run(struct streamer_task *task) {
     if (wanted & WANT_GIVE_UP) {
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_CONNECT_FAILED, "the system does not watch its socket");
     }
+    if ((wanted & WANT_STOP) && !ended(transfer)) streamer_transfer_finish(transfer, transfer->failure, NULL);
     if ((wanted & WANT_RECEIVE) && transfer->sink != NULL) feed_sink(transfer);
     if ((wanted & WANT_RECEIVE) && !ended(transfer) && transfer->receive_paused) {
         transfer->receive_paused = false;
@@ -370,14 +388,8 @@ static void run(struct streamer_task *task) {
     streamer_transfer_release(transfer); /* the queue's */
 }
 
-static void want(struct streamer_transfer *transfer, int what) {
-    if (atomic_fetch_or(&transfer->wanted, what) != 0) return; /* queued already */
-    streamer_transfer_retain(transfer);
-    if (!streamer_reactor_post(transfer->reactor, &transfer->task)) streamer_transfer_release(transfer);
-}
-
 void streamer_transfer_stir(struct streamer_transfer *transfer) {
-    curl_easy_pause(transfer->easy, paused(transfer) ^ CURLPAUSE_RECV);
+    set_pause(transfer, paused(transfer) ^ CURLPAUSE_RECV);
     streamer_transfer_apply_pause(transfer);
 }
 
