@@ -213,6 +213,12 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
         stop(transfer, STREAMER_OUTCOME_FORBIDDEN_ADDRESS);
         return CURL_PREREQFUNC_ABORT;
     }
+    /* libcurl sends again what a reused connection has closed upon, though the upstream may have done its work. Over
+     * HTTP/2 it is also how it goes on after a GOAWAY or a refused stream, which were not processed. */
+    if (transfer->connected && !transfer->idempotent && !transfer->slot.origin->multiplexes) {
+        stop(transfer, STREAMER_OUTCOME_CLOSED);
+        return CURL_PREREQFUNC_ABORT;
+    }
     transfer->connected = true;
     transfer->local_port = local_port;
     transfer->sent = transfer->last_activity = streamer_now();
@@ -427,6 +433,15 @@ static const char *set_callbacks(struct streamer_transfer *transfer, bool body_s
     return code == CURLE_OK ? NULL : curl_easy_strerror(code);
 }
 
+/* RFC 9110, section 9.2.2. */
+static bool is_idempotent(const char *method) {
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (strcmp(method, methods[i]) == 0) return true;
+    }
+    return false;
+}
+
 /* What libcurl refuses; NULL also when out of memory, which the handle's or the origin's absence tells. */
 static const char *prepare(struct streamer_transfer *transfer, const struct streamer_request *request) {
     transfer->origin = strdup(request->origin);
@@ -456,6 +471,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     transfer->references = 1;
     transfer->generation = streamer_fork_generation();
     transfer->timeouts = request->timeouts;
+    transfer->idempotent = is_idempotent(request->method);
     transfer->upload_left = request->body_streamed ? request->body_length : -1;
     transfer->memory = (struct streamer_request_memory){request->headers, request->addresses, request->names};
     transfer->guard = request->guard;
