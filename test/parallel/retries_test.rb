@@ -32,6 +32,16 @@ module RetriesTests
     assert_equal 1, asked
   end
 
+  # libcurl takes it for a connection that was closed while idle, which a request that may do harm must not rely on.
+  def test_a_post_is_not_sent_again_when_a_reused_connection_closes_upon_it
+    answers ->(exchange) { exchange.answer("warm") }, ->(exchange) { exchange.pause(0.05).close }
+    client = Streamer::Client.new(@server.url)
+    client.get("/").read
+    error = assert_raises(Streamer::ClosedError) { client.post("/", body: "pay") }
+    refute_predicate error, :delivered?
+    assert_equal [1, 1], @server.requests.map(&:connection)
+  end
+
   def test_refusals_are_tried_again_for_any_method
     answers status(429), status(503), status(500)
     assert_equal 200, @client.post("/", json: { a: 1 }).status

@@ -160,6 +160,20 @@ module ExchangeTests
     assert_equal [5, 1], [@upstream.requests.size, @upstream.connections]
   end
 
+  def test_what_a_server_says_on_an_idle_connection_is_no_answer
+    closing = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    unasked = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nunasked"
+    said = Thread::Queue.new
+    @upstream.on("/closing") { |exchange| said << exchange.answer("first").pause(0.05).raw(closing).close }
+    @upstream.on("/chatty") { |exchange| said << exchange.answer("first").pause(0.05).raw(unasked) }
+    %w[GET POST].product(%w[/closing /chatty]) do |method, path|
+      assert_equal "first", @client.request(method, path).read
+      said.pop
+      sleep 0.05 # until it has arrived
+      assert_equal [200, method], @client.request(method, "/echo").then { |answer| [answer.status, answer.json["method"]] }
+    end
+  end
+
   def test_two_clients_share_connections_to_an_origin
     collect(@client.get("/"))
     collect(Streamer::Client.new(@upstream.url).get("/"))

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "direct.h"
 #include "fork.h"
+#include "idle.h"
 #include "multi.h"
 
 /* What other threads want of the next turn. */
@@ -250,6 +251,11 @@ static int on_close_socket(void *context, curl_socket_t fd) {
     return streamer_fork_close(fd);
 }
 
+static bool is_reused(CURL *easy) {
+    long connects = 0;
+    return curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK && connects == 0;
+}
+
 /* The connection stands, new or reused, and the request is about to be sent. */
 static int on_connected(void *context, char *peer, char *local, int peer_port, int local_port) {
     (void)local, (void)peer_port;
@@ -257,6 +263,17 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
     /* A reused connection may be one that somebody else opened without the guard. */
     if (transfer->guard != NULL && !streamer_guard_allows_text(transfer->guard, peer)) {
         stop(transfer, STREAMER_OUTCOME_FORBIDDEN_ADDRESS);
+        return CURL_PREREQFUNC_ABORT;
+    }
+    /* Over HTTP/2 there is always something to say. */
+    if (!transfer->slot.origin->multiplexes && is_reused(transfer->easy) && !streamer_idle_is_silent(local_port)) {
+        transfer->starts_afresh = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    /* libcurl sends again what a reused connection has closed upon, though the upstream may have done its work. Over
+     * HTTP/2 it is also how it goes on after a GOAWAY or a refused stream, which were not processed. */
+    if (transfer->connected && !transfer->idempotent && !transfer->slot.origin->multiplexes) {
+        stop(transfer, STREAMER_OUTCOME_CLOSED);
         return CURL_PREREQFUNC_ABORT;
     }
     transfer->connected = true;
@@ -443,8 +460,22 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
     if (transfer->linked) streamer_transfer_release(transfer); /* the reactor's */
 }
 
+/* With a connection of its own. libcurl has closed the other one. */
+static bool start_afresh(struct streamer_transfer *transfer) {
+    transfer->starts_afresh = false;
+    transfer->detail[0] = '\0';
+    curl_multi_remove_handle(transfer->reactor->multi, transfer->easy);
+    curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+    transfer->added = curl_multi_add_handle(transfer->reactor->multi, transfer->easy) == CURLM_OK;
+    return transfer->added;
+}
+
 void streamer_transfer_completed(struct streamer_transfer *transfer, CURLcode code) {
+    if (transfer->starts_afresh && start_afresh(transfer)) return;
     transfer->completed = true;
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (transfer->connected) streamer_idle_note(transfer->local_port, fd);
     bool ours = transfer->failure != STREAMER_OUTCOME_OPEN;
     enum streamer_outcome outcome = ours ? transfer->failure : streamer_outcome_of(code);
     if (!ours && code == CURLE_COULDNT_CONNECT && transfer->guarded) outcome = STREAMER_OUTCOME_FORBIDDEN_ADDRESS;
@@ -488,6 +519,15 @@ static const char *set_callbacks(struct streamer_transfer *transfer, bool body_s
     return code == CURLE_OK ? NULL : curl_easy_strerror(code);
 }
 
+/* RFC 9110, section 9.2.2. */
+static bool is_idempotent(const char *method) {
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (strcmp(method, methods[i]) == 0) return true;
+    }
+    return false;
+}
+
 /* What libcurl refuses; NULL also when out of memory, which the handle's or the origin's absence tells. */
 static const char *prepare(struct streamer_transfer *transfer, const struct streamer_request *request) {
     transfer->origin = strdup(request->origin);
@@ -517,6 +557,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
     transfer->references = 1;
     transfer->generation = streamer_fork_generation();
     transfer->timeouts = request->timeouts;
+    transfer->idempotent = is_idempotent(request->method);
     transfer->upload_left = request->body_streamed ? request->body_length : -1;
     transfer->memory = (struct streamer_request_memory){request->headers, request->addresses, request->names};
     transfer->guard = request->guard;

@@ -116,6 +116,8 @@ struct streamer_transfer {
     struct streamer_transfer *changed_next;
     bool changed;
     bool linked, added, completed; /* known to the reactor, to libcurl, and done by it */
+    bool idempotent;
+    bool starts_afresh; /* the connection that it got is not to be used */
     bool connected;
     int local_port; /* of the connection, which it tells from others to the same origin */
     bool guarded;   /* an address was refused */
