@@ -19,6 +19,20 @@ class RelayEventsTest < ActionDispatch::IntegrationTest
     get "/relays/show", params: { upstream: @upstream.url("/"), note: name }.merge(parameters)
   end
 
+  # The application's answer as Puma gets it: yields Puma's socket, the body, and the browser's end.
+  def with_socket(**parameters)
+    browser, server = UNIXSocket.pair
+    query = URI.encode_www_form({ upstream: @upstream.url("/"), note: name }.merge(parameters))
+    _, _, body = RailsApp::Application.call(Rack::MockRequest.env_for("/relays/show?#{query}", "puma.socket" => server))
+    yield server, body, browser
+  ensure
+    browser&.close
+  end
+
+  def results
+    RailsApp::NOTES.of(name).select { |note| note["what"] == "result" }.map { |note| note.values_at("status", "reason") }
+  end
+
   def events = Streamer::Decoder.new.feed(response.body)
   def result = RailsApp::NOTES.of(name).find { |note| note["what"] == "result" }
 
@@ -38,16 +52,48 @@ class RelayEventsTest < ActionDispatch::IntegrationTest
   end
 
   def test_row_65_a_socket_that_cannot_be_taken_over_is_a_result_too
-    browser, server = UNIXSocket.pair
-    env = Rack::MockRequest.env_for("/relays/show?#{URI.encode_www_form(upstream: @upstream.url("/"), note: name)}", "puma.socket" => server)
-    _, _, body = RailsApp::Application.call(env)
-    server.close
-    body.call(server)
+    with_socket do |server, body|
+      server.close
+      body.call(server)
+      body.close
+    end
 
-    assert_equal %w[failed internal IOError], result.values_at("status", "reason", "error")
+    assert_equal [%w[failed internal]], results
+    assert_equal "IOError", result["error"]
     assert_empty @upstream.requests
-  ensure
-    browser&.close
+  end
+
+  def test_a_browser_that_left_before_the_head_was_sent_is_a_result_too
+    with_socket do |server, body|
+      server.close
+      body.close # as Puma does, which does not call it then
+      body.close
+    end
+
+    assert_equal [%w[cancelled cancelled]], results
+    assert_empty @upstream.requests
+  end
+
+  def test_a_body_that_was_called_and_closed_is_one_result
+    with_socket do |server, body|
+      body.call(server)
+      body.close
+      RailsApp::NOTES.wait(name, "result")
+    end
+
+    assert_equal [["completed", nil]], results
+  end
+
+  def test_a_browser_that_left_before_the_first_byte_is_outlived_too
+    with_socket(on_disconnect: "continue") do |server, body, browser|
+      browser.close
+      body.call(server)
+      body.close
+      RailsApp::NOTES.wait(name, "result")
+    end
+
+    assert_equal [["completed", nil]], results
+    assert_equal "t0 t1 t2 ", result["text"]
   end
 
   def test_wrong_options_are_refused_before_anything_is_sent

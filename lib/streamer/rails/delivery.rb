@@ -81,9 +81,13 @@ module Streamer
         @sink = sink
       end
 
+      # Rails calls it when the server closes the body, also where the browser had left before it could be called.
+      def abort = @called || @action.abandon
+
       private
 
       def run(stream)
+        @called = true
         Sealed.seal(@request)
         sink = @sink.call(stream)
       rescue SystemCallError, IOError => error # out of descriptors, say
