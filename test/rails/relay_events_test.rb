@@ -20,10 +20,10 @@ class RelayEventsTest < ActionDispatch::IntegrationTest
   end
 
   # The application's answer as Puma gets it: yields Puma's socket, the body, and the browser's end.
-  def with_socket(**parameters)
+  def with_socket(env = {}, query: {})
     browser, server = UNIXSocket.pair
-    query = URI.encode_www_form({ upstream: @upstream.url("/"), note: name }.merge(parameters))
-    _, _, body = RailsApp::Application.call(Rack::MockRequest.env_for("/relays/show?#{query}", "puma.socket" => server))
+    query = URI.encode_www_form({ upstream: @upstream.url("/"), note: name }.merge(query))
+    _, _, body = RailsApp::Application.call(Rack::MockRequest.env_for("/relays/show?#{query}", env.merge("puma.socket" => server)))
     yield server, body, browser
   ensure
     browser&.close
@@ -64,14 +64,22 @@ class RelayEventsTest < ActionDispatch::IntegrationTest
   end
 
   def test_a_browser_that_left_before_the_head_was_sent_is_a_result_too
-    with_socket do |server, body|
+    finished = []
+    with_socket({ "rack.response_finished" => finished }) do |server, body|
       server.close
       body.close # as Puma does, which does not call it then
-      body.close
+      finished.each { |callback| callback.call({}, 200, {}, nil) }
     end
 
     assert_equal [%w[cancelled cancelled]], results
     assert_empty @upstream.requests
+  end
+
+  def test_a_server_that_says_only_that_the_response_is_over_is_believed
+    finished = []
+    with_socket({ "rack.response_finished" => finished }) { finished.each { |callback| callback.call({}, nil, nil, IOError.new) } } # as Falcon
+
+    assert_equal [%w[cancelled cancelled]], results
   end
 
   def test_a_body_that_was_called_and_closed_is_one_result
@@ -85,7 +93,7 @@ class RelayEventsTest < ActionDispatch::IntegrationTest
   end
 
   def test_a_browser_that_left_before_the_first_byte_is_outlived_too
-    with_socket(on_disconnect: "continue") do |server, body, browser|
+    with_socket(query: { on_disconnect: "continue" }) do |server, body, browser|
       browser.close
       body.call(server)
       body.close
