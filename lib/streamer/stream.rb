@@ -29,7 +29,7 @@ module Streamer
       end
       return unless paused
 
-      @failure = CancelledError.new("the stream was stopped").concerning(@request.to_s)
+      give_up
       Callbacks.close(self)
     end
 
@@ -70,7 +70,7 @@ module Streamer
       return unless following
 
       LOCK.synchronize do
-        next if @stop_reason
+        next give_up if @stop_reason
 
         @attempts += 1
         @pause = wait
@@ -116,10 +116,10 @@ module Streamer
       outcome ? @passage&.judge(outcome) : @passage&.leave
     end
 
-    # False when it was stopped meanwhile, or a circuit is open.
+    # Falsy when it was stopped meanwhile, or a circuit is open.
     def go_on(request)
       LOCK.synchronize do
-        next false if @stop_reason
+        next give_up if @stop_reason
 
         @elapsed += @relay.measures[:duration]
         @request = request
@@ -129,6 +129,12 @@ module Streamer
     rescue CircuitOpenError => error
       @failure = error
       false
+    end
+
+    # It was stopped where another request would have followed. Returns nil.
+    def give_up
+      @failure = CancelledError.new("the stream was stopped").concerning(@request.to_s)
+      nil
     end
 
     def result

@@ -83,6 +83,24 @@ class StreamsTest < Minitest::Test
     assert_empty job.told
   end
 
+  # While the thread of the callbacks is busy elsewhere, an answer that is not the last one waits for it.
+  def test_stopped_behind_a_redirect_or_a_refusal_it_is_stopped_and_has_not_failed
+    answers = { "/moved" => ->(exchange) { exchange.redirect("/") }, "/busy" => ->(exchange) { exchange.answer("", status: 503) } }
+    answers.each do |path, answer|
+      @upstream.on(path, &answer)
+      job = Job.new
+      stream, = stream(job, @upstream.url(path), retries: 2)
+      stream.relay.start.wait
+      stream.stop(:stopped)
+
+      assert_nil stream.redirect
+      assert_nil stream.pause
+      Streamer::Callbacks.close(stream)
+      assert_equal [:cancelled, :stopped], take(job).then { |result| [result.status, result.reason] }
+    end
+    assert_equal answers.keys, @upstream.requests.map(&:path)
+  end
+
   def test_a_callback_that_raises_whatever_it_is_is_reported_and_harms_nobody
     [RuntimeError, NotImplementedError, SystemExit].each do |type|
       job = Job.new(on_finish: -> { raise type, "a callback's own" })
@@ -207,12 +225,12 @@ class StreamsTest < Minitest::Test
   end
 
   # A stream whose request is sent, and the browser's end of it.
-  def stream(job, url)
+  def stream(job, url, **options)
     browser, server = UNIXSocket.pair
     @browsers << browser
     client = Streamer::ClientSocket.new(server, chunked: false, heartbeat: nil)
     server.close
-    [Streamer::Stream.new(client, Streamer::Request.new("GET", url), job), browser]
+    [Streamer::Stream.new(client, Streamer::Request.new("GET", url, **options), job), browser]
   end
 
   # What was reported to the application while the block ran and until its streams were gone.

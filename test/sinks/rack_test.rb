@@ -117,6 +117,18 @@ class RackSinkTest < Minitest::Test
     assert writer.join(1), "an empty queue did not let it go"
   end
 
+  def test_a_browser_that_takes_a_large_write_slowly_is_still_there
+    stream = Queued.new
+    high = Streamer::Sinks::Rack::HIGH_WATER
+    now = -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }
+    taken = now.call
+    stream.define_singleton_method(:write) { |bytes| super(bytes).tap { taken = now.call + (0.1 * bytes.bytesize / high) } }
+    stream.define_singleton_method(:ready?) { now.call < taken }
+    Streamer::Sinks::Rack.new(stream, heartbeat: nil, write_timeout: 0.5).write("x" * (high * 10))
+
+    assert_equal high * 10, stream.written.bytesize
+  end
+
   def test_a_queue_that_is_never_taken_means_a_slow_browser
     stream = Queued.new
     stream.ready = true

@@ -35,6 +35,22 @@ class SocketSinkTest < Minitest::Test
     assert_equal "data: 1\n\n", received
   end
 
+  # A slow reader's: what the kernel has not sent yet when the socket is closed is lost with a reset.
+  def test_what_the_browser_sent_behind_its_request_does_not_cut_the_stream
+    server = TCPServer.new("127.0.0.1", 0)
+    browser = Socket.new(:INET, :STREAM)
+    browser.setsockopt(:SOCKET, :RCVBUF, 4096)
+    browser.connect(server.local_address)
+    @server = server.accept
+    browser.write("GET /next HTTP/1.1\r\n\r\n")
+    open_sink(chunked: false).write("x" * 30_000)
+    @sink.close
+
+    assert_equal 30_000, browser.read.bytesize
+  ensure
+    [browser, server].compact.each(&:close)
+  end
+
   def test_the_servers_descriptor_is_given_up
     open_sink
 

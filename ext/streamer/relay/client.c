@@ -182,8 +182,17 @@ static void unwatch(struct streamer_client *client) {
     streamer_timers_cancel(streamer_reactor_timers(client->reactor), &client->timer);
 }
 
+/* What the browser sent behind its request, a pipelined one say. To close with unread bytes is a reset, which takes
+ * what is still on its way to the browser with it (RFC 9112, section 9.6). */
+static void discard_input(int fd) {
+    char bytes[4096];
+    for (int i = 0; i < 64 && recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; i++) {
+    }
+}
+
 static void shut(struct streamer_client *client) {
     unwatch(client);
+    discard_input(client->fd);
     lock(client);
     streamer_fork_close(client->fd);
     client->fd = -1;

@@ -28,6 +28,9 @@ module Streamer
     # Instead of run, where there is nothing to write to.
     def refuse(error) = @failure.report(error)
 
+    # Where the server never calls the body.
+    def abandon; end
+
     private
 
     def stream(sink)

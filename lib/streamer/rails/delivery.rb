@@ -68,6 +68,7 @@ module Streamer
 
     def deliver(action)
       body = body_for(action)
+      @env["rack.response_finished"]&.push(->(*) { body.abort })
       @controller.response_body = body
       # Rails before 8.1 takes whatever an action answers with for an enumerable, and wraps it.
       @response.instance_variable_set(:@stream, body) unless @response.stream.equal?(body)
@@ -81,9 +82,19 @@ module Streamer
         @sink = sink
       end
 
+      # When the server is done with the answer: one whose body it never called, because the browser had left before the head was sent,
+      # ends here. Rails calls it when the server closes the body, as Puma does; Falcon calls only rack.response_finished.
+      def abort
+        return if @called
+
+        @called = true
+        @action.abandon
+      end
+
       private
 
       def run(stream)
+        @called = true
         Sealed.seal(@request)
         sink = @sink.call(stream)
       rescue SystemCallError, IOError => error # out of descriptors, say

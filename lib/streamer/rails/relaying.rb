@@ -75,7 +75,7 @@ module Streamer
     def run(sink)
       Sinks::Connections.release
       begin
-        sink.write(@opening)
+        write_opening(sink)
         notify("start")
         detached = sink.detach { |client| detach(client) }
         relay_inline(sink) unless detached
@@ -89,6 +89,12 @@ module Streamer
     # Instead of run, where there is nothing to write to.
     def refuse(error) = finish(Result.new(key: key, error: error))
 
+    # Where the server never calls the body.
+    def abandon
+      finish(Result.new(key: key, error: CancelledError.new("the server ended the request")))
+      Sinks::Connections.release
+    end
+
     # Once, however it ended.
     def finish(result)
       @over = true
@@ -98,6 +104,13 @@ module Streamer
     end
 
     private
+
+    # Who outlives the browser does so from the first byte.
+    def write_opening(sink)
+      sink.write(@opening)
+    rescue ClientDisconnected
+      raise unless outlives_browser?
+    end
 
     # Runs somebody's code as if it were the request's. What it raises is its own.
     def safely(&callback)

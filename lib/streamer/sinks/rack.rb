@@ -8,7 +8,7 @@ module Streamer
     # else with `write` and `close`.
     class Rack < Base
       # Falcon's HTTP/1 stream is a queue without an end: bytes that may lie in it before a write waits. After write_timeout
-      # seconds of waiting the browser counts as gone.
+      # seconds of waiting the browser counts as gone. More at once goes in pieces, so that the time is that of a piece.
       HIGH_WATER = 64 * 1024
 
       def initialize(stream, heartbeat:, write_timeout: 30)
@@ -22,9 +22,18 @@ module Streamer
       private
 
       def deliver(bytes)
+        return hand_over(bytes) unless @queue
+
+        0.step(bytes.bytesize - 1, HIGH_WATER) do |offset|
+          piece = bytes.byteslice(offset, HIGH_WATER)
+          hand_over(piece)
+          wait_until_taken(piece.bytesize)
+        end
+      end
+
+      def hand_over(bytes)
         @stream.write(bytes)
         @stream.flush if @stream.respond_to?(:flush)
-        wait_until_taken(bytes.bytesize) if @queue
       end
 
       def finish = @stream.close
