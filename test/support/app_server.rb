@@ -24,8 +24,8 @@ require_relative "sse_client"
 class AppServer
   ROOT = File.expand_path("../..", __dir__)
   APP = File.expand_path("rails_app.ru", __dir__)
-  READY_SECONDS = 40
-  STOP_SECONDS = 8
+  READY_SECONDS = 120
+  STOP_SECONDS = 20
 
   Late = Class.new(StandardError)
 
@@ -52,7 +52,7 @@ class AppServer
   end
 
   def get(path, headers = {})
-    options = { open_timeout: 5, read_timeout: 5, use_ssl: tls?, verify_mode: OpenSSL::SSL::VERIFY_NONE }
+    options = { open_timeout: 20, read_timeout: 20, use_ssl: tls?, verify_mode: OpenSSL::SSL::VERIFY_NONE }
     Net::HTTP.start("127.0.0.1", @port, options) { |http| http.get(path, headers) }
   end
 
