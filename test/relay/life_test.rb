@@ -149,7 +149,7 @@ class LifeTest < Minitest::Test
   end
 
   def test_row_37_falcon_tells_its_browsers_at_sigint
-    server(:falcon, config: nil, drain: 0.5)
+    server(:falcon, config: nil, drain: 0.5, graceful: 20)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
     server.signal(:INT)
@@ -167,7 +167,7 @@ class LifeTest < Minitest::Test
 
   # Falcon stops what sends an HTTP/2 stream's body together with its event loop.
   def test_row_37_falcon_cuts_streams_over_http_2_and_ends_each_once
-    server(:falcon, config: nil, drain: 0.5)
+    server(:falcon, config: nil, drain: 0.5, graceful: 20)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     HTTP2Client.open(server.port) do |client|
       response = client.get("/relays/show?#{URI.encode_www_form(upstream: @upstream.url("/"), note: name)}")
@@ -187,7 +187,7 @@ class LifeTest < Minitest::Test
   end
 
   def test_row_37_a_stream_that_finishes_in_falcons_time_is_complete
-    server(:falcon, config: nil, drain: 20)
+    server(:falcon, config: nil, drain: 20, graceful: 20)
     @upstream.on("/", &held)
     client = relay.tap(&:next_event)
     server.signal(:INT)
@@ -200,7 +200,7 @@ class LifeTest < Minitest::Test
 
   # A newer Falcon takes it for SIGINT; an older one ends its connections before anybody's code is asked.
   def test_row_37_falcon_at_sigterm_ends_each_stream_once
-    server(:falcon, config: nil, drain: 0.5)
+    server(:falcon, config: nil, drain: 0.5, graceful: 20)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
     server.signal(:TERM)
