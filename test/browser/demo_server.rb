@@ -13,8 +13,8 @@ require "tmpdir"
 #   demo.upstream_log                    # what the upstream printed
 class DemoServer
   ROOT = File.expand_path("../..", __dir__)
-  READY_SECONDS = 40
-  STOP_SECONDS = 5
+  READY_SECONDS = 120
+  STOP_SECONDS = 20
 
   Late = Class.new(StandardError)
 

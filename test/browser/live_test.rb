@@ -33,20 +33,18 @@ class BrowserLiveTest < Minitest::Test
   end
 
   def test_each_event_is_there_before_the_next_is_written
-    read("/streams/events?count=10&every=0.1")
-    moments = @page.streams.last.events.map(&:at)
+    read("/streams/events?count=20&every=0.1")
 
-    moments.each_cons(2) { |first, second| assert_operator second - first, :>, 0.04, moments.inspect }
+    assert_one_by_one @page.streams.last.events.map(&:at)
   end
 
   def test_sse_under_action_controller_live_arrives_the_same_way
-    events = read("/live/sse?count=10&every=0.1")
-    moments = @page.streams.last.events.first(10).map(&:at)
+    events = read("/live/sse?count=20&every=0.1")
 
-    assert_equal ["token"] * 10 + ["text"], events.map(&:type)
-    assert_equal [*"0".."9", "9"], events.map(&:id)
+    assert_equal ["token"] * 20 + ["text"], events.map(&:type)
+    assert_equal [*"0".."19", "19"], events.map(&:id)
     assert_equal "a\nb\nc\nd", events.last.data
-    moments.each_cons(2) { |first, second| assert_operator second - first, :>, 0.04, moments.inspect }
+    assert_one_by_one @page.streams.last.events.first(20).map(&:at)
     assert_equal "finished", @page.streams.last.outcome
   end
 
@@ -70,6 +68,13 @@ class BrowserLiveTest < Minitest::Test
   end
 
   private
+
+  # Two thirds of them at least: what a busy machine holds up comes together with the next. A cork of 200 ms would do that to half.
+  def assert_one_by_one(moments)
+    gaps = moments.each_cons(2).map { |first, second| second - first }.sort
+
+    assert_operator gaps[gaps.size / 3], :>, 0.04, moments.inspect
+  end
 
   def read(path) = @page.read([[path, TYPES]]).first
 end

@@ -16,8 +16,9 @@ module AddressesTests
   end
 
   def test_it_holds_for_that_request_alone
-    url = "http://service.invalid:#{@port}/"
-    Streamer.get(url, resolve: { "service.invalid:#{@port}" => "127.0.0.1" }).read
+    name = "#{"a" * 64}.invalid" # a label too long, which needs no name server to be refused
+    url = "http://#{name}:#{@port}/"
+    Streamer.get(url, resolve: { "#{name}:#{@port}" => "127.0.0.1" }).read
     assert_raises(Streamer::ResolveError) { Streamer.get(url) }
     other = upstream(&:echo)
     moved = { "127.0.0.1:#{@port}" => "127.0.0.2" }
@@ -58,7 +59,7 @@ module AddressesTests
 
     silent = full_queue("::1", @port)
     took = seconds { assert_equal 200, get_by("::1", "127.0.0.1").status }
-    assert_operator took, :<, 2
+    assert_operator took, :<, 5
     assert_raises(Streamer::ConnectTimeout) { get_by("::1", timeouts: { connect: 0.3 }) }
   ensure
     silent&.each(&:close)
@@ -67,7 +68,7 @@ module AddressesTests
   # Of one family they are asked one after the other.
   def test_a_silent_address_leaves_the_next_its_part_of_the_connect_timeout
     silent = full_queue("127.0.0.2", @port)
-    assert_equal 200, get_by("127.0.0.2", "127.0.0.1", timeouts: { connect: 2 }).status
+    assert_equal 200, get_by("127.0.0.2", "127.0.0.1", timeouts: { connect: 4 }).status
     assert_raises(Streamer::ConnectTimeout) { get_by("127.0.0.2", timeouts: { connect: 0.3 }) }
   ensure
     silent&.each(&:close)

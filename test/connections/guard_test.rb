@@ -23,8 +23,7 @@ module GuardTests
   # As a name that resolves to it does.
   def test_what_is_not_public_is_refused_before_a_packet_is_sent
     %w[10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 224.0.0.1 fc00::1 fe80::1 ::ffff:10.0.0.1].each do |address|
-      took = seconds { assert_forbidden("http://name.invalid/", resolve: { "name.invalid:80" => address }) }
-      assert_operator took, :<, 2
+      assert_forbidden("http://name.invalid/", resolve: { "name.invalid:80" => address }, timeouts: { connect: 20 })
     end
   end
 

@@ -12,7 +12,7 @@ module HTTP2Tests
     @upstream = upstream { |exchange| exchange.openai(tokens: 3) }
     @upstream.on("/stalled") { |exchange| exchange.head.chunk("data: a\n\n").stall }
     @upstream.on("/paced") { |exchange| exchange.head.tap { 200.times { exchange.chunk("data: a\n\n").pause(0.05) } }.finish }
-    @upstream.on("/reset") { |exchange| exchange.head.chunk("data: a\n\n").pause(0.1).reset }
+    @upstream.on("/reset") { |exchange| exchange.head.chunk("data: a\n\n").tap { sleep 0.002 until @seen }.reset }
     @upstream.on("/large") { |exchange| exchange.head.tap { 2000.times { exchange.chunk("data: #{"x" * 8000}\n\n") } }.finish }
   end
 
@@ -59,7 +59,7 @@ module HTTP2Tests
     3.times do
       @client.get("/stalled").each_event { break }
       assert @upstream.requests.last.wait_gone, "the upstream never saw the client leave"
-      assert_raises(Streamer::IdleTimeout) { @client.get("/stalled", timeouts: { idle: 0.1 }).each_event { |event| event } }
+      assert_raises(Streamer::IdleTimeout) { @client.get("/stalled", timeouts: { idle: 0.5 }).each_event { |event| event } }
       assert @upstream.requests.last.wait_gone, "the upstream never saw the client leave"
     end
   end
@@ -68,7 +68,7 @@ module HTTP2Tests
   def test_a_stream_that_is_reset_leaves_the_others
     front
     held = @client.get("/paced")
-    error = assert_raises(Streamer::ClosedError) { @client.get("/reset").each_event { |event| event } }
+    error = assert_raises(Streamer::ClosedError) { @client.get("/reset").each_event { @seen = true } }
     assert_equal 1, error.delivered
     assert_equal connections([held]), connections([@client.get("/").tap(&:read)])
     held.cancel
@@ -78,7 +78,7 @@ module HTTP2Tests
     front
     slow = @client.get("/large")
     sleep 0.2
-    8.times { assert_equal 4, @client.get("/", timeouts: { total: 10 }).each_event.count }
+    8.times { assert_equal 4, @client.get("/", timeouts: { total: 60 }).each_event.count }
     assert_equal 2000, slow.each_event.count
   end
 
@@ -100,9 +100,10 @@ module HTTP2Tests
   def test_a_server_that_ends_ends_its_streams
     front
     response = @client.get("/stalled")
-    reader = beside { response.each_event { |event| event } }
-    other = beside { @client.get("/stalled").each_event { |event| event } }
-    sleep 0.3
+    seen = []
+    reader = beside { response.each_event { |event| seen << event } }
+    other = beside { @client.get("/stalled").each_event { |event| seen << event } }
+    wait_until { seen.size == 2 }
     stop_front
     [reader, other].each { |stream| assert_equal 1, assert_raises(Streamer::ClosedError) { stream.value }.delivered }
     assert_raises(Streamer::ConnectError) { @client.get("/") }

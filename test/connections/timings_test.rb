@@ -10,9 +10,9 @@ module TimingsTests
   def setup
     @upstream = upstream { |exchange| exchange.openai(tokens: 3) }
     @upstream.on("/paced") do |exchange|
-      exchange.pause(0.2).head.pause(0.2).chunk("data: {\"a\":\"\"}\n\n").pause(0.2)
+      exchange.pause(0.2).head.pause(0.5).chunk("data: {\"a\":\"\"}\n\n").pause(0.5)
       9.times { exchange.chunk("data: {\"a\":\"x\"}\n\n").pause(0.02) }
-      exchange.pause(0.4).chunk("data: {\"a\":\"y\"}\n\n").finish
+      exchange.pause(0.6).chunk("data: {\"a\":\"y\"}\n\n").finish
     end
     @upstream.on("/stalled") { |exchange| exchange.head.chunk("data: {\"a\":\"x\"}\n\n").stall }
     @client = Streamer::Client.new(@upstream.url)
@@ -26,7 +26,7 @@ module TimingsTests
     assert_operator timings[:bytes], :>, 300
     steps = timings.values_at(:dns, :connect, :first_byte, :total)
     assert_equal steps.sort, steps
-    assert_operator timings[:queue], :<, 1
+    assert_operator timings[:queue], :<, 10
   end
 
   def test_a_connection_that_was_kept
@@ -50,7 +50,7 @@ module TimingsTests
       assert_operator timings[:first_event], :>=, timings[:first_byte] + 0.1
       assert_operator timings[:first_text], :>=, timings[:first_event] + 0.1
       assert_operator timings[:gap_max], :>=, 0.3
-      assert_operator timings[:gap_max], :<, 2
+      assert_operator timings[:gap_max], :<, 20
       assert_operator timings[:gap_p95], :<=, timings[:gap_max]
       assert_operator timings[:total], :>, timings[:first_text] + 0.3
     end
@@ -87,7 +87,7 @@ module TimingsTests
   end
 
   def test_one_that_timed_out
-    error = assert_raises(Streamer::IdleTimeout) { @client.get("/stalled", timeouts: { idle: 0.2 }).each_event { |event| event } }
+    error = assert_raises(Streamer::IdleTimeout) { @client.get("/stalled", timeouts: { idle: 0.6 }).each_event { |event| event } }
     assert_equal :idle_timeout, error.timings[:outcome]
     assert_operator error.timings[:total], :>, 0.15 # timers go by milliseconds, timings by less
     assert_operator error.timings[:first_event], :<, error.timings[:total]
@@ -96,10 +96,11 @@ module TimingsTests
   def test_one_that_failed
     error = assert_raises(Streamer::ConnectError) { Streamer.get(Upstream.refused_url) }
     assert_equal [:connect_failed, nil, nil], error.timings.values_at(:outcome, :first_byte, :address)
-    error = assert_raises(Streamer::ResolveError) { Streamer.get("http://name.invalid/") }
+    error = assert_raises(Streamer::ResolveError) { Streamer.get("http://#{"a" * 64}.invalid/") } # no name server is asked
     assert_equal [:resolve_failed, nil, nil], error.timings.values_at(:outcome, :connect, :address)
-    @upstream.on("/cut") { |exchange| exchange.head.chunk("data: a\n\n").reset }
-    error = assert_raises(Streamer::ClosedError) { @client.get("/cut").each_event { |event| event } }
+    seen = []
+    @upstream.on("/cut") { |exchange| exchange.head.chunk("data: a\n\n").tap { sleep 0.002 until seen.any? }.reset }
+    error = assert_raises(Streamer::ClosedError) { @client.get("/cut").each_event { |event| seen << event } }
     assert_equal :closed, error.timings[:outcome]
     assert_operator error.timings[:bytes], :>, 0
   end
@@ -132,10 +133,10 @@ class TimingsOnThreadsTest < Minitest::Test
   # while no fiber waits.)
   def test_a_slow_block_does_not_count
     response = @client.get("/")
-    sleep 0.8
+    sleep 3
     response.each_event { sleep 0.2 }
-    assert_operator response.timings[:first_event], :<, 0.7
-    assert_operator response.timings[:gap_max] || 0, :<, 0.7
+    assert_operator response.timings[:first_event], :<, 2.5
+    assert_operator response.timings[:gap_max] || 0, :<, 2.5
   end
 end
 

@@ -13,7 +13,7 @@ require "tmpdir"
 # and asked for a stream over HTTP.
 class InstallTest < Minitest::Test
   ROOT = File.expand_path("../..", __dir__)
-  BOOT_SECONDS = 30
+  BOOT_SECONDS = 120
 
   CONTROLLER = <<~RUBY
     class StreamsController < ApplicationController

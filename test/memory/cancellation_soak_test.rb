@@ -21,10 +21,10 @@ class CancellationSoakTest < Minitest::Test
   STAGES = { resolving: 0.006, connecting: 0.02, handshake: 0.008, stalled_handshake: 0.02, head: 0.03, body: 0.03, paused: 0.04,
              draining: 0.03 }.freeze
 
-  # A hang would be seconds; the limit is for machines that have other things to do. What was measured is printed.
-  HANG = 1.0
+  # A hang would last until a timeout of a minute; the limit is for machines that have other things to do. What was measured is printed.
+  HANG = 10.0
 
-  def patience = 60 + (POINTS / 5)
+  def patience = 300 + POINTS
 
   def setup
     skip "reads /proc" unless File.directory?("/proc/self/fd")
@@ -76,7 +76,7 @@ class CancellationSoakTest < Minitest::Test
       @lags.clear
       before = state
       undisturbed { points(POINTS, ways) }
-      after = state
+      after = settled(before)
       assert_empty @wrong
       assert_operator after[:descriptors], :<=, before[:descriptors] + 8, "descriptors: #{before} #{after}"
       assert_operator after[:threads], :<=, before[:threads] + 8, "threads: #{before} #{after}" # Ruby keeps some for reuse
@@ -222,6 +222,14 @@ class CancellationSoakTest < Minitest::Test
     assert_raises(Streamer::CancelledError) { reader.value }
     assert_operator counted.size, :>, 10
     assert_equal Array.new(counted.size) { |count| "7 #{count}" }, counted
+  end
+
+  # The state, once what is about to end has ended: a name server may take its time for somebody who has left.
+  def settled(before)
+    deadline = now + 30
+    after = state
+    after = state while after.any? { |what, count| count > before[what] + 8 } && now < deadline
+    after
   end
 
   def state

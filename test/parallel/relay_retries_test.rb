@@ -48,7 +48,7 @@ module RelayRetriesTests
   end
 
   def test_nothing_is_sent_for_a_browser_that_has_left
-    refuse(status: 503, times: 9, "retry-after": 2)
+    refuse(status: 503, times: 9, "retry-after": 20)
     client = relay(retries: 3, heartbeat: 0.1)
     @upstream.wait_request
     sleep 0.1

@@ -90,11 +90,11 @@ module RetriesTests
   def test_a_post_that_takes_too_long_is_not_sent_again_and_a_get_is
     slow = ->(exchange) { exchange.stall }
     answers slow
-    assert_raises(Streamer::FirstEventTimeout) { @client.post("/", body: "x", timeouts: { first_event: 0.2 }) }
+    assert_raises(Streamer::FirstEventTimeout) { @client.post("/", body: "x", timeouts: { first_event: 0.6 }) }
     assert_equal 1, asked
     @answers.clear
     answers slow
-    assert_equal 200, @client.get("/", timeouts: { first_event: 0.2 }).status
+    assert_equal 200, @client.get("/", timeouts: { first_event: 0.6 }).status
   end
 
   def test_nobody_listening_is_tried_again_and_then_raised
@@ -110,15 +110,15 @@ module RetriesTests
 
   def test_a_retry_after_that_is_too_long_is_not_waited
     answers status(429, "retry-after": "3600")
-    assert_operator seconds { assert_equal 429, @client.get("/").status }, :<, 5
+    assert_operator seconds { assert_equal 429, @client.get("/").status }, :<, 60
     assert_equal 1, asked
   end
 
   def test_the_total_timeout_spans_all_attempts
-    answers(*Array.new(9) { status(503, "retry-after": "0.4") })
-    client = Streamer::Client.new(@server.url, retries: 9, timeouts: { total: 1 })
+    answers(*Array.new(9) { status(503, "retry-after": "0.8") })
+    client = Streamer::Client.new(@server.url, retries: 9, timeouts: { total: 2.2 })
     took = seconds { assert_equal 503, client.get("/").status }
-    assert_operator took, :<, 1.5
+    assert_operator took, :<, 5
     assert_operator asked, :<=, 3
   end
 
@@ -197,19 +197,19 @@ module RetriesTests
   end
 
   def test_branches_of_a_merge_wait_side_by_side
-    answers(*Array.new(5) { status(503, "retry-after": "0.5") })
+    answers(*Array.new(5) { status(503, "retry-after": "2") })
     took = seconds { assert_equal 5, Streamer.gather((0...5).to_h { |number| [number, @client.get_request("/")] }).size }
-    assert_operator took, :>=, 0.5
-    assert_operator took, :<, 2.4
+    assert_operator took, :>=, 2
+    assert_operator took, :<, 9
   end
 
   def test_a_merge_that_is_left_while_a_branch_waits_leaves_nothing
     answers status(503, "retry-after": "30")
-    @server.on("/quick") { |exchange| exchange.pause(0.3).json({}) }
+    @server.on("/quick") { |exchange| @server.wait_request(2) && exchange.json({}) }
     took = seconds do
       Streamer.merge(waiting: @client.get_request("/"), quick: @client.get_request("/quick")) { |name, _| break assert_equal(:quick, name) }
     end
-    assert_operator took, :<, 5
+    assert_operator took, :<, 20
     assert_equal 2, asked
   end
 
@@ -239,19 +239,21 @@ module RetriesTests
 
   def test_one_probe_is_let_through_and_closes_it_or_opens_it_again
     states = []
-    circuit = Streamer::Circuit.new(failures: 1, cooldown: 0.3)
+    circuit = Streamer::Circuit.new(failures: 1, cooldown: 1)
+    release = Thread::Queue.new
     client = Streamer::Client.new(@server.url, circuit: circuit)
-    held = ->(exchange) { exchange.pause(0.4).json({}, status: 500) }
+    held = ->(exchange) { release.pop && exchange.json({}, status: 500) }
     answers status(500), held
     with_notifications(->(_, payload) { states << payload[:state] }) do
       client.get("/")
-      sleep 0.4
+      sleep 1.1
       probe = beside { client.get("/").status }
       @server.wait_request(2)
       assert_raises(Streamer::CircuitOpenError) { client.get("/") }
+      release << true
       assert_equal 500, probe.value
       assert_raises(Streamer::CircuitOpenError) { client.get("/") }
-      sleep 0.4
+      sleep 1.1
       assert_equal 200, client.get("/").status
     end
     assert_equal :closed, circuit.state(@server.url)
@@ -309,12 +311,12 @@ class RetriesOnThreadsTest < Minitest::Test
 
   def test_retry_after_is_waited_until_a_date
     answers status(503, "retry-after": (Time.now + 2).httpdate)
-    assert_operator seconds { assert_equal 200, @client.get("/").status }, :>=, 0.9
+    assert_operator seconds { assert_equal 200, @client.get("/").status }, :>=, 0.5
   end
 
   def test_a_timeout_or_a_kill_ends_the_wait_between_two_attempts
     answers status(429, "retry-after": "30"), status(429, "retry-after": "30")
-    assert_raises(Timeout::Error) { Timeout.timeout(0.3) { @client.get("/") } }
+    assert_raises(Timeout::Error) { Timeout.timeout(0.6) { @client.get("/") } }
     thread = Thread.new { @client.get("/") }
     @server.wait_request(2)
     assert_operator seconds { thread.kill.join }, :<, 5
@@ -332,7 +334,7 @@ class RetriesInAsyncTest < Minitest::Test
 
   def test_a_stopped_task_or_its_timeout_ends_the_wait_between_two_attempts
     answers status(429, "retry-after": "30"), status(429, "retry-after": "30")
-    assert_raises(Async::TimeoutError) { Async::Task.current.with_timeout(0.3) { @client.get("/") } }
+    assert_raises(Async::TimeoutError) { Async::Task.current.with_timeout(0.6) { @client.get("/") } }
     task = Async { @client.get("/") }
     @server.wait_request(2)
     assert_operator seconds { task.stop }, :<, 5

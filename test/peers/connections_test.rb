@@ -32,7 +32,7 @@ module ConnectionPeersTests
     server = upstream { |exchange| exchange.head.chunk(Upstream.token(0)).chunk("data: [DONE]\n\n").pause(0.02).finish }
     3.times do
       relay(server)
-      sleep 0.1
+      sleep 0.5
     end
 
     assert_equal 1, server.connections

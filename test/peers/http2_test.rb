@@ -66,7 +66,7 @@ module HTTP2PeersTests
   end
 
   def resets
-    deadline = now + 2
+    deadline = now + 20
     sleep 0.01 while @upstream.resets.empty? && now < deadline
     @upstream.resets
   end

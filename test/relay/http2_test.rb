@@ -21,12 +21,9 @@ class HTTP2RelayTest < Minitest::Test
     with_client do |client|
       response = client.get(path(heartbeat: 60))
       2.times { response.body.read } # the first comment, and the token
-      reset = Upstream.now
       response.stream.send_reset_stream(Protocol::HTTP2::Error::CANCEL)
-      gone = @upstream.requests.last.wait_gone
 
-      assert gone, "the upstream was not let go"
-      assert_operator gone - reset, :<, 0.2
+      assert @upstream.requests.last.wait_gone, "the upstream was not let go"
       assert_equal ["cancelled", "t0 "], result.values_at("status", "text")
     end
   end

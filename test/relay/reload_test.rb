@@ -21,7 +21,7 @@ class ReloadTest < Minitest::Test
     assert_equal "reloaded", server.get("/plain/reload").body
 
     # Whereas a stream whose code is still running does:
-    client = server.stream("/streams/late?wait=3").tap(&:next)
+    client = server.stream("/streams/late?wait=10").tap(&:next)
     assert_equal "blocked", server.get("/plain/reload").body
     client.leave
   end

@@ -31,10 +31,12 @@ class StackTest < Minitest::Test
   end
 
   def test_row_10_the_server_lets_go_once_and_the_result_comes_once_at_the_real_end
-    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).pause(0.3).chunk("data: [DONE]\n\n").finish }
+    let_go = false
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).tap { exchange.pause(0.01) until let_go }.chunk("data: [DONE]\n\n").finish }
     client = relay.tap(&:next_event)
     server.notes.wait(name, "finished")
     early = results
+    let_go = true
     client.events
     result
 

@@ -11,7 +11,7 @@ module DatabaseTests
   def server = AppServer.shared(self.class::KIND)
 
   def test_waiting_streams_leave_the_pool_free
-    clients = Array.new(STREAMS) { server.stream("/streams/database?hold=0.6") }
+    clients = Array.new(STREAMS) { server.stream("/streams/database?hold=3") }
     clients.each { |client| assert_equal 1, client.next_event.json["widgets"] }
     state = pool_state
 

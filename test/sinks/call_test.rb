@@ -32,7 +32,7 @@ class CallTest < Minitest::Test
     request = @upstream.wait_request
     silent.cancel
 
-    assert waiting.join(2), "it still waits"
+    assert waiting.join(20), "it still waits"
     assert request.wait_gone, "the upstream was not let go"
   end
 

@@ -33,7 +33,7 @@ class HeartbeatTest < Minitest::Test
     handle = Streamer::Sinks::Heartbeat.start(sink, 0.01)
     wait { sink.beats.size >= 3 }
     handle.stop
-    sleep 0.05
+    wait { heartbeat_threads.empty? }
     counted = sink.beats.size
     sleep 0.1
 
@@ -67,7 +67,7 @@ class HeartbeatTest < Minitest::Test
     sink = Sink.new
     Async do |task|
       handle = Streamer::Sinks::Heartbeat.start(sink, 0.01)
-      task.with_timeout(2) { sleep 0.01 until sink.beats.size >= 3 }
+      task.with_timeout(20) { sleep 0.01 until sink.beats.size >= 3 }
       handle.stop
     end
 
@@ -90,7 +90,7 @@ class HeartbeatTest < Minitest::Test
     end
     writer.close
 
-    assert reader.wait_readable(5), "the child said nothing"
+    assert reader.wait_readable(60), "the child said nothing"
     assert_equal "own", reader.read
   ensure
     Process.kill(:KILL, child) if child && Process.wait(child, Process::WNOHANG).nil?
@@ -100,7 +100,7 @@ class HeartbeatTest < Minitest::Test
 
   private
 
-  def wait(timeout: 3)
+  def wait(timeout: 20)
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + timeout
     until yield
       flunk "not within #{timeout} s" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline

@@ -18,14 +18,14 @@ require_relative "sse_client"
 #   server.stop
 #
 # config: lines of Puma's configuration file. threads, preload: as Puma's options. variables: of the environment, see rails_app.rb.
-# files: how many descriptors it may have open.
+# files: how many descriptors it may have open. graceful: seconds that Falcon gives its requests to end in, 1 if nobody says otherwise.
 #
 # AppServer.shared(kind) starts one per kind and test run, and stops it at the end.
 class AppServer
   ROOT = File.expand_path("../..", __dir__)
   APP = File.expand_path("rails_app.ru", __dir__)
-  READY_SECONDS = 40
-  STOP_SECONDS = 8
+  READY_SECONDS = 120
+  STOP_SECONDS = 20
 
   Late = Class.new(StandardError)
 
@@ -36,9 +36,10 @@ class AppServer
 
   attr_reader :kind, :port, :pid, :notes
 
-  def initialize(kind, config: nil, threads: "5:5", preload: true, variables: {}, files: nil)
+  def initialize(kind, config: nil, threads: "5:5", preload: true, variables: {}, files: nil, graceful: 1)
     @kind = kind
     @preload = preload
+    @graceful = graceful
     @config = config
     @threads = threads
     @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
@@ -52,7 +53,7 @@ class AppServer
   end
 
   def get(path, headers = {})
-    options = { open_timeout: 5, read_timeout: 5, use_ssl: tls?, verify_mode: OpenSSL::SSL::VERIFY_NONE }
+    options = { open_timeout: 20, read_timeout: 20, use_ssl: tls?, verify_mode: OpenSSL::SSL::VERIFY_NONE }
     Net::HTTP.start("127.0.0.1", @port, options) { |http| http.get(path, headers) }
   end
 
@@ -90,7 +91,8 @@ class AppServer
     when :puma then [*ruby, "puma", *puma("tcp://127.0.0.1:#{@port}")]
     when :puma_cluster then [*ruby, "puma", "--workers", "2", *("--preload" if @preload), *puma("tcp://127.0.0.1:#{@port}")]
     when :puma_tls then [*ruby, "puma", *puma("ssl://127.0.0.1:#{@port}?#{certificate}")]
-    when :falcon then [*ruby, "falcon", "serve", "--bind", "http://127.0.0.1:#{@port}", "--count", "1", "--config", APP]
+    when :falcon
+      [*ruby, "falcon", "serve", "--bind", "http://127.0.0.1:#{@port}", "--count", "1", "--graceful-stop", @graceful.to_s, "--config", APP]
     else raise ArgumentError, "no such server: #{kind}"
     end
   end

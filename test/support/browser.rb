@@ -18,7 +18,7 @@ module Browser
   Late = Class.new(StandardError)
   Received = Struct.new(:type, :data, :id)
 
-  SECONDS = 20 # for the browser to start, and for any command to be answered
+  SECONDS = 60 # for the browser to start, and for any command to be answered
 
   def self.open(url) = Page.new(chromium, url)
 
@@ -109,7 +109,7 @@ module Browser
     def text(selector) = @tab.at_css(selector).text
     def click(selector) = @tab.at_css(selector).click
 
-    def wait(what, timeout: 10)
+    def wait(what, timeout: SECONDS)
       deadline = now + timeout
       until (value = yield)
         raise Late, "#{what}: not in #{timeout} s" if now > deadline

@@ -10,7 +10,7 @@ module Contexts
   # What all worlds offer to a test: an upstream that ends with it, something that runs beside it, and a limit to its patience.
   module Common
     # Seconds for one test.
-    def patience = 30
+    def patience = 120
 
     # A test that hangs would hang the whole run and say nothing; this says where.
     def run(...)
@@ -18,6 +18,7 @@ module Contexts
         sleep patience
         warn "#{self.class}##{name} still runs after #{patience} s"
         Thread.list.each { |thread| warn thread.inspect, *thread.backtrace&.first(12), "" }
+        warn "#{self.class}##{name} still runs after #{patience} s"
         exit!(1)
       end
       super
@@ -41,6 +42,12 @@ module Contexts
 
     # Runs the block in a thread without a scheduler. (Ruby 3.1's Thread#join may sleep for ever in a fiber; #value does not.)
     def in_thread(&block) = Beside.new(Thread.method(:new), &block)
+
+    # Waits, as long as a test may, until the block is true. Then true itself.
+    def wait_until
+      sleep 0.005 until yield
+      true
+    end
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 

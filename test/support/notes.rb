@@ -24,7 +24,7 @@ class Notes
   end
 
   # The first with this "what", waited for.
-  def wait(name, what, timeout: 5)
+  def wait(name, what, timeout: 20)
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + timeout
     until (found = of(name).find { |note| note["what"] == what })
       raise Late, "no #{what.inspect} among #{of(name)}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline

@@ -16,7 +16,7 @@ require "tmpdir"
 #   proxy.log                             # what it has written so far
 #   proxy.stop
 class Proxy
-  READY_SECONDS = 10
+  READY_SECONDS = 60
 
   attr_reader :port
 

@@ -119,7 +119,7 @@ module RailsApp
 
     # What a changed file leads to: waits until no other thread runs the application's code.
     def reload
-      Timeout.timeout(1) { ActiveSupport::Dependencies.interlock.unloading { render(plain: "reloaded") } }
+      Timeout.timeout(3) { ActiveSupport::Dependencies.interlock.unloading { render(plain: "reloaded") } }
     rescue Timeout::Error
       render(plain: "blocked", status: 503)
     end

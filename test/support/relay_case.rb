@@ -43,7 +43,7 @@ module RelayCase
     end
   end
 
-  def wait(timeout: 5)
+  def wait(timeout: 20)
     deadline = Upstream.now + timeout
     until (value = yield)
       flunk "not within #{timeout} s" if Upstream.now > deadline

@@ -24,7 +24,7 @@ require_relative "upstream"
 module Snippets
   Wrong = Class.new(StandardError)
 
-  PATIENCE = 20
+  PATIENCE = 120
 
   # What the documents name, and what stands in for it.
   AUTHORITY = "config/internal-ca.pem"

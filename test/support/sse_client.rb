@@ -24,6 +24,10 @@ require "zlib"
 class SSEClient
   Late = Class.new(StandardError)
 
+  # Seconds that half of a stream's events, 50 ms apart, may take: many times what they do, for the machine may be busy, and less than
+  # where a cork of 200 ms or a buffer holds them back.
+  PROMPT = 0.08
+
   # `comment` is nil for an event; `at` is monotonic, in seconds.
   Frame = Struct.new(:type, :data, :id, :retry, :comment, :at, keyword_init: true) do
     def json = JSON.parse(data)
@@ -31,7 +35,7 @@ class SSEClient
 
   attr_reader :head, :status, :headers, :connected_at
 
-  def initialize(port, path, method: "GET", version: "1.1", headers: {}, tls: false, timeout: 5)
+  def initialize(port, path, method: "GET", version: "1.1", headers: {}, tls: false, timeout: 20)
     @timeout = timeout
     @buffer = +"".b # from the socket
     @body = +"".b   # behind the chunks' framing

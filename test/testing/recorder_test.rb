@@ -13,7 +13,7 @@ class RecorderTest < Minitest::Test
   def setup
     @directory = Dir.mktmpdir
     @path = File.join(@directory, "recordings", "chat.json")
-    @service = upstream { |exchange| exchange.stream(["data: \xC3".b, "\xA9\n\n".b, "data: b\n\n"], every: 0.15) }
+    @service = upstream { |exchange| exchange.stream(["data: \xC3".b, "\xA9\n\n".b, "data: b\n\n"], every: 0.5) }
     @client = Streamer::Client.new(@service.url, headers: { "authorization" => "Bearer #{KEY}" })
   end
 

@@ -41,7 +41,7 @@ class TestingUpstreamTest < Minitest::Test
     recording = Streamer::Testing::Recording.load(RECORDING)
     { reset: Streamer::ClosedError, close: Streamer::ClosedError, stall: Streamer::IdleTimeout }.each do |fault, error|
       server = upstream { |exchange| exchange.replay(recording, bytes: 400).public_send(fault) }
-      raised = assert_raises(error) { text(ask(server, timeouts: { idle: 0.2 })) }
+      raised = assert_raises(error) { text(ask(server, timeouts: { idle: 1 })) }
 
       assert_predicate raised, :delivered?
     end

@@ -14,7 +14,12 @@ module FaradayTests
 
   def test_on_data_gets_chunk_size_and_env
     seen = []
-    response = faraday.post("/") do |request|
+    @upstream.on("/waiting") do |exchange|
+      exchange.head.chunk(Upstream.token(0))
+      wait_until { seen.any? }
+      exchange.chunk(Upstream.token(1)).chunk(Upstream.token(2)).chunk("data: [DONE]\n\n").finish
+    end
+    response = faraday.post("/waiting") do |request|
       request.options.on_data = proc { |chunk, size, env| seen << [chunk, size, env.status, env.response_headers["Content-Type"]] }
     end
     assert_equal 4, Streamer::Decoder.new.feed(seen.map(&:first).join).size
@@ -51,7 +56,7 @@ module FaradayTests
     lines = Array.new(20) { |number| %({"number":#{number},"text":"\u00e4\u4f60"}\n) }
     @upstream.on("/lines") do |exchange|
       exchange.head(type: "application/x-ndjson")
-      lines.join.b.scan(/.{1,17}/mn).each { |piece| exchange.chunk(piece).pause(0.001) }
+      lines.join.b.scan(/.{1,17}/mn).each { |piece| exchange.chunk(piece).pause(0.01) }
       exchange.chunk("{}").finish
     end
     seen = []

@@ -11,7 +11,7 @@ module ContractTests
 
   def setup
     @upstream = upstream
-    @client = Streamer::Client.new(@upstream.url, headers: { "authorization" => "Bearer secret" }, timeouts: { connect: 2, total: 10 })
+    @client = Streamer::Client.new(@upstream.url, headers: { "authorization" => "Bearer secret" }, timeouts: { connect: 20, total: 60 })
   end
 
   def test_an_error_event_in_the_middle

