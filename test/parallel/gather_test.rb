@@ -46,6 +46,11 @@ module GatherTests
     assert_equal({ one: "/one", two: 2 }, contents)
   end
 
+  def test_a_call_may_return_a_request
+    contents = Streamer.gather(one: -> { get("/one") })
+    assert_equal "/one", contents[:one]["path"]
+  end
+
   def test_progress_is_told
     told = []
     Streamer.gather({ a: get("/a"), b: get("/b?after=0.2") }, progress: ->(progress, name, _) { told << [progress, name] })
