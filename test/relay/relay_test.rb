@@ -311,12 +311,16 @@ module RelayTests
   end
 
   def test_row_26_a_failure_after_the_first_byte_is_one_report_and_an_error_event
-    @upstream.on("/") { |exchange| exchange.stream([Upstream.token(0), "data: {broken\n\n"]) }
+    @upstream.on("/") { |exchange| exchange.answer("#{Upstream.token(0)}data: {broken\n\n", type: "text/event-stream") }
     events = relay.events
 
     assert_equal %w[token error], events.map(&:type)
     assert_equal ["extract_error", "The stream was interrupted by an error."], events.last.json.values_at("error", "message")
     assert_reported "Streamer::ExtractError"
+    upstream = result["timings"]["upstream"]
+    assert_equal 1, result["delivered"]
+    assert_includes %w[cancelled completed], upstream["outcome"] # whether we ended it, or it was over by then
+    assert upstream["first_text"], "no first_text, although there was one"
   end
 
   def test_row_41_the_first_bytes_do_not_wait_for_the_upstream_and_silence_is_filled
