@@ -66,6 +66,25 @@ module RelayTests
     assert_includes 3..8, texts.size
   end
 
+  def test_text_is_not_held_back_by_silence
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).pause(0.01).chunk(Upstream.token(1)).stall }
+    client = relay(every: 0.1, until: "t1")
+
+    assert_equal %w[token token done], client.events.map(&:type)
+    assert_equal ["stopped", "t0 t1 "], [result["reason"], result["texts"].join]
+  end
+
+  def test_on_text_holds_no_token_up
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 10, every: 0.05) }
+    client = relay(every: 0.1, linger: 3)
+    client.next_event
+    started = Upstream.now
+    9.times { client.next_event }
+
+    assert_operator Upstream.now - started, :<, 2.5
+    assert_equal (0...10).map { |number| "t#{number} " }.join, result["texts"].join
+  end
+
   def test_redirects_are_followed
     @upstream.on("/moved") { |exchange| exchange.redirect("/") }
 

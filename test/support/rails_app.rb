@@ -378,6 +378,7 @@ module RailsApp
 
       on_text = lambda do |text|
         texts << text
+        sleep params[:linger].to_f if params[:linger] && texts.one?
         yield text
       end
       { every: params[:every].to_f, on_text: on_text }
