@@ -41,7 +41,7 @@ module Streamer
       @request ||= request
       @request_id ||= request_id
       @text ||= text
-      @delivered = delivered if @delivered.zero?
+      @delivered = [@delivered, delivered].max
       self
     end
 

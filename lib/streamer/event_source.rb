@@ -108,7 +108,7 @@ module Streamer
       raise ResponseError.new(answer.status, answer.headers, "", ", and not 200 with an event stream").concerning(@request.to_s)
     end
 
-    def read(answer)
+    def read(answer, &block)
       decoder = Decoder.new
       decoder.feed("id: #{last_event_id}\n\n") # as if it were the same stream
       each_chunk_behind_mark(answer) do |bytes|
@@ -116,7 +116,7 @@ module Streamer
           @failures = 0
           @last_event_id = event.id
           @delivering = true
-          yield event
+          answer.hand_over(event, &block)
           @delivering = false
         end
         @last_event_id = decoder.last_event_id
@@ -127,7 +127,7 @@ module Streamer
     # A byte order mark may stand at the stream's beginning, which for the decoder is over.
     def each_chunk_behind_mark(answer)
       head = +"".b
-      answer.each_chunk do |bytes|
+      answer.each_read do |bytes|
         next yield bytes unless head
 
         head << bytes

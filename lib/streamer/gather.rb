@@ -19,6 +19,7 @@ module Streamer
 
       def read(source, emit)
         answer = source.respond_to?(:call) ? source.call : source
+        answer = answer.call if answer.is_a?(Request)
         emit.call(answer.is_a?(Response) ? content(answer) : answer)
       end
 

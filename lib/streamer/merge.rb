@@ -14,7 +14,8 @@ module Streamer
       private
 
       def read(source, emit)
-        answer = source.respond_to?(:call) ? source.call : source
+        answer = source
+        answer = answer.call while answer.respond_to?(:call)
         whole?(answer) ? emit.call(Event.new(data: answer.read)) : answer.each_event(&emit)
       end
 

@@ -31,6 +31,7 @@ module Streamer
       raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
       raise ArgumentError, "text: true goes with exactly one path" if text && paths.size != 1
       raise ArgumentError, "raw: true goes with format: :sse" if raw && !RAW_FORMATS.include?(format)
+      raise ArgumentError, "keep is a Hash of name => path; got #{keep.inspect}" unless keep.is_a?(Hash)
 
       @format = format
       @collects = !collect.nil?

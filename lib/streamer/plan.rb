@@ -20,7 +20,7 @@ module Streamer
       raise ArgumentError, "unknown option #{unknown.first.inspect}; known are #{(OPTIONS + OWN).join(", ")}" if unknown.any?
 
       @options = { **options, id: ids, text: frame == :text, raw: frame == :raw }
-      @flush = flush && [(flush.fetch(:every) * 1000).ceil, flush.fetch(:bytes, 4096)]
+      @flush = flush && limits_of(flush)
       @pipeline = pipeline # says now what would be wrong with every one
       @values = @pipeline.values?
     end
@@ -35,5 +35,15 @@ module Streamer
 
     # A new Pipeline, for one answer.
     def pipeline = @pipeline.tap { @pipeline = nil } || Pipeline.new(**@options)
+
+    private
+
+    def limits_of(flush)
+      every, bytes = flush.values_at(:every, :bytes) if flush.is_a?(Hash) && (flush.keys - %i[every bytes]).empty?
+      bytes ||= 4096
+      return [(every * 1000).ceil, bytes] if every.is_a?(Numeric) && every >= 0 && bytes.is_a?(Integer) && bytes.positive?
+
+      raise ArgumentError, "flush is { every: seconds, bytes: 4096 }, where bytes may be left out; got #{flush.inspect}"
+    end
   end
 end

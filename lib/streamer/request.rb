@@ -27,7 +27,10 @@ module Streamer
       "user-agent" => "streamer/#{VERSION}"
     }.freeze
 
-    private_constant :SHAREABLE_HEADERS, :DEFAULT_HEADERS
+    # What libcurl sends of its own accord where we say nothing.
+    LIBCURLS_HEADERS = %w[accept content-type expect].freeze
+
+    private_constant :SHAREABLE_HEADERS, :DEFAULT_HEADERS, :LIBCURLS_HEADERS
 
     attr_reader :method, :headers
 
@@ -177,7 +180,8 @@ module Streamer
 
     # As libcurl wants them: an empty value has a semicolon, and a name alone leaves libcurl's own header out.
     def header_lines
-      @headers.map { |name, value| value.empty? ? "#{name};" : "#{name}: #{value}" } + ["Expect:"]
+      @headers.map { |name, value| value.empty? ? "#{name};" : "#{name}: #{value}" } +
+        (LIBCURLS_HEADERS - @headers.keys).map { |name| "#{name}:" }
     end
 
     # What Transfer takes: a String, nil, or the length of a streamed body, -1 where it is not known.

@@ -49,17 +49,13 @@ module Streamer
     # Raises ResponseError for an answer that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
     # that says that the upstream failed, TruncatedError for an end that was none. done, error: as in Watch. max_line, max_event: bytes, as
     # in Decoder.
-    def each_event(format: nil, error: "error", **options)
-      return to_enum(__method__, format: format, error: error, **options) unless block_given?
+    def each_event(format: nil, error: "error", **options, &block)
+      return to_enum(__method__, format: format, error: error, **options) unless block
 
       undelivered do
         ensure_stream!(format: format)
         decoder = Decoder.new(format: format || media_format, error: error, **options)
-        take = lambda do |event|
-          @transfer.note_event unless event.type == "ping" || event.data.empty?
-          yield event
-          @delivered += 1
-        end
+        take = ->(event) { hand_over(event, &block) }
         reading do
           until_end(decoder) { |bytes| decoder.feed(bytes, &take) }
           decoder.finish(&take)
@@ -80,6 +76,7 @@ module Streamer
         ensure_stream!(format: format, values: true)
         decoder = Decoder.new(format: format || media_format, error: error, **options)
         take = lambda do |value|
+          @transfer.note_event
           @transfer.note_text if value.is_a?(String) && !value.empty?
           yield value
           @delivered += 1
@@ -138,14 +135,14 @@ module Streamer
     def json(max: MAX_BODY)
       JSON.parse(read(max: max))
     rescue JSON::ParserError => error
-      raise ExtractError.new("the body is not valid JSON: #{error.message[0, 200]}").concerning(request.to_s)
+      raise ExtractError.new("the body is not valid JSON: #{error.message[0, 200]}").concerning(request.to_s, request_id: request_id)
     end
 
     # Raises ResponseError, with the start of the body, unless the status is 2xx. Returns self.
     def ensure_success!
       return self if success?
 
-      raise ResponseError.new(status, headers, error_body).concerning(request.to_s).timed(@transfer)
+      raise ResponseError.new(status, headers, error_body).concerning(request.to_s, request_id: request_id).timed(@transfer)
     end
 
     # Raises ResponseError, with the start of the body, unless this can be read as events as it comes: a 2xx status, no content encoding,
@@ -186,6 +183,7 @@ module Streamer
     # Ends it now; the connection is given up if the body was not complete. From any thread or fiber, any number of times.
     # Whoever is reading gets what had arrived, and then CancelledError.
     def cancel
+      @left = true
       (@attempts || @transfer).cancel
     end
 
@@ -194,7 +192,7 @@ module Streamer
     # queue: waited for its turn. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
     # is text), total. gap_p95 and gap_max: between reads that brought events, as they arrived. And bytes, reused (the connection),
     # http_version, address (the other end's: the upstream's or the proxy's), outcome (:completed, :cancelled, :idle_timeout, ...).
-    def timings = @transfer.timings
+    def timings = @left ? @transfer.finish : @transfer.timings
 
     def inspect = "#<Streamer::Response #{status} #{request}>"
 
@@ -211,18 +209,29 @@ module Streamer
       raise Response.error_of(error, status, headers)
                      .concerning(request.to_s, delivered: @delivered, request_id: request_id, text: pipeline&.collected).timed(@transfer)
     ensure
-      @transfer.cancel if @read && !complete
+      if @read && !complete
+        @left = true
+        @transfer.cancel
+      end
     end
 
-    private
-
-    def each_read
+    # Yields each read, which is nothing delivered yet.
+    def each_read # :nodoc:
       reading do
         while (bytes = take)
           yield bytes
         end
       end
     end
+
+    # Yields the event: it is delivered then, and the timeouts know of it.
+    def hand_over(event) # :nodoc:
+      @transfer.note_event unless event.type == "ping" || event.data.empty?
+      yield event
+      @delivered += 1
+    end
+
+    private
 
     # Yields each read. Behind the end marker it does not matter how the connection ends.
     def until_end(stage, read = method(:take))

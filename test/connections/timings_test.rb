@@ -80,10 +80,23 @@ module TimingsTests
 
   def test_a_block_that_breaks_off
     response = @client.get("/stalled")
-    response.each_event { break }
-    sleep 0.01 until response.timings
+    response.each_value("a") { break }
+    timings = response.timings
+    assert_equal :cancelled, timings[:outcome]
+    assert_operator timings[:bytes], :>, 0
+    assert_operator timings[:first_event], :<=, timings[:first_text]
+  end
+
+  def test_one_that_is_cancelled_before_it_is_read
+    response = @client.get("/stalled")
+    response.cancel
     assert_equal :cancelled, response.timings[:outcome]
-    assert_operator response.timings[:bytes], :>, 0
+  end
+
+  def test_no_first_byte_where_none_came
+    @upstream.on("/mute", &:close)
+    error = assert_raises(Streamer::ClosedError) { @client.post("/mute") }
+    assert_nil error.timings[:first_byte]
   end
 
   def test_one_that_timed_out

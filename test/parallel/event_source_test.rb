@@ -121,6 +121,16 @@ module EventSourceTests
     assert_equal %w[late], events.map(&:data)
   end
 
+  def test_what_only_keeps_it_alive_is_no_event_for_its_timeouts
+    pinging = lambda do |exchange|
+      exchange.head.chunk("data: a\n\n")
+      loop { exchange.chunk(": still here\n\nevent: ping\ndata: {}\n\n").pause(0.05) }
+    end
+    answers pinging, "data: b\n\n"
+    seen = Timeout.timeout(20) { events(timeouts: { event_idle: 0.5 }) }
+    assert_equal %w[a b], seen.map(&:data) - %w[{}]
+  end
+
   # --- how long it waits ---
 
   def test_retry_sets_the_reconnection_time # [format-field-retry, format-field-retry-bogus]

@@ -47,6 +47,11 @@ module GatherTests
     assert_equal({ one: "/one", two: 2 }, contents)
   end
 
+  def test_a_call_may_return_a_request
+    contents = Streamer.gather(one: -> { get("/one") })
+    assert_equal "/one", contents[:one]["path"]
+  end
+
   def test_progress_is_told
     told = []
     @server.on("/b") { |exchange| wait_until { told.any? } && exchange.json({}) }

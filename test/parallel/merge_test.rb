@@ -49,10 +49,11 @@ module MergeTests
   def test_a_response_a_call_and_what_is_no_event_stream_are_sources_too
     seen = Hash.new { |hash, name| hash[name] = [] }
     response = @client.get("/numbers?count=2")
-    Streamer.merge({ "response" => response, 1 => -> { @client.get("/numbers?count=1") }, text: get("/text"), moved: get("/moved") }) do |name, event|
+    Streamer.merge({ "response" => response, 1 => -> { @client.get("/numbers?count=1") }, text: get("/text"), moved: get("/moved"),
+                     built: -> { numbers(1) } }) do |name, event|
       seen[name] << event.data
     end
-    assert_equal({ "response" => %w[0 1], 1 => %w[0], :text => ["all of it"], :moved => %w[0 1] }, seen)
+    assert_equal({ "response" => %w[0 1], 1 => %w[0], :text => ["all of it"], :moved => %w[0 1], :built => %w[0] }, seen)
   end
 
   def test_ndjson_gives_an_event_for_each_line

@@ -27,6 +27,13 @@ class ProviderRequestsTest < Minitest::Test
     assert_equal({ "stream" => true, "model" => "m", "messages" => turns }, body(:ollama))
   end
 
+  def test_the_systems_word_in_parts
+    part = { "type" => "text", "text" => "Be brief.", "cache_control" => { "type" => "ephemeral" } }
+    assert_equal [part, part], body(:anthropic, messages: Array.new(2) { { role: "system", content: [part] } })["system"]
+    parts = body(:gemini, messages: [{ role: "system", content: [{ text: "Be brief." }] }])["systemInstruction"]["parts"]
+    assert_equal [{ "text" => "Be brief." }], parts
+  end
+
   def test_options_are_the_providers_own_words
     sent = body(:openai, temperature: 0, tools: [{ type: "function" }], stream_options: nil)
     assert_equal [0, [{ "type" => "function" }]], sent.values_at("temperature", "tools")

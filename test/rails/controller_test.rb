@@ -119,6 +119,17 @@ class ControllerTest < ActionDispatch::IntegrationTest
     assert_match(/block/, error.message)
   end
 
+  def test_relay_events_names_the_argument_that_is_wrong
+    request = Streamer::Request.new("GET", "http://127.0.0.1")
+    wrong = { flush: 0.1, keep: ["a"], terminal: "done", on_text: 5, every: "1", on_disconnect: :stay, frame: :xml }
+    calls = wrong.map { |name, value| [request, { name => value }, /\b#{name}\b/] } << ["http://127.0.0.1", {}, /Request/]
+    calls.each do |upstream, options, named|
+      controller = RailsApp::StreamsController.new.tap { |made| made.set_response!(ActionDispatch::Response.new) }
+      error = assert_raises(ArgumentError) { controller.send(:relay_events, upstream, **options) }
+      assert_match named, error.message
+    end
+  end
+
   def test_its_methods_are_no_actions
     refute_includes RailsApp::StreamsController.action_methods, "stream_events"
     refute_includes RailsApp::StreamsController.action_methods, "relay_events"

@@ -66,6 +66,25 @@ module RelayTests
     assert_includes 2..19, texts.size
   end
 
+  def test_text_is_not_held_back_by_silence
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).pause(0.01).chunk(Upstream.token(1)).stall }
+    client = relay(every: 0.1, until: "t1")
+
+    assert_equal %w[token token done], client.events.map(&:type)
+    assert_equal ["stopped", "t0 t1 "], [result["reason"], result["texts"].join]
+  end
+
+  def test_on_text_holds_no_token_up
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 10, every: 0.05) }
+    client = relay(every: 0.1, linger: 3)
+    client.next_event
+    started = Upstream.now
+    9.times { client.next_event }
+
+    assert_operator Upstream.now - started, :<, 2.5
+    assert_equal (0...10).map { |number| "t#{number} " }.join, result["texts"].join
+  end
+
   def test_redirects_are_followed
     @upstream.on("/moved") { |exchange| exchange.redirect("/") }
 
@@ -308,12 +327,16 @@ module RelayTests
   end
 
   def test_row_26_a_failure_after_the_first_byte_is_one_report_and_an_error_event
-    @upstream.on("/") { |exchange| exchange.stream([Upstream.token(0), "data: {broken\n\n"]) }
+    @upstream.on("/") { |exchange| exchange.answer("#{Upstream.token(0)}data: {broken\n\n", type: "text/event-stream") }
     events = relay.events
 
     assert_equal %w[token error], events.map(&:type)
     assert_equal ["extract_error", "The stream was interrupted by an error."], events.last.json.values_at("error", "message")
     assert_reported "Streamer::ExtractError"
+    upstream = result["timings"]["upstream"]
+    assert_equal 1, result["delivered"]
+    assert_includes %w[cancelled completed], upstream["outcome"] # whether we ended it, or it was over by then
+    assert upstream["first_text"], "no first_text, although there was one"
   end
 
   def test_row_41_the_first_bytes_do_not_wait_for_the_upstream_and_silence_is_filled

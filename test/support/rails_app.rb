@@ -378,6 +378,7 @@ module RailsApp
 
       on_text = lambda do |text|
         texts << text
+        sleep params[:linger].to_f if params[:linger] && texts.one?
         yield text
       end
       { every: params[:every].to_f, on_text: on_text }
@@ -387,7 +388,7 @@ module RailsApp
       ours = result.error if result.error.is_a?(Streamer::Error)
       { status: result.status, reason: result.reason, text: result.text, cut: result.text_cut?, stop: result.stop,
         error: result.error&.class&.name, kept: result.kept, timings: result.timings, key: result.key,
-        request_id: ours&.request_id, partial: ours&.text&.slice(0, 100) }
+        request_id: ours&.request_id, delivered: ours&.delivered, partial: ours&.text&.slice(0, 100) }
     end
   end
 

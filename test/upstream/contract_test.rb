@@ -113,6 +113,7 @@ module ContractTests
     end
     error = assert_raises(Streamer::ResponseError) { get.each_event.to_a }
     assert_equal ["req-2", "rate_limit_error"], [error.request_id, error.type]
+    assert_equal "req-2", assert_raises(Streamer::ResponseError) { get.ensure_success! }.request_id
     assert_equal "req-2", get.request_id
   end
 

@@ -27,6 +27,12 @@ module ExchangeTests
     assert_equal %w[client request], headers.values_at("x-a", "x-b")
   end
 
+  def test_no_header_is_sent_that_nobody_has_asked_for
+    assert_empty @client.post("/echo").json["headers"].keys - %w[host accept accept-encoding user-agent content-length]
+    bare = { "accept" => nil, "accept-encoding" => nil, "user-agent" => nil, "content-type" => nil }
+    assert_empty @client.post("/echo", body: "x", headers: bare).json["headers"].keys - %w[host content-length]
+  end
+
   def test_post_json
     echo = @client.post("/echo", json: { model: "m", text: "ü" }).json
     assert_equal "POST", echo["method"]

@@ -269,6 +269,7 @@ static VALUE timings_hash(const struct streamer_timings *timings, enum streamer_
     set(hash, "reused", timings->reused ? Qtrue : Qfalse);
     set(hash, "http_version", version == 0 ? Qnil : rb_sprintf("%ld.%ld", version / 10, version % 10));
     set(hash, "address", timings->address[0] == '\0' ? Qnil : rb_str_new_cstr(timings->address));
+    if (outcome == STREAMER_OUTCOME_SINK_FAILED) outcome = STREAMER_OUTCOME_CANCELLED; /* by us, whoever reads it */
     set(hash, "outcome", rb_funcall(name_of(outcome), rb_intern("downcase"), 0));
     return hash;
 }
@@ -339,6 +340,7 @@ static VALUE read_bytes(VALUE self) {
 struct frames {
     VALUE pipeline;
     struct exchange *exchange;
+    uint64_t news; /* of the pipeline, before */
 };
 
 static VALUE feed_taken(VALUE argument) {
@@ -346,21 +348,22 @@ static VALUE feed_taken(VALUE argument) {
     return streamer_pipeline_feed(frames->pipeline, frames->exchange->taken.bytes, frames->exchange->taken.length);
 }
 
-static VALUE clear_taken(VALUE argument) {
-    streamer_buffer_clear(&((struct frames *)argument)->exchange->taken);
+/* Also behind an exception: what came before its cause has come. */
+static VALUE conclude_taken(VALUE argument) {
+    struct frames *frames = (struct frames *)argument;
+    streamer_buffer_clear(&frames->exchange->taken);
+    const struct streamer_pipeline *fed = streamer_get_pipeline(frames->pipeline);
+    if (streamer_pipeline_news(fed) > frames->news) streamer_transfer_note_event(frames->exchange->transfer);
+    if (streamer_pipeline_texts(fed) > 0) streamer_transfer_note_text(frames->exchange->transfer);
     return Qnil;
 }
 
 /* The frames of all that has arrived, possibly none: ""; nil at the end. */
 static VALUE read_frames(VALUE self, VALUE pipeline) {
-    struct frames frames = {pipeline, get(self)};
+    struct frames frames = {pipeline, get(self), 0};
     if (!fill(self, frames.exchange)) return Qnil;
-    uint64_t news = streamer_pipeline_news(streamer_get_pipeline(pipeline));
-    VALUE string = rb_ensure(feed_taken, (VALUE)&frames, clear_taken, (VALUE)&frames);
-    const struct streamer_pipeline *fed = streamer_get_pipeline(pipeline);
-    if (streamer_pipeline_news(fed) > news) streamer_transfer_note_event(frames.exchange->transfer);
-    if (streamer_pipeline_texts(fed) > 0) streamer_transfer_note_text(frames.exchange->transfer);
-    return string;
+    frames.news = streamer_pipeline_news(streamer_get_pipeline(pipeline));
+    return rb_ensure(feed_taken, (VALUE)&frames, conclude_taken, (VALUE)&frames);
 }
 
 static VALUE note_event(VALUE self) {

@@ -17,7 +17,8 @@ struct streamer_timings streamer_transfer_measure(struct streamer_transfer *tran
         .dns = info(transfer, CURLINFO_NAMELOOKUP_TIME_T),
         .connect = info(transfer, CURLINFO_CONNECT_TIME_T),
         .tls = info(transfer, CURLINFO_APPCONNECT_TIME_T),
-        .first_byte = info(transfer, CURLINFO_STARTTRANSFER_TIME_T),
+        .first_byte =
+            transfer->head_bytes == 0 ? 0 : info(transfer, CURLINFO_STARTTRANSFER_TIME_T), /* the end is a read, too */
         .total = transfer->started == 0 ? 0 : now - transfer->started,
         .bytes = transfer->received,
     };

@@ -76,10 +76,11 @@ module Streamer
       # How the body has the messages.
       def conversation(messages) = { messages: messages }
 
-      # The system's messages as one text, or nil; and the others.
+      # The content of the system's messages, as one text or as an Array of parts, or nil; and the others.
       def parted(messages)
         system, others = messages.partition { |message| (message[:role] || message["role"]).to_s == "system" }
-        [(system.map { |message| message[:content] || message["content"] }.join("\n\n") if system.any?), others]
+        contents = system.map { |message| message[:content] || message["content"] }
+        [(contents.all?(String) ? contents.join("\n\n") : contents.flatten(1) if system.any?), others]
       end
     end
   end

@@ -14,6 +14,7 @@ module Streamer
       @sink = sink
       @call = Sinks::Call.new(upstream)
       @given = 0
+      @texts = Mutex.new
       @started = @last_text = now
     end
 
@@ -49,10 +50,26 @@ module Streamer
     private
 
     def relay
+      task = text_task
       @sink.relay_here(@call, @job.plan, outlives_browser: @job.outlives_browser?) do |pipeline|
         @pipeline = pipeline
         note_first_event if @first_event.nil? && pipeline.events.positive?
-        deliver_text if @job.on_text && now - @last_text >= @job.every
+        deliver_text if task.nil? && @job.on_text && now - @last_text >= @job.every
+      end
+    ensure
+      @texts.synchronize { task.stop } if task # not within somebody's callback
+    end
+
+    # In an event loop text is handed out by a task of its own: on_text holds no token up, and a silent upstream no text back.
+    def text_task
+      return unless @job.on_text && @job.every.positive? && defined?(::Async::Task) && ::Async::Task.current?
+
+      ::Async::Task.current.async(transient: true, annotation: "streamer on_text") do
+        loop do
+          sleep(@job.every)
+          deliver_text if @pipeline
+          Sinks::Connections.release
+        end
       end
     end
 
@@ -71,10 +88,12 @@ module Streamer
     end
 
     def deliver_text
-      @last_text = now
-      text = @pipeline.text_from(@given)
-      @given += text.bytesize
-      @job.tell_text(text)
+      @texts.synchronize do
+        @last_text = now
+        text = @pipeline.text_from(@given)
+        @given += text.bytesize
+        @job.tell_text(text)
+      end
     end
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)

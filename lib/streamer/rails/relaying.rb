@@ -21,8 +21,11 @@ module Streamer
       unless %i[cancel continue].include?(on_disconnect)
         raise ArgumentError, "on_disconnect is :cancel or :continue; got #{on_disconnect.inspect}"
       end
+      raise ArgumentError, "terminal is { event:, data: } or nil; got #{terminal.inspect}" unless terminal.nil? || terminal.is_a?(Hash)
+      raise ArgumentError, "on_text is called, and #{on_text.class} cannot be" unless on_text.nil? || on_text.respond_to?(:call)
+      raise ArgumentError, "every is a number of seconds; got #{every.inspect}" unless every.is_a?(Numeric) && every >= 0
 
-      @upstream = upstream
+      @upstream = Sinks::Call.checked(upstream)
       @finished = finished
       @key = (key || SecureRandom.hex(16)).to_s
       @on_text = on_text

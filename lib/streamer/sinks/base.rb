@@ -57,7 +57,10 @@ module Streamer
         end
         nil
       rescue Error => error
-        write(error.frames) unless error.frames.empty? || !connected?
+        unless error.frames.empty? || !connected?
+          write(error.frames)
+          error.concerning(error.request, delivered: pipeline.frames)
+        end
         yield pipeline if block_given?
         raise
       end
