@@ -117,9 +117,12 @@ module Streamer
       end
     end
 
-    # The whole body. max: bytes; BodyTooLarge beyond. In the encoding the head names, UTF-8 for text and JSON.
+    # The whole body. max: bytes; BodyTooLarge beyond. In the encoding the head names, UTF-8 for text and JSON. Raises ResponseError when
+    # the answer of another attempt (see Retries) is no success and this one, whose status the caller knows, was.
     def read(max: MAX_BODY)
+      succeeded = success?
       undelivered do
+        ensure_success! if succeeded
         body = String.new(encoding: Encoding::BINARY)
         each_read do |bytes|
           @transfer.note_event

@@ -143,6 +143,19 @@ module RetriesTests
     assert_equal({ "ok" => true }, @client.get("/").json)
   end
 
+  def test_a_refusal_in_place_of_an_answer_that_broke_is_not_read_as_its_body
+    broken = ->(exchange) { exchange.head(type: "application/json").chunk("{").close }
+    [:read, :json].each do |reader|
+      answers broken, status(404)
+      response = @client.get("/")
+      assert_equal 200, response.status
+      assert_equal 404, assert_raises(Streamer::ResponseError) { response.public_send(reader) }.status
+      @answers.clear
+    end
+    answers broken, status(404)
+    assert_raises(Streamer::ResponseError) { Streamer.gather(a: @client.get_request("/")) }
+  end
+
   def test_what_was_delivered_is_not_asked_for_again
     answers ->(exchange) { exchange.head.chunk("data: 1\n\n").close }
     seen = []
