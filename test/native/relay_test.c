@@ -387,10 +387,10 @@ static void *relay_many(void *argument) {
     return NULL;
 }
 
-/* A child forked while the native thread is amid a read relays its own frames, and none of its parent's.
- * (ThreadSanitizer allows no thread behind such a fork.) */
+/* A child forked while the native thread is amid a read relays its own frames, and none of its parent's. (The
+ * sanitizers do not carry threads, nor their own locks, over such a fork.) */
 static void relay_in_children(void) {
-#ifndef __SANITIZE_THREAD__
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
     for (int i = 0; i < rounds; i++) {
         usleep(500);
         pid_t child = fork();
