@@ -24,7 +24,7 @@ class StackTest < Minitest::Test
   end
 
   def test_row_09_a_stream_outlasts_the_stacks_timeout
-    @upstream.on("/") { |exchange| exchange.openai(tokens: 6, every: 0.15) }
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 6, every: 0.7) }
 
     assert_equal 6, relay.events.count { |event| event.type == "token" }
     assert_equal "completed", result["status"]
