@@ -173,8 +173,9 @@ class DecoderTest < Minitest::Test
   end
 
   def test_a_long_line_in_small_reads_takes_linear_time
-    short = seconds { feed_in_reads("data: #{"x" * 1000}\n\n" * 4096) }
-    long = seconds { feed_in_reads("data: #{"x" * 4_120_000}\n\n") }
+    short, long = ["data: #{"x" * 1000}\n\n" * 4096, "data: #{"x" * 4_120_000}\n\n"].map do |bytes|
+      Array.new(3) { processor_seconds { feed_in_reads(bytes) } }.min
+    end
     assert_operator long, :<, (short * 4) + 0.05
   end
 
@@ -189,9 +190,10 @@ class DecoderTest < Minitest::Test
     0.step(bytes.bytesize - 1, 1460) { |offset| decoder.feed(bytes.byteslice(offset, 1460)) { |event| event } }
   end
 
-  def seconds
-    start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  # Of this thread alone, whatever else the machine does.
+  def processor_seconds
+    start = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID)
     yield
-    Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
+    Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) - start
   end
 end

@@ -389,7 +389,11 @@ class PumaRelayTest < Minitest::Test
 
   def test_row_10_the_result_comes_at_the_streams_end_and_not_when_the_server_lets_go
     let_go = false
-    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).tap { exchange.pause(0.01) until let_go }.chunk("data: [DONE]\n\n").finish }
+    @upstream.on("/") do |exchange|
+      exchange.head.chunk(Upstream.token(0))
+      exchange.pause(0.01) until let_go
+      exchange.chunk("data: [DONE]\n\n").finish
+    end
     client = relay
     client.next_event
 

@@ -24,7 +24,7 @@ class StackTest < Minitest::Test
   end
 
   def test_row_09_a_stream_outlasts_the_stacks_timeout
-    @upstream.on("/") { |exchange| exchange.openai(tokens: 6, every: 0.15) }
+    @upstream.on("/") { |exchange| exchange.openai(tokens: 6, every: 0.7) }
 
     assert_equal 6, relay.events.count { |event| event.type == "token" }
     assert_equal "completed", result["status"]
@@ -32,7 +32,11 @@ class StackTest < Minitest::Test
 
   def test_row_10_the_server_lets_go_once_and_the_result_comes_once_at_the_real_end
     let_go = false
-    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).tap { exchange.pause(0.01) until let_go }.chunk("data: [DONE]\n\n").finish }
+    @upstream.on("/") do |exchange|
+      exchange.head.chunk(Upstream.token(0))
+      exchange.pause(0.01) until let_go
+      exchange.chunk("data: [DONE]\n\n").finish
+    end
     client = relay.tap(&:next_event)
     server.notes.wait(name, "finished")
     early = results

@@ -28,7 +28,7 @@ module RailsApp
 
   # As Rack::Timeout does.
   class Limit
-    SECONDS = 0.4
+    SECONDS = 3
 
     def initialize(app)
       @app = app
