@@ -3,8 +3,8 @@
 require "fileutils"
 require "net/http"
 require "rbconfig"
-require "socket"
 require "tmpdir"
+require "support/ports"
 
 # The demo as bin/demo starts it, set-up apart: its upstream and a server, :puma or :falcon, each in a process group of its own.
 #
@@ -28,7 +28,7 @@ class DemoServer
     @pids = []
     start("upstream", RbConfig.ruby, "upstream.rb")
     upstream = within(READY_SECONDS, "the upstream's URL") { upstream_log[/^http\S+/] }
-    @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
+    @port = Ports.free
     start("server", RbConfig.ruby, "-S", *command(kind), variables: { "RAILS_ENV" => "development", "UPSTREAM_URL" => upstream })
     within(READY_SECONDS, "#{kind}'s first page") { ready? }
   rescue StandardError

@@ -6,6 +6,7 @@ require "fileutils"
 require "json"
 require "net/http"
 require "open3"
+require "support/ports"
 require "support/upstream"
 require "tmpdir"
 
@@ -78,7 +79,7 @@ class InstallTest < Minitest::Test
 
   # Yields the port of the app's Puma once it accepts connections, and ends it.
   def serve
-    port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+    port = Ports.free
     log = "#{@directory}/server.log"
     pid = unbundled do
       spawn(environment.merge("UPSTREAM" => @upstream.url("/")), "bin/rails", "server", "-b", "127.0.0.1", "-p", port.to_s,

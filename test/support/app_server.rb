@@ -6,6 +6,7 @@ require "rbconfig"
 require "tmpdir"
 require_relative "upstream"
 require_relative "notes"
+require_relative "ports"
 require_relative "sse_client"
 
 # A real application server in a process of its own, on a loopback port, with the application of rails_app.ru.
@@ -42,7 +43,7 @@ class AppServer
     @graceful = graceful
     @config = config
     @threads = threads
-    @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
+    @port = Ports.free
     @directory = Dir.mktmpdir("streamer-app")
     @notes = Notes.new(File.join(@directory, "notes"))
     variables = { "RAILS_ENV" => "test", "DIRECTORY" => @directory, "CONSOLE_LEVEL" => "warn",

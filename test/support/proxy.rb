@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
 require "fileutils"
-require_relative "upstream"
-require "socket"
 require "tmpdir"
+require_relative "ports"
+require_relative "upstream"
 
 # A real proxy in front of a server on loopback, in a process of its own.
 #
@@ -82,7 +82,7 @@ class Proxy
 
   def initialize
     @directory = Dir.mktmpdir("streamer-proxy")
-    @port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
+    @port = Ports.free
     variables, command = yield(@directory, @port)
     @pid = Process.spawn(variables, *command, in: File::NULL, out: log_file, err: [:child, :out])
     wait_ready
