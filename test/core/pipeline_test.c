@@ -305,8 +305,7 @@ static const struct pipeline_case cases[] = {
      .raw = true,
      .input =
          "\xEF\xBB\xBF: c\n\nevent:t\nid\nx: y\ndata:a\ndata: \xFF\n\n\nretry: 5\n\ndata: [DONE]\n\ndata: unfinished\n",
-     .expected =
-         ": c\n\nevent:t\nid\nx: y\ndata:a\ndata: \xFF\n\n\nretry: 5\n\ndata: [DONE]\n\nMORE done 2 of 2"},
+     .expected = ": c\n\nevent:t\nid\nx: y\ndata:a\ndata: \xFF\n\n\nretry: 5\n\ndata: [DONE]\n\nMORE done 2 of 2"},
     {.name = "raw, values kept and text collected",
      .paths = {"a", "b"},
      .kept = {"c"},
