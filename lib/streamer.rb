@@ -74,7 +74,7 @@ module Streamer
     #
     # sources: name => Request, Response, EventSource, or anything whose call returns one of them. Given as a Hash, options may follow;
     # given as keywords, all of them are names. An answer that is neither an event stream nor NDJSON gives one Event with its whole
-    # body.
+    # body. A provider's chat or answer gives its pieces of text, Strings.
     # limit: how many sources are open at once; nil for all. on_error: :raise ends everything with the first error of a source; :yield
     # yields (name, Streamer::Error) for that one and goes on. progress: called with { done: 2, total: 3 }, the name and the error or nil,
     # for each source that has ended.
@@ -90,7 +90,8 @@ module Streamer
 
     # Asks several upstreams at once and returns a Hash of name => content, in the order of the sources: what JSON says, or the body as a
     # String. Yields (name, content) as each is complete. Arguments, errors and cancelling as with merge; an answer without success is
-    # a ResponseError. With on_error: :yield an error takes the content's place. A source's call may return the content itself.
+    # a ResponseError. With on_error: :yield an error takes the content's place. A source's call may return the content itself. Of a
+    # provider's chat or answer the content is its text.
     #
     #   Streamer.gather(air: client.get_request("/air"), sea: client.get_request("/sea")) { |name, quote| ... }
     def gather(sources = nil, **keywords, &block)

@@ -20,10 +20,13 @@ module Streamer
       def read(source, emit)
         answer = source.respond_to?(:call) ? source.call : source
         answer = answer.call if answer.is_a?(Request)
-        emit.call(answer.is_a?(Response) ? content(answer) : answer)
+        emit.call(content(answer))
       end
 
       def content(answer)
+        return answer.text if answer.respond_to?(:each_text) # a provider's
+        return answer unless answer.is_a?(Response)
+
         answer.ensure_success!
         answer.headers["content-type"].to_s.match?(%r{\A[^;]*[/+]json\b}i) ? answer.json : answer.read
       end

@@ -16,6 +16,8 @@ module Streamer
       def read(source, emit)
         answer = source
         answer = answer.call while answer.respond_to?(:call)
+        return answer.each_text(&emit) if answer.respond_to?(:each_text) # a provider's
+
         whole?(answer) ? emit.call(Event.new(data: answer.read)) : answer.each_event(&emit)
       end
 

@@ -16,6 +16,9 @@ module Streamer
     # Events without data and those of the type "ping" only keep a connection alive, and do not count; neither do comments.
     TIMEOUTS = { queue: 60, connect: 5, first_byte: nil, first_event: 60, idle: 60, event_idle: nil, total: 600 }.freeze
 
+    # Seconds that a timeout may have: three years. What is more is a mistake.
+    LONGEST = 100_000_000
+
     REDIRECTS = 5
 
     # Sent to another origin too; all other headers stay where they were meant for.
@@ -30,7 +33,7 @@ module Streamer
     # What libcurl sends of its own accord where we say nothing.
     LIBCURLS_HEADERS = %w[accept content-type expect].freeze
 
-    private_constant :SHAREABLE_HEADERS, :DEFAULT_HEADERS, :LIBCURLS_HEADERS
+    private_constant :LONGEST, :SHAREABLE_HEADERS, :DEFAULT_HEADERS, :LIBCURLS_HEADERS
 
     attr_reader :method, :headers
 
@@ -254,9 +257,9 @@ module Streamer
       raise ArgumentError, "unknown timeout #{unknown.first.inspect}; known are #{TIMEOUTS.keys.join(", ")}" if unknown.any?
 
       TIMEOUTS.merge(timeouts).each do |name, seconds|
-        next if seconds.nil? || (seconds.is_a?(Numeric) && seconds >= 0)
+        next if seconds.nil? || (seconds.is_a?(Numeric) && seconds.between?(0, LONGEST))
 
-        raise ArgumentError, "the #{name} timeout is a number of seconds or nil; got #{seconds.inspect}"
+        raise ArgumentError, "the #{name} timeout is a number of seconds up to #{LONGEST}, or nil for none; got #{seconds.inspect}"
       end
     end
   end

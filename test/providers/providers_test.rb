@@ -162,6 +162,14 @@ module ProvidersTests
     assert_equal [TEXT] * 6, answers.map(&:value)
   end
 
+  def test_chats_side_by_side
+    play("anthropic_text", split: 7)
+    texts = { a: +"", b: +"" }
+    Streamer.merge(a: chat(:anthropic), b: -> { chat(:anthropic).call }) { |name, text| texts[name] << text }
+    assert_equal({ a: TEXT, b: TEXT }, texts)
+    assert_equal texts, Streamer.gather(a: chat(:anthropic), b: -> { chat(:anthropic).call })
+  end
+
   private
 
   def play(name, split: nil)

@@ -121,10 +121,13 @@ class ControllerTest < ActionDispatch::IntegrationTest
 
   def test_relay_events_names_the_argument_that_is_wrong
     request = Streamer::Request.new("GET", "http://127.0.0.1")
-    wrong = { flush: 0.1, keep: ["a"], terminal: "done", on_text: 5, every: "1", on_disconnect: :stay, frame: :xml }
+    wrong = { heartbeat: "15", flush: 0.1, keep: ["a"], terminal: "done", on_text: 5, every: "1", on_disconnect: :stay, frame: :xml }
     calls = wrong.map { |name, value| [request, { name => value }, /\b#{name}\b/] } << ["http://127.0.0.1", {}, /Request/]
     calls.each do |upstream, options, named|
-      controller = RailsApp::StreamsController.new.tap { |made| made.set_response!(ActionDispatch::Response.new) }
+      controller = RailsApp::StreamsController.new.tap do |made|
+        made.set_request!(ActionDispatch::TestRequest.create)
+        made.set_response!(ActionDispatch::Response.new)
+      end
       error = assert_raises(ArgumentError) { controller.send(:relay_events, upstream, **options) }
       assert_match named, error.message
     end

@@ -164,7 +164,7 @@ module TimeoutTests
   end
 
   def test_a_timeout_that_is_none_is_refused
-    [{ idle: -1 }, { idle: "5" }, { read: 5 }].each do |timeouts|
+    [{ idle: -1 }, { idle: "5" }, { total: Float::INFINITY }, { total: 1e16 }, { read: 5 }].each do |timeouts|
       assert_raises(ArgumentError, timeouts.inspect) { Streamer::Client.new(@upstream.url, timeouts: timeouts) }
     end
   end

@@ -47,6 +47,10 @@ module Streamer
 
     # Answers the action's request. HEAD gets the head and never runs the action's block.
     def start(action, status:, headers:, heartbeat:)
+      unless heartbeat.nil? || (heartbeat.is_a?(Numeric) && heartbeat >= 0)
+        raise ArgumentError, "heartbeat is a number of seconds, nil or 0 for none; got #{heartbeat.inspect}"
+      end
+
       @response.status = status
       HEADERS.merge(own_headers).each { |name, value| @response.set_header(name, value) }
       headers.each { |name, value| @response.set_header(name, value) }
