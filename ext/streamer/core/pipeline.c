@@ -185,6 +185,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
         .max_line = options->max_line,
         .max_event = options->max_event,
     };
+    memset(created->values, 0, values * sizeof *created->values);
     created->keys = (struct piece *)(created->values + values);
     created->kept = (struct streamer_buffer *)(created->keys + framed);
     size_t max_event = options->max_event > 0 ? options->max_event : STREAMER_MAX_EVENT;

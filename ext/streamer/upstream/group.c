@@ -103,19 +103,19 @@ static void unqueue(struct streamer_group *group, struct streamer_membership *me
 }
 
 bool streamer_group_join(struct streamer_group *group, struct streamer_transfer *transfer, long key) {
-    pthread_mutex_lock(&transfer->signal.lock);
+    streamer_transfer_lock(transfer);
     bool joins = transfer->membership.group == NULL;
     if (joins) {
         streamer_group_retain(group);
         transfer->membership.key = key;
         transfer->membership.group = group;
     }
-    pthread_mutex_unlock(&transfer->signal.lock);
+    streamer_transfer_unlock(transfer);
     return joins;
 }
 
 void streamer_group_leave(struct streamer_transfer *transfer) {
-    pthread_mutex_lock(&transfer->signal.lock);
+    streamer_transfer_lock(transfer);
     struct streamer_group *group = transfer->membership.group;
     bool queued = false;
     if (group != NULL) {
@@ -125,7 +125,7 @@ void streamer_group_leave(struct streamer_transfer *transfer) {
         unlock(group);
         transfer->membership.group = NULL;
     }
-    pthread_mutex_unlock(&transfer->signal.lock);
+    streamer_transfer_unlock(transfer);
     if (queued) streamer_transfer_release(transfer);
     if (group != NULL) streamer_group_release(group);
 }

@@ -45,6 +45,27 @@ enum streamer_delivery {
     STREAMER_STOPPED /* the transfer is to end as its `failure` */
 };
 
+static inline void streamer_transfer_lock(struct streamer_transfer *transfer) {
+    pthread_mutex_lock(&transfer->signal.lock);
+}
+
+static inline void streamer_transfer_unlock(struct streamer_transfer *transfer) {
+    pthread_mutex_unlock(&transfer->signal.lock);
+}
+
+/* Tells whoever waits of a change. The lock is held. */
+void streamer_transfer_announce(struct streamer_transfer *transfer);
+
+/* Makes libcurl call callbacks.c for it. NULL, or libcurl's reason to refuse, a constant. */
+const char *streamer_transfer_set_callbacks(struct streamer_transfer *transfer, bool body_streamed);
+
+/* Stops libcurl from within a callback, which returns this; streamer_transfer_completed then brings the transfer home.
+ */
+size_t streamer_transfer_stop(struct streamer_transfer *transfer, enum streamer_outcome failure);
+
+/* In a turn: the sink has enough. It gets its end, and what still comes is thrown away. */
+void streamer_transfer_drain(struct streamer_transfer *transfer);
+
 /* In a turn: gives bytes of the body, one at least, to the sink or the inbox. */
 enum streamer_delivery streamer_transfer_deliver(struct streamer_transfer *transfer, const char *bytes, size_t length);
 

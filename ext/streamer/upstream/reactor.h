@@ -7,7 +7,7 @@
  * runs, and by nobody else. Everything else may be called from any thread.
  *
  * libcurl is entered from the top of a turn only, never from its own callbacks, and calls back nothing but
- * upstream/transfer.c and the two callbacks in reactor.c.
+ * upstream/callbacks.c and the two callbacks in reactor.c.
  */
 #pragma once
 

@@ -33,10 +33,10 @@ void streamer_transfer_fire(struct streamer_timer *timer, int64_t now) {
         if (timeouts->queue > 0) DEADLINE(timeouts->queue, transfer->queued / 1000, STREAMER_OUTCOME_QUEUE_TIMEOUT);
     } else {
         int64_t started = transfer->started / 1000;
-        pthread_mutex_lock(&transfer->signal.lock);
+        streamer_transfer_lock(transfer);
         bool taken = transfer->inbox.length == 0, decoding = transfer->decoding;
         int64_t last_event = transfer->last_event / 1000;
-        pthread_mutex_unlock(&transfer->signal.lock);
+        streamer_transfer_unlock(transfer);
         /* A consumer that has not looked yet, or that made us pause, is not the upstream's delay. */
         bool upstreams_turn = !transfer->receive_paused && taken;
         bool events_known = upstreams_turn && !decoding;

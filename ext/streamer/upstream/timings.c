@@ -37,27 +37,27 @@ struct streamer_timings streamer_transfer_measure(struct streamer_transfer *tran
 
 void streamer_transfer_note_event(struct streamer_transfer *transfer) {
     if (transfer->last_event == transfer->read_at) return; /* written by nobody else: the same read's next event */
-    pthread_mutex_lock(&transfer->signal.lock);
+    streamer_transfer_lock(transfer);
     if (transfer->first_event == 0)
         transfer->first_event = transfer->read_at;
     else
         streamer_gaps_add(&transfer->gaps, transfer->read_at - transfer->last_event);
     transfer->last_event = transfer->read_at;
-    pthread_mutex_unlock(&transfer->signal.lock);
+    streamer_transfer_unlock(transfer);
 }
 
 void streamer_transfer_note_text(struct streamer_transfer *transfer) {
     if (transfer->first_text != 0) return;
-    pthread_mutex_lock(&transfer->signal.lock);
+    streamer_transfer_lock(transfer);
     transfer->first_text = transfer->read_at;
-    pthread_mutex_unlock(&transfer->signal.lock);
+    streamer_transfer_unlock(transfer);
 }
 
 void streamer_transfer_note_decoded(struct streamer_transfer *transfer) {
     if (!transfer->decoding) return;
-    pthread_mutex_lock(&transfer->signal.lock);
+    streamer_transfer_lock(transfer);
     transfer->decoding = false;
-    pthread_mutex_unlock(&transfer->signal.lock);
+    streamer_transfer_unlock(transfer);
 }
 
 struct streamer_timings streamer_transfer_timings(const struct streamer_transfer *transfer) {
