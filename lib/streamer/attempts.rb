@@ -14,14 +14,17 @@ module Streamer
 
     # The Response at its head. Waits; once. Raises Streamer::Error.
     def response
+      concluded = nil
       loop do
         @started = now
         answer = exchange(@request)
         following = redirect(answer) || again(answer)
-        return conclude(answer) unless following
+        return concluded = conclude(answer) unless following
 
         @request = following
       end
+    ensure
+      @transfer&.cancel unless concluded # nobody has it
     end
 
     # The Response of the next attempt, when the one there was has broken and nothing of it was delivered; nil when there is none.

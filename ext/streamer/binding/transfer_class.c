@@ -306,10 +306,14 @@ static VALUE wait_head(VALUE self) {
     return INT2NUM(transfer->status);
 }
 
-/* The head's "Name: value" lines, LF between. */
+/* The head's "Name: value" lines, LF between. A branch gives no turn away for what is here: it could be abandoned
+ * there, between its Response and the reading that would cancel it. */
 static VALUE head(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
-    wait_head(self);
+    pthread_mutex_lock(&transfer->signal.lock);
+    bool ready = transfer->head_ready;
+    pthread_mutex_unlock(&transfer->signal.lock);
+    if (!ready) wait_head(self);
     return rb_str_new(transfer->head.bytes, (long)transfer->head.length); /* it does not change any more */
 }
 
