@@ -301,6 +301,15 @@ static bool transfer_paused(void *unused) {
     return streamer_reactor_stats(streamer_thread_reactor()).pauses > 0;
 }
 
+/* Of the upstream's path, without timeouts; not sent off. */
+static struct streamer_transfer *request(const char *path) {
+    char url[64];
+    const char *problem;
+    snprintf(url, sizeof url, "http://127.0.0.1:%d%s", port, path);
+    struct streamer_request wanted = {.method = "GET", .url = url, .origin = "http://127.0.0.1"};
+    return streamer_transfer_new(streamer_thread_reactor(), &wanted, &problem);
+}
+
 /* The bytes that found the browser's place full come again once there is room. What they fail with ends the relay then,
  * though the upstream sends nothing more. */
 static void fail_after_a_pause(void) {
@@ -308,14 +317,11 @@ static void fail_after_a_pause(void) {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
     struct streamer_reactor *reactor = streamer_thread_reactor();
     struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
-    char *filling = calloc(4, STREAMER_CLIENT_HIGH), url[64];
+    char *filling = calloc(4, STREAMER_CLIENT_HIGH);
     streamer_client_write(client, filling, 4 * STREAMER_CLIENT_HIGH);
     free(filling);
 
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/broken", port);
-    struct streamer_request request = {.method = "GET", .url = url, .origin = "http://127.0.0.1"};
-    const char *problem;
-    struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
+    struct streamer_transfer *transfer = request("/broken");
     struct streamer_relay_options options = {.terminal = NULL};
     struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
     streamer_relay_start(relay);
@@ -351,11 +357,7 @@ static void run_out_of_memory_in_a_head(void) {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
     struct streamer_reactor *reactor = streamer_thread_reactor();
     struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
-    char url[64];
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/padded", port);
-    struct streamer_request request = {.method = "GET", .url = url, .origin = "http://127.0.0.1"};
-    const char *problem;
-    struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
+    struct streamer_transfer *transfer = request("/padded");
     struct streamer_relay_options options = {.terminal = NULL};
     struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
     atomic_store(&refused, 128);

@@ -388,17 +388,12 @@ class PumaRelayTest < Minitest::Test
   end
 
   def test_row_10_the_result_comes_at_the_streams_end_and_not_when_the_server_lets_go
-    let_go = false
-    @upstream.on("/") do |exchange|
-      exchange.head.chunk(Upstream.token(0))
-      exchange.pause(0.01) until let_go
-      exchange.chunk("data: [DONE]\n\n").finish
-    end
+    let_go = hold_after_a_token
     client = relay
     client.next_event
 
     assert_equal 0, results
-    let_go = true
+    let_go.call
     client.events
     assert_equal "completed", result["status"]
     sleep 0.05

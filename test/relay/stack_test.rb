@@ -31,16 +31,11 @@ class StackTest < Minitest::Test
   end
 
   def test_row_10_the_server_lets_go_once_and_the_result_comes_once_at_the_real_end
-    let_go = false
-    @upstream.on("/") do |exchange|
-      exchange.head.chunk(Upstream.token(0))
-      exchange.pause(0.01) until let_go
-      exchange.chunk("data: [DONE]\n\n").finish
-    end
+    let_go = hold_after_a_token
     client = relay.tap(&:next_event)
     server.notes.wait(name, "finished")
     early = results
-    let_go = true
+    let_go.call
     client.events
     result
 

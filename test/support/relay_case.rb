@@ -29,6 +29,17 @@ module RelayCase
     on.stream("/relays/show?#{URI.encode_www_form(query)}", **client).tap { |opened| @clients << opened }
   end
 
+  # Lets the upstream answer "/" with one token, and end when the Proc that is returned is called.
+  def hold_after_a_token
+    let_go = false
+    @upstream.on("/") do |exchange|
+      exchange.head.chunk(Upstream.token(0))
+      exchange.pause(0.01) until let_go
+      exchange.chunk("data: [DONE]\n\n").finish
+    end
+    -> { let_go = true }
+  end
+
   def result(note: name, of: server) = of.notes.wait(note, "result")
 
   def results(note: name, of: server) = of.notes.of(note).count { |entry| entry["what"] == "result" }

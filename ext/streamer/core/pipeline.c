@@ -8,6 +8,9 @@
 #include "encode.h"
 #include "limits.h"
 
+/* LFs among an event's raw bytes that do not count: see pass. */
+enum { UNCOUNTED = 2 };
+
 /* A run of bytes in the pipeline's `compiled`. */
 struct piece {
     size_t start;
@@ -19,7 +22,6 @@ struct streamer_pipeline {
     struct streamer_watch *watch;
     struct streamer_extractor *extractor; /* NULL: events pass through */
     size_t max_line, max_event;           /* the decoder's */
-    size_t max_passing;                   /* bytes of an event that passes as it is */
     enum streamer_status failure;         /* STREAMER_OK while the stream can go on */
     bool text;
     bool raw;    /* of an event stream */
@@ -193,8 +195,8 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
     streamer_buffer_init(&created->unescaped, max_event);
     streamer_buffer_init(&created->last_id, STREAMER_MAX_FIELD);
     streamer_buffer_init(&created->own_id, STREAMER_MAX_FIELD + 20);
-    created->max_passing = 2 * max_event; /* fields and line ends beside the data */
-    streamer_buffer_init(&created->passing, created->max_passing + strlen("\n\n"));
+    /* Fields and line ends beside the data. */
+    streamer_buffer_init(&created->passing, 2 * max_event + UNCOUNTED);
     streamer_buffer_init(&created->collected, options->collect);
     streamer_buffer_init(&created->complaint, STREAMER_MAX_FIELD);
     for (size_t i = 0; i < created->kept_count; i++) streamer_buffer_init(&created->kept[i], STREAMER_MAX_FIELD);
@@ -484,7 +486,7 @@ static enum streamer_status pass(struct streamer_pipeline *pipeline, const char 
         if (counted > 1 && memcmp(last - 1, "\r\n", 2) == 0) counted--;
         if (pipeline->events == 0) drop_bom(passing);
     }
-    return counted > pipeline->max_passing ? STREAMER_EVENT_TOO_LARGE : STREAMER_OK;
+    return counted > passing->limit - UNCOUNTED ? STREAMER_EVENT_TOO_LARGE : STREAMER_OK;
 }
 
 /* The next event, its bytes kept where they are to pass as they are. cursor: NULL when the body is over. */

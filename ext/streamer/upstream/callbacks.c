@@ -213,11 +213,6 @@ static int on_close_socket(void *context, curl_socket_t fd) {
     return streamer_fork_close(fd);
 }
 
-static bool is_reused(CURL *easy) {
-    long connects = 0;
-    return curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK && connects == 0;
-}
-
 /* The connection stands, new or reused, and the request is about to be sent. */
 static int on_connected(void *context, char *peer, char *local, int peer_port, int local_port) {
     (void)local, (void)peer_port;
@@ -228,7 +223,8 @@ static int on_connected(void *context, char *peer, char *local, int peer_port, i
         return CURL_PREREQFUNC_ABORT;
     }
     /* Over HTTP/2 there is always something to say. */
-    if (!transfer->slot.origin->multiplexes && is_reused(transfer->easy) && !streamer_idle_is_silent(local_port)) {
+    if (!transfer->slot.origin->multiplexes && streamer_transfer_is_reused(transfer) &&
+        !streamer_idle_is_silent(local_port)) {
         transfer->starts_afresh = true;
         return CURL_PREREQFUNC_ABORT;
     }

@@ -59,5 +59,5 @@ bool streamer_direct_watches(struct streamer_transfer *transfer, curl_socket_t f
         transfer->socket = fd;
     else if (transfer->socket == fd)
         transfer->socket = -1;
-    return what == CURL_POLL_IN && transfer->direct.ready != NULL;
+    return what == CURL_POLL_IN && transfer->chunked;
 }

@@ -78,6 +78,9 @@ void streamer_reactor_act(struct streamer_reactor *reactor, curl_socket_t fd, in
 /* In a turn: a watch is gone, and what the batch under way says of it is void. */
 void streamer_reactor_strike(struct streamer_reactor *reactor, const struct streamer_watch *watch);
 
+/* In a turn, once it has a connection: whether that was there before. */
+bool streamer_transfer_is_reused(struct streamer_transfer *transfer);
+
 /* In a turn: what the transfer has taken up to now (timings.c). */
 struct streamer_timings streamer_transfer_measure(struct streamer_transfer *transfer);
 

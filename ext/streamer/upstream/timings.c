@@ -10,6 +10,12 @@ static int64_t info(struct streamer_transfer *transfer, CURLINFO which) {
     return microseconds;
 }
 
+bool streamer_transfer_is_reused(struct streamer_transfer *transfer) {
+    long connects = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+    return connects == 0;
+}
+
 struct streamer_timings streamer_transfer_measure(struct streamer_transfer *transfer) {
     int64_t now = streamer_now_us();
     struct streamer_timings timings = {
@@ -23,15 +29,14 @@ struct streamer_timings streamer_transfer_measure(struct streamer_transfer *tran
         .bytes = transfer->received,
     };
     memcpy(timings.address, transfer->timings.address, sizeof timings.address);
-    long version = 0, connects = 0;
+    long version = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
-    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
     timings.http_version = version == CURL_HTTP_VERSION_1_0   ? 10
                            : version == CURL_HTTP_VERSION_1_1 ? 11
                            : version == CURL_HTTP_VERSION_2_0 ? 20
                            : version == CURL_HTTP_VERSION_3   ? 30
                                                               : 0;
-    timings.reused = transfer->connected && connects == 0;
+    timings.reused = transfer->connected && streamer_transfer_is_reused(transfer);
     return timings;
 }
 

@@ -129,7 +129,7 @@ struct streamer_transfer {
     bool chunked;                  /* and it comes in chunks */
     struct streamer_chunks chunks; /* where libcurl stands in it */
     curl_socket_t socket;          /* that libcurl reads from, and waits for nothing else on it; -1: none */
-    struct streamer_watch direct;  /* its `ready` is NULL until the body has begun */
+    struct streamer_watch direct;  /* on that socket, once a body in chunks has begun */
     enum streamer_outcome failure; /* why a callback of ours stopped libcurl */
     int64_t queued, started;       /* streamer_now's clock; started: 0 while it waits for a slot */
     int64_t sent, last_activity, resumed;
