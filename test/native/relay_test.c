@@ -32,7 +32,7 @@ static const char TERMINAL[] = "event: done\ndata: {}\n\n";
 
 static atomic_int passed, failed, news_of_ends, reads_without_libcurl;
 static atomic_bool all_over;
-static struct streamer_board board;
+static struct streamer_mailbox board;
 static int port;
 
 #define CHECK(condition, ...)                               \
@@ -198,13 +198,13 @@ leave:
 
 /* ---- one relay ---- */
 
-static bool wait_for(struct streamer_client *client, bool (*ready)(void *), void *argument) {
+static bool wait_for(struct streamer_browser *browser, bool (*ready)(void *), void *argument) {
     int64_t deadline = streamer_now() + WAIT_MS;
     bool in_time = true;
-    pthread_mutex_lock(&client->signal.lock);
-    while (!ready(argument) && in_time) in_time = streamer_signal_wait(&client->signal, deadline);
+    pthread_mutex_lock(&browser->monitor.lock);
+    while (!ready(argument) && in_time) in_time = streamer_monitor_wait(&browser->monitor, deadline);
     bool is_ready = ready(argument);
-    pthread_mutex_unlock(&client->signal.lock);
+    pthread_mutex_unlock(&browser->monitor.lock);
     return is_ready;
 }
 
@@ -212,17 +212,17 @@ static bool relay_ended(void *relay) {
     return ((struct streamer_relay *)relay)->ended;
 }
 
-static bool client_closed(void *client) {
-    return ((struct streamer_client *)client)->fd < 0;
+static bool client_closed(void *browser) {
+    return ((struct streamer_browser *)client)->fd < 0;
 }
 
 static void wait_for_end(struct streamer_transfer *transfer) {
     int64_t deadline = streamer_now() + WAIT_MS;
     bool in_time = true;
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     while (transfer->outcome == STREAMER_OUTCOME_OPEN && in_time)
-        in_time = streamer_signal_wait(&transfer->signal, deadline);
-    pthread_mutex_unlock(&transfer->signal.lock);
+        in_time = streamer_monitor_wait(&transfer->monitor, deadline);
+    pthread_mutex_unlock(&transfer->monitor.lock);
 }
 
 static struct streamer_pipeline *make_pipeline(void) {
@@ -249,7 +249,7 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     if (pthread_create(&thread, NULL, browse, &browser) != 0) abort();
 
     struct streamer_reactor *reactor = streamer_thread_reactor();
-    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 30, 60000);
+    struct streamer_browser *browser = streamer_browser_new(reactor, ends[0], true, 30, 60000);
     char url[128];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s/%d", port, kind, padding);
     struct streamer_request request = {
@@ -264,7 +264,7 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     struct streamer_pipeline *pipeline = make_pipeline();
     bool flushes = rand_r(seed) % 3 == 0, terminal = rand_r(seed) % 2 == 0;
     struct streamer_relay_options options = {
-        .board = &board,
+        .mailbox = &board,
         .wanted_news = STREAMER_NEWS_FIRST | STREAMER_NEWS_TEXT,
         .flush_after = flushes ? 5 : 0,
         .flush_at = 2000,
@@ -279,7 +279,7 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     if (cancel) streamer_transfer_cancel(transfer);
 
     CHECK(wait_for(client, relay_ended, relay), "%s/%d to a browser of manner %d did not end", kind, padding, manner);
-    if (!relay->completed || !terminal) streamer_client_close(client, relay->completed);
+    if (!relay->completed || !terminal) streamer_browser_close(client, relay->completed);
     CHECK(wait_for(client, client_closed, client), "the client of %s was not closed", kind);
     pthread_join(thread, NULL);
 
@@ -293,7 +293,7 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     }
     streamer_relay_release(relay);
     streamer_transfer_release(transfer);
-    streamer_client_release(client);
+    streamer_browser_release(client);
 }
 
 static bool transfer_paused(void *unused) {
@@ -316,9 +316,9 @@ static void fail_after_a_pause(void) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
     struct streamer_reactor *reactor = streamer_thread_reactor();
-    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
-    char *filling = calloc(4, STREAMER_CLIENT_HIGH);
-    streamer_client_write(client, filling, 4 * STREAMER_CLIENT_HIGH);
+    struct streamer_browser *browser = streamer_browser_new(reactor, ends[0], true, 0, WAIT_MS);
+    char *filling = calloc(4, STREAMER_BROWSER_HIGH);
+    streamer_browser_write(client, filling, 4 * STREAMER_BROWSER_HIGH);
     free(filling);
 
     struct streamer_transfer *transfer = request("/broken");
@@ -335,11 +335,11 @@ static void fail_after_a_pause(void) {
     CHECK(relay->status == STREAMER_JSON_INVALID, "%s", streamer_status_name(relay->status));
     streamer_transfer_cancel(transfer);
     wait_for(client, relay_ended, relay);
-    streamer_client_close(client, false);
+    streamer_browser_close(client, false);
     pthread_join(thread, NULL);
     streamer_relay_release(relay);
     streamer_transfer_release(transfer);
-    streamer_client_release(client);
+    streamer_browser_release(client);
 }
 
 #ifdef HAVE_SYS_EPOLL_H       /* where the Makefile wraps it */
@@ -356,7 +356,7 @@ static void run_out_of_memory_in_a_head(void) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
     struct streamer_reactor *reactor = streamer_thread_reactor();
-    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
+    struct streamer_browser *browser = streamer_browser_new(reactor, ends[0], true, 0, WAIT_MS);
     struct streamer_transfer *transfer = request("/padded");
     struct streamer_relay_options options = {.terminal = NULL};
     struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
@@ -365,12 +365,12 @@ static void run_out_of_memory_in_a_head(void) {
     CHECK(wait_for(client, relay_ended, relay), "a relay without memory does not end");
     atomic_store(&refused, 0);
     CHECK(!relay->completed, "it relayed all the same");
-    streamer_client_close(client, false);
+    streamer_browser_close(client, false);
     wait_for(client, client_closed, client);
     close(ends[1]);
     streamer_relay_release(relay);
     streamer_transfer_release(transfer);
-    streamer_client_release(client);
+    streamer_browser_release(client);
 }
 #endif
 
@@ -399,7 +399,7 @@ static void relay_in_children(void) {
         if (child == 0) {
             unsigned seed = 1;
             alarm(WAIT_MS / 1000);
-            streamer_board_init(&board);
+            streamer_mailbox_init(&board);
             atomic_store(&failed, 0);
             relay_once("marked", 20, STAYS, false, &seed);
             struct streamer_relay_stats stats = streamer_relay_stats();
@@ -415,17 +415,17 @@ static void relay_in_children(void) {
 
 /* What Ruby's thread does. */
 static void wait_for_news(void) {
-    pthread_mutex_lock(&board.signal.lock);
+    pthread_mutex_lock(&board.monitor.lock);
     int64_t deadline = streamer_now() + 100;
     bool in_time = true;
-    while (board.first == NULL && in_time) in_time = streamer_signal_wait(&board.signal, deadline);
-    pthread_mutex_unlock(&board.signal.lock);
+    while (board.first == NULL && in_time) in_time = streamer_monitor_wait(&board.monitor, deadline);
+    pthread_mutex_unlock(&board.monitor.lock);
 }
 
 static void take_all(void) {
     struct streamer_relay *relay;
     int news;
-    while ((relay = streamer_board_take(&board, &news)) != NULL) {
+    while ((relay = streamer_mailbox_take(&board, &news)) != NULL) {
         if (news & STREAMER_NEWS_ENDED) atomic_fetch_add(&news_of_ends, 1);
         streamer_relay_release(relay);
     }
@@ -460,7 +460,7 @@ int main(int count, char **arguments) {
 #ifdef HAVE_SYS_EPOLL_H
     run_out_of_memory_in_a_head();
 #endif
-    streamer_board_init(&board);
+    streamer_mailbox_init(&board);
     pthread_t threads[THREADS], reader;
     pthread_create(&reader, NULL, read_board, NULL);
     for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, relay_many, (void *)(i + 1));

@@ -31,42 +31,42 @@ static int passed, failed;
 /* ---- slots ---- */
 
 struct asker {
-    struct streamer_slot slot;
+    struct streamer_permit slot;
     char name;
 };
 
 static char granted[64];
 
-static void on_granted(struct streamer_slot *slot) {
+static void on_granted(struct streamer_permit *slot) {
     size_t length = strlen(granted);
     granted[length] = ((struct asker *)slot)->name;
     granted[length + 1] = '\0';
 }
 
-static void ask(struct streamer_slots *slots, struct asker *asker, char name, const char *origin) {
+static void ask(struct streamer_admission *slots, struct asker *asker, char name, const char *origin) {
     *asker = (struct asker){.slot.granted = on_granted, .name = name};
-    CHECK(streamer_slots_ask(slots, &asker->slot, origin), "out of memory");
+    CHECK(streamer_admission_ask(slots, &asker->slot, origin), "out of memory");
 }
 
 #define EXPECT(wanted) CHECK(strcmp(granted, wanted) == 0, "granted %s, and not %s", granted, wanted)
 
 static void test_no_limit(void) {
-    struct streamer_slots slots = {0};
+    struct streamer_admission slots = {0};
     struct asker askers[3];
     granted[0] = '\0';
-    streamer_slots_limit(0, 0);
+    streamer_admission_limit(0, 0);
     for (int i = 0; i < 3; i++) ask(&slots, &askers[i], (char)('a' + i), "x");
     EXPECT("abc");
-    for (int i = 0; i < 3; i++) streamer_slots_give_back(&slots, &askers[i].slot);
+    for (int i = 0; i < 3; i++) streamer_admission_give_back(&slots, &askers[i].slot);
     CHECK(slots.held == 0 && slots.waiters == 0, "some are left");
-    streamer_slots_release(&slots);
+    streamer_admission_release(&slots);
 }
 
 static void test_per_origin_in_order_and_nobody_else_is_held_up(void) {
-    struct streamer_slots slots = {0};
+    struct streamer_admission slots = {0};
     struct asker a, b, c, d, other;
     granted[0] = '\0';
-    streamer_slots_limit(1, 0);
+    streamer_admission_limit(1, 0);
     ask(&slots, &a, 'a', "x");
     ask(&slots, &b, 'b', "x");
     ask(&slots, &c, 'c', "x");
@@ -74,57 +74,57 @@ static void test_per_origin_in_order_and_nobody_else_is_held_up(void) {
     ask(&slots, &other, 'o', "y");
     EXPECT("ao");
     CHECK(slots.waiters == 3, "%zu wait", slots.waiters);
-    streamer_slots_give_back(&slots, &c.slot); /* gives up waiting */
-    streamer_slots_give_back(&slots, &c.slot); /* and again: nothing */
-    streamer_slots_give_back(&slots, &a.slot);
+    streamer_admission_give_back(&slots, &c.slot); /* gives up waiting */
+    streamer_admission_give_back(&slots, &c.slot); /* and again: nothing */
+    streamer_admission_give_back(&slots, &a.slot);
     EXPECT("aob");
-    streamer_slots_give_back(&slots, &b.slot);
+    streamer_admission_give_back(&slots, &b.slot);
     EXPECT("aobd");
-    streamer_slots_give_back(&slots, &d.slot);
-    streamer_slots_give_back(&slots, &other.slot);
+    streamer_admission_give_back(&slots, &d.slot);
+    streamer_admission_give_back(&slots, &other.slot);
     CHECK(slots.held == 0 && slots.waiters == 0 && slots.waiting == NULL, "some are left");
     for (size_t i = 0; i < STREAMER_ORIGIN_BUCKETS; i++) CHECK(slots.buckets[i] == NULL, "an origin is left");
 }
 
 static void test_the_total_goes_round_in_order_of_arrival(void) {
-    struct streamer_slots slots = {0};
+    struct streamer_admission slots = {0};
     struct asker a, b, c, d, e;
     granted[0] = '\0';
-    streamer_slots_limit(1, 2);
+    streamer_admission_limit(1, 2);
     ask(&slots, &a, 'a', "x");
     ask(&slots, &b, 'b', "y");
     ask(&slots, &c, 'c', "z");
     ask(&slots, &d, 'd', "x");
     ask(&slots, &e, 'e', "w");
     EXPECT("ab");
-    streamer_slots_give_back(&slots, &b.slot);
+    streamer_admission_give_back(&slots, &b.slot);
     EXPECT("abc");
-    streamer_slots_give_back(&slots, &c.slot); /* d came before e, but x is full */
+    streamer_admission_give_back(&slots, &c.slot); /* d came before e, but x is full */
     EXPECT("abce");
-    streamer_slots_give_back(&slots, &a.slot);
+    streamer_admission_give_back(&slots, &a.slot);
     EXPECT("abced");
-    streamer_slots_give_back(&slots, &d.slot);
-    streamer_slots_give_back(&slots, &e.slot);
-    streamer_slots_release(&slots);
-    streamer_slots_limit(0, 0);
+    streamer_admission_give_back(&slots, &d.slot);
+    streamer_admission_give_back(&slots, &e.slot);
+    streamer_admission_release(&slots);
+    streamer_admission_limit(0, 0);
 }
 
 static void test_a_bounded_number_of_origins_is_remembered(void) {
-    struct streamer_slots slots = {0};
+    struct streamer_admission slots = {0};
     struct asker asker;
     char name[16];
     for (int i = 0; i < 2 * STREAMER_REMEMBERED_ORIGINS; i++) {
         snprintf(name, sizeof name, "x%d", i);
         ask(&slots, &asker, 'a', name);
         asker.slot.origin->multiplexes = true;
-        streamer_slots_give_back(&slots, &asker.slot);
+        streamer_admission_give_back(&slots, &asker.slot);
         granted[0] = '\0';
     }
     CHECK(slots.remembered == STREAMER_REMEMBERED_ORIGINS, "%zu are remembered", slots.remembered);
     ask(&slots, &asker, 'a', "x0");
     CHECK(asker.slot.origin->multiplexes, "what is known of x0 was forgotten");
-    streamer_slots_give_back(&slots, &asker.slot);
-    streamer_slots_release(&slots);
+    streamer_admission_give_back(&slots, &asker.slot);
+    streamer_admission_release(&slots);
 }
 
 /* ---- guard ---- */
@@ -272,23 +272,23 @@ static void test_whole_chunks_can_be_taken_away(void) {
 /* ---- gaps ---- */
 
 static void test_gaps(void) {
-    struct streamer_gaps gaps = {0};
-    CHECK(streamer_gaps_percentile(&gaps, 95) == 0, "a percentile of nothing");
-    for (int64_t i = 1; i <= 1000; i++) streamer_gaps_add(&gaps, i * 1000);
-    int64_t p95 = streamer_gaps_percentile(&gaps, 95), p50 = streamer_gaps_percentile(&gaps, 50);
+    struct streamer_histogram gaps = {0};
+    CHECK(streamer_histogram_percentile(&gaps, 95) == 0, "a percentile of nothing");
+    for (int64_t i = 1; i <= 1000; i++) streamer_histogram_add(&gaps, i * 1000);
+    int64_t p95 = streamer_histogram_percentile(&gaps, 95), p50 = streamer_histogram_percentile(&gaps, 50);
     CHECK(p95 >= 950000 && p95 <= 950000 * 9 / 8, "p95 %lld", (long long)p95);
     CHECK(p50 >= 500000 && p50 <= 500000 * 9 / 8, "p50 %lld", (long long)p50);
-    CHECK(streamer_gaps_percentile(&gaps, 100) == 1000000 && gaps.longest == 1000000, "the longest");
+    CHECK(streamer_histogram_percentile(&gaps, 100) == 1000000 && gaps.longest == 1000000, "the longest");
 
-    struct streamer_gaps many = {0};
-    for (int i = 0; i < 200000; i++) streamer_gaps_add(&many, i % 10 == 0 ? 100000 : 1000);
-    int64_t p89 = streamer_gaps_percentile(&many, 89), p91 = streamer_gaps_percentile(&many, 91);
+    struct streamer_histogram many = {0};
+    for (int i = 0; i < 200000; i++) streamer_histogram_add(&many, i % 10 == 0 ? 100000 : 1000);
+    int64_t p89 = streamer_histogram_percentile(&many, 89), p91 = streamer_histogram_percentile(&many, 91);
     CHECK(p89 >= 1000 && p89 <= 1125 && p91 == 100000, "the shares of more than a bucket holds");
 
-    struct streamer_gaps ends = {0};
-    streamer_gaps_add(&ends, 0);
-    streamer_gaps_add(&ends, INT64_MAX);
-    CHECK(streamer_gaps_percentile(&ends, 50) == 288, "the smallest");
+    struct streamer_histogram ends = {0};
+    streamer_histogram_add(&ends, 0);
+    streamer_histogram_add(&ends, INT64_MAX);
+    CHECK(streamer_histogram_percentile(&ends, 50) == 288, "the smallest");
     CHECK(ends.longest == INT64_MAX, "the longest of all");
 }
 

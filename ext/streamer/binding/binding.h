@@ -20,5 +20,5 @@ void streamer_init_encoder(void);
 void streamer_init_pipeline(void);
 void streamer_init_transfer(void);
 void streamer_init_group(void);
-void streamer_init_client_socket(void);
+void streamer_init_browser_socket(void);
 void streamer_init_relay(void);

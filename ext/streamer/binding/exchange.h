@@ -19,4 +19,4 @@ VALUE streamer_transfer_driver(VALUE object);
 void streamer_raise_failure(struct streamer_transfer *transfer);
 
 /* The client behind a Streamer::ClientSocket, of this process. */
-struct streamer_client *streamer_get_client(VALUE object);
+struct streamer_browser *streamer_get_browser(VALUE object);

@@ -77,9 +77,9 @@ static VALUE leave(VALUE self, VALUE object) {
 static VALUE post(VALUE self, VALUE object) {
     struct streamer_group *group = get(self);
     struct streamer_transfer *transfer = streamer_get_transfer(object);
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     if (transfer->membership.group == group) streamer_group_post(group, transfer);
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     return self;
 }
 
@@ -106,7 +106,7 @@ static VALUE wait_with_timer(VALUE argument) {
         streamer_group_set_timer(timed->group, timed->deadline);
         streamer_scheduler_turn(timed->driver); /* the leader may have to look up earlier now */
     }
-    streamer_scheduler_wait(timed->driver, &timed->group->signal, &timed->group->waiter, has_news, timed->group);
+    streamer_scheduler_wait(timed->driver, &timed->group->monitor, &timed->group->waiter, has_news, timed->group);
     return Qnil;
 }
 
@@ -124,14 +124,14 @@ static VALUE wait_for_news(VALUE self, VALUE seconds) {
     int64_t deadline = NIL_P(seconds) ? -1 : streamer_now() + (int64_t)(NUM2DBL(seconds) * 1000 + 0.999);
     struct timed timed = {group, driver, deadline};
     if (driver == Qnil)
-        streamer_wait(&group->signal, has_news, group, deadline);
+        streamer_wait(&group->monitor, has_news, group, deadline);
     else
         rb_ensure(wait_with_timer, (VALUE)&timed, unset_timer, (VALUE)&timed);
     RB_GC_GUARD(driver);
 
-    pthread_mutex_lock(&group->signal.lock);
+    pthread_mutex_lock(&group->monitor.lock);
     group->interrupted = false;
-    pthread_mutex_unlock(&group->signal.lock);
+    pthread_mutex_unlock(&group->monitor.lock);
     long key;
     return streamer_group_take(group, &key) ? LONG2NUM(key) : Qnil;
 }
@@ -143,9 +143,9 @@ bool streamer_wait_in_branch(VALUE object, struct streamer_transfer *transfer, b
     if (branch == Qnil) return false;
     bool is_ready;
     do {
-        pthread_mutex_lock(&transfer->signal.lock);
+        pthread_mutex_lock(&transfer->monitor.lock);
         is_ready = ready(transfer);
-        pthread_mutex_unlock(&transfer->signal.lock);
+        pthread_mutex_unlock(&transfer->monitor.lock);
     } while (!RTEST(rb_funcall(branch, id_await, 2, object, is_ready ? Qtrue : Qfalse)));
     return true;
 }

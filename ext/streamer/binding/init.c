@@ -31,7 +31,7 @@ void Init_streamer(void) {
     streamer_init_pipeline();
     streamer_init_transfer();
     streamer_init_group();
-    streamer_init_client_socket();
+    streamer_init_browser_socket();
     streamer_init_relay();
     rb_set_end_proc(at_exit, Qnil);
 }

@@ -12,7 +12,7 @@ struct waiter {
     struct waiter *previous, *next;
     VALUE driver_object, scheduler, fiber;
     struct driver *driver;
-    struct streamer_signal *signal; /* of the transfer or the group */
+    struct streamer_monitor *monitor; /* of the transfer or the group */
     void **place;                   /* its `waiter` */
     bool (*ready)(void *);
     void *argument;
@@ -118,9 +118,9 @@ void streamer_scheduler_turn(VALUE driver) {
 }
 
 static bool is_ready(const struct waiter *waiter) {
-    pthread_mutex_lock(&waiter->signal->lock);
+    pthread_mutex_lock(&waiter->monitor->lock);
     bool ready = waiter->ready(waiter->argument);
-    pthread_mutex_unlock(&waiter->signal->lock);
+    pthread_mutex_unlock(&waiter->monitor->lock);
     return ready;
 }
 
@@ -164,17 +164,17 @@ static void wait_in_thread(VALUE object, const struct waiter *waiter) {
     for (;;) {
         turn(driver, waiter);
         if (is_ready(waiter)) return;
-        streamer_wait_beside(waiter->signal, waiter->ready, waiter->argument, streamer_reactor_fd(driver->reactor));
+        streamer_wait_beside(waiter->monitor, waiter->ready, waiter->argument, streamer_reactor_fd(driver->reactor));
     }
 }
 
-void streamer_scheduler_wait(VALUE object, struct streamer_signal *signal, void **place, bool (*ready)(void *),
+void streamer_scheduler_wait(VALUE object, struct streamer_monitor *monitor, void **place, bool (*ready)(void *),
                              void *argument) {
     struct waiter waiter = {.driver_object = object,
                             .scheduler = rb_fiber_scheduler_current(),
                             .fiber = rb_fiber_current(),
                             .driver = get_driver(object),
-                            .signal = signal,
+                            .monitor = signal,
                             .place = place,
                             .ready = ready,
                             .argument = argument};

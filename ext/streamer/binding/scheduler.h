@@ -22,9 +22,9 @@ VALUE streamer_scheduler_driver(void);
 /* Its reactor. */
 struct streamer_reactor *streamer_scheduler_reactor(VALUE driver);
 
-/* Waits until ready(argument), called with signal->lock held. Interrupted as streamer_wait is. `waiter` is the field in
+/* Waits until ready(argument), called with monitor->lock held. Interrupted as streamer_wait is. `waiter` is the field in
  * which the transfer or the group keeps who waits for it. */
-void streamer_scheduler_wait(VALUE driver, struct streamer_signal *signal, void **waiter, bool (*ready)(void *),
+void streamer_scheduler_wait(VALUE driver, struct streamer_monitor *monitor, void **waiter, bool (*ready)(void *),
                              void *argument);
 
 /* Takes one turn without waiting, so that what was posted happens now. */

@@ -192,7 +192,7 @@ static VALUE initialize(VALUE self, VALUE method, VALUE url, VALUE headers, VALU
 
 /* Transfer.limit(per_origin, total): requests under way at once, in each reactor; 0 for no limit. */
 static VALUE limit(VALUE class, VALUE per_origin, VALUE total) {
-    streamer_slots_limit(NUM2SIZET(per_origin), NUM2SIZET(total));
+    streamer_admission_limit(NUM2SIZET(per_origin), NUM2SIZET(total));
     return class;
 }
 
@@ -215,9 +215,9 @@ static void wait_until(VALUE self, struct streamer_transfer *transfer, bool (*re
     if (streamer_wait_in_branch(self, transfer, ready)) return;
     VALUE driver = rb_ivar_get(self, id_driver);
     if (driver == Qnil)
-        streamer_wait(&transfer->signal, ready, transfer, -1);
+        streamer_wait(&transfer->monitor, ready, transfer, -1);
     else
-        streamer_scheduler_wait(driver, &transfer->signal, &transfer->waiter, ready, transfer);
+        streamer_scheduler_wait(driver, &transfer->monitor, &transfer->waiter, ready, transfer);
     RB_GC_GUARD(driver);
 }
 
@@ -276,10 +276,10 @@ static VALUE timings_hash(const struct streamer_timings *timings, enum streamer_
 
 /* A Hash, of seconds where nothing else is said; nil for what did not happen, and as a whole until the end. */
 static VALUE timings_of(struct streamer_transfer *transfer) {
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     struct streamer_timings timings = streamer_transfer_timings(transfer);
     enum streamer_outcome outcome = transfer->outcome;
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     bool drains = outcome == STREAMER_OUTCOME_OPEN && timings.total > 0; /* nobody wants what still comes */
     if (outcome == STREAMER_OUTCOME_OPEN && !drains) return Qnil;
     return timings_hash(&timings, drains ? STREAMER_OUTCOME_COMPLETED : outcome);
@@ -287,10 +287,10 @@ static VALUE timings_of(struct streamer_transfer *transfer) {
 
 void streamer_raise_failure(struct streamer_transfer *transfer) {
     char detail[CURL_ERROR_SIZE];
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     enum streamer_outcome outcome = transfer->outcome;
     memcpy(detail, transfer->detail, sizeof detail);
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     if (outcome == STREAMER_OUTCOME_OPEN || outcome == STREAMER_OUTCOME_COMPLETED) return;
     streamer_raise_outcome(outcome, detail, timings_of(transfer));
 }
@@ -310,9 +310,9 @@ static VALUE wait_head(VALUE self) {
  * there, between its Response and the reading that would cancel it. */
 static VALUE head(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     bool ready = transfer->head_ready;
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     if (!ready) wait_head(self);
     return rb_str_new(transfer->head.bytes, (long)transfer->head.length); /* it does not change any more */
 }
@@ -324,9 +324,9 @@ static bool fill(VALUE self, struct exchange *exchange) {
     if (exchange->taken.length > 0) return true; /* an exception kept them from being handed out */
     streamer_transfer_note_decoded(transfer);
     wait_until(self, transfer, has_bytes);
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     streamer_transfer_take(transfer, &exchange->taken);
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     if (exchange->taken.length > 0) return true;
     streamer_raise_failure(transfer);
     return false;
@@ -388,13 +388,13 @@ static VALUE upload(VALUE self, VALUE bytes, VALUE last) {
     if ((size_t)RSTRING_LEN(bytes) > STREAMER_PIECE)
         rb_raise(rb_eArgError, "at most %zu bytes at a time", STREAMER_PIECE);
     wait_until(self, transfer, has_upload_room);
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     bool over = has_ended(transfer);
     enum streamer_status status = STREAMER_OK;
     if (!over) {
         status = streamer_transfer_upload(transfer, RSTRING_PTR(bytes), (size_t)RSTRING_LEN(bytes), RTEST(last));
     }
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     RB_GC_GUARD(bytes);
     if (status != STREAMER_OK) streamer_raise_status(status);
     return over ? Qfalse : Qtrue;
@@ -411,18 +411,18 @@ static VALUE cancel(VALUE self) {
 
 static VALUE outcome(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     enum streamer_outcome outcome = transfer->outcome;
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     return name_of(outcome);
 }
 
 /* Whether a line of the answer had come when it ended; false until then. (libcurl tells of no less than a line.) */
 static VALUE is_answered(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     bool answered = has_ended(transfer) && transfer->head_bytes > 0;
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     return answered ? Qtrue : Qfalse;
 }
 

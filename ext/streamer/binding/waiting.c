@@ -9,7 +9,7 @@
 #include "binding.h"
 
 struct wait {
-    struct streamer_signal *signal;
+    struct streamer_monitor *monitor;
     bool (*ready)(void *);
     void *argument;
     int64_t deadline;
@@ -18,28 +18,28 @@ struct wait {
 };
 
 static bool is_ready(struct wait *wait) {
-    pthread_mutex_lock(&wait->signal->lock);
+    pthread_mutex_lock(&wait->monitor->lock);
     bool ready = wait->ready(wait->argument);
-    pthread_mutex_unlock(&wait->signal->lock);
+    pthread_mutex_unlock(&wait->monitor->lock);
     return ready;
 }
 
 static void *wait_without_gvl(void *argument) {
     struct wait *wait = argument;
-    pthread_mutex_lock(&wait->signal->lock);
+    pthread_mutex_lock(&wait->monitor->lock);
     while (!wait->interrupted && !wait->expired && !wait->ready(wait->argument)) {
-        wait->expired = !streamer_signal_wait(wait->signal, wait->deadline);
+        wait->expired = !streamer_monitor_wait(wait->monitor, wait->deadline);
     }
-    pthread_mutex_unlock(&wait->signal->lock);
+    pthread_mutex_unlock(&wait->monitor->lock);
     return NULL;
 }
 
 static void interrupt(void *argument) {
     struct wait *wait = argument;
-    pthread_mutex_lock(&wait->signal->lock);
+    pthread_mutex_lock(&wait->monitor->lock);
     wait->interrupted = true;
-    streamer_signal_raise(wait->signal);
-    pthread_mutex_unlock(&wait->signal->lock);
+    streamer_monitor_notify(wait->monitor);
+    pthread_mutex_unlock(&wait->monitor->lock);
 }
 
 /* Of the IOs that are waited for. */
@@ -66,30 +66,30 @@ VALUE streamer_io(int fd) {
 }
 
 /* From now on the signal's descriptor tells of a change too. */
-static void open_wake(struct streamer_signal *signal) {
-    pthread_mutex_lock(&signal->lock);
-    bool open = signal->wake.read_fd >= 0 || streamer_wake_open(&signal->wake);
-    pthread_mutex_unlock(&signal->lock);
+static void open_wake(struct streamer_monitor *monitor) {
+    pthread_mutex_lock(&monitor->lock);
+    bool open = monitor->wake.read_fd >= 0 || streamer_waker_open(&monitor->wake);
+    pthread_mutex_unlock(&monitor->lock);
     if (!open) rb_sys_fail("streamer: no descriptor to wait with");
 }
 
 /* The thread's scheduler cannot be told by the native thread, which has no GVL: it watches a descriptor instead. */
 static void wait_in_scheduler(struct wait *wait, VALUE scheduler) {
-    open_wake(wait->signal);
-    VALUE io = streamer_io(wait->signal->wake.read_fd);
+    open_wake(wait->monitor);
+    VALUE io = streamer_io(wait->monitor->wake.read_fd);
     while (!is_ready(wait) && !wait->expired) {
         int64_t left = wait->deadline < 0 ? -1 : wait->deadline - streamer_now();
         wait->expired = wait->deadline >= 0 && left <= 0;
         if (wait->expired) break;
         rb_fiber_scheduler_io_wait(scheduler, io, INT2NUM(RUBY_IO_READABLE),
                                    left < 0 ? Qnil : rb_float_new((double)left / 1000));
-        streamer_wake_drain(&wait->signal->wake);
+        streamer_waker_clear(&wait->monitor->wake);
     }
     RB_GC_GUARD(io);
 }
 
-bool streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int64_t deadline) {
-    struct wait wait = {.signal = signal, .ready = ready, .argument = argument, .deadline = deadline};
+bool streamer_wait(struct streamer_monitor *monitor, bool (*ready)(void *), void *argument, int64_t deadline) {
+    struct wait wait = {.monitor = signal, .ready = ready, .argument = argument, .deadline = deadline};
     VALUE scheduler = rb_fiber_scheduler_current();
     if (scheduler != Qnil) {
         wait_in_scheduler(&wait, scheduler);
@@ -108,16 +108,16 @@ static void *poll_without_gvl(void *descriptors) {
     return NULL;
 }
 
-static void interrupt_poll(void *signal) {
-    streamer_wake_raise(&((struct streamer_signal *)signal)->wake);
+static void interrupt_poll(void *monitor) {
+    streamer_waker_wake(&((struct streamer_monitor *)signal)->wake);
 }
 
-void streamer_wait_beside(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int fd) {
-    struct wait wait = {.signal = signal, .ready = ready, .argument = argument};
+void streamer_wait_beside(struct streamer_monitor *monitor, bool (*ready)(void *), void *argument, int fd) {
+    struct wait wait = {.monitor = signal, .ready = ready, .argument = argument};
     open_wake(signal);
-    struct pollfd descriptors[] = {{.fd = fd, .events = POLLIN}, {.fd = signal->wake.read_fd, .events = POLLIN}};
+    struct pollfd descriptors[] = {{.fd = fd, .events = POLLIN}, {.fd = monitor->wake.read_fd, .events = POLLIN}};
     if (is_ready(&wait)) return; /* what came before that descriptor was open */
     rb_thread_call_without_gvl(poll_without_gvl, descriptors, interrupt_poll, signal);
-    streamer_wake_drain(&signal->wake);
+    streamer_waker_clear(&monitor->wake);
     rb_thread_check_ints();
 }

@@ -8,17 +8,17 @@
 
 #include "../upstream/signal.h"
 
-/* Waits until ready(argument), which is called with signal->lock held, or until `deadline` (streamer_now's clock;
+/* Waits until ready(argument), which is called with monitor->lock held, or until `deadline` (streamer_now's clock;
  * negative: none), which gives false.
  *
  * Outside a fiber scheduler the GVL is released; inside one only the fiber waits. Thread#raise, Timeout, Thread#kill
  * and signals interrupt it by raising from here: nothing is left behind, and the caller undoes its own work under
  * rb_ensure. */
-bool streamer_wait(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int64_t deadline);
+bool streamer_wait(struct streamer_monitor *monitor, bool (*ready)(void *), void *argument, int64_t deadline);
 
 /* Outside a fiber scheduler: waits until ready(argument) or until `fd` is readable. May return for no reason, and is
  * interrupted as streamer_wait is. */
-void streamer_wait_beside(struct streamer_signal *signal, bool (*ready)(void *), void *argument, int fd);
+void streamer_wait_beside(struct streamer_monitor *monitor, bool (*ready)(void *), void *argument, int fd);
 
 /* An IO for a scheduler to wait with. The descriptor stays its owner's: the IO never closes it. */
 VALUE streamer_io(int fd);

@@ -1,8 +1,8 @@
-/* relay: an upstream's bytes through a pipeline to a client, all of it in the native thread's turns.
+/* relay: an upstream's bytes through a pipeline to a browser, all of it in the native thread's turns.
  *
  * The frames of one read are encoded into a scratch buffer that all relays share, and leave as one chunk with one
  * system call; or they are held back for a while where the owner asked for fewer, larger writes. What the browser does
- * not take waits in the client; at its high-water mark the upstream is paused.
+ * not take waits in the browser; at its high-water mark the upstream is paused.
  *
  * A relay ends when the upstream's end marker came (the rest is drained, so that the connection can be used again),
  * when the upstream ended or failed, when the browser left, or when its transfer is cancelled. An answer that is no
@@ -14,20 +14,20 @@
 
 #include "../core/pipeline.h"
 #include "../upstream/transfer.h"
-#include "board.h"
-#include "client.h"
+#include "mailbox.h"
+#include "../sink/browser.h"
 
 /* Of the body of an answer that is no success, and of text nobody has taken from the board. */
 #define STREAMER_RELAY_BODY ((size_t)64 << 10)
 #define STREAMER_RELAY_FRESH ((size_t)1 << 20)
 
 struct streamer_relay_options {
-    struct streamer_board *board; /* NULL: nobody reads news */
-    int wanted_news;              /* of FIRST and TEXT; ENDED is always told */
+    struct streamer_mailbox *mailbox; /* NULL: nobody reads notifications */
+    int wanted_notifications;              /* of FIRST and TEXT; ENDED is always told */
     int64_t flush_after;          /* milliseconds that frames may be held back; 0: they are not */
     size_t flush_at;              /* bytes held back at which they leave all the same */
     bool outlives_browser;        /* the upstream is read to its end, whoever has left */
-    const char *terminal; /* frames after a complete answer; with the last chunk. NULL: the owner closes the client */
+    const char *terminal; /* frames after a complete answer; with the last chunk. NULL: the owner closes the browser */
     size_t terminal_length;
 };
 
@@ -38,13 +38,13 @@ struct streamer_relay {
 
     /* Constant; references of its own. */
     struct streamer_transfer *transfer;
-    struct streamer_client *client;
+    struct streamer_browser *browser;
     struct streamer_pipeline *pipeline; /* the relay's alone until it has ended */
     struct streamer_relay_options options;
     char *terminal;
     uint64_t id; /* unique in the process */
 
-    /* Guarded by client->signal.lock, whose signal tells of `ended`. */
+    /* Guarded by browser->monitor.lock, whose signal tells of `ended`. */
     bool ended;
     bool completed;              /* by the end marker or the answer's end */
     enum streamer_status status; /* of the pipeline; STREAMER_OK unless it failed */
@@ -53,8 +53,8 @@ struct streamer_relay {
     int64_t started, first_event, over; /* streamer_now's clock; 0 for what did not happen */
 
     /* Guarded by the board's lock. */
-    int news;
-    struct streamer_relay *board_next;
+    int notifications;
+    struct streamer_relay *mailbox_next;
 
     /* In a turn only. */
     enum {
@@ -73,9 +73,9 @@ struct streamer_relay_stats {
     uint64_t open, relays, frames;
 };
 
-/* Takes over the pipeline, and references to the others; the transfer belongs to the client's reactor. The caller owns
+/* Takes over the pipeline, and references to the others; the transfer belongs to the browser's reactor. The caller owns
  * one reference. NULL when out of memory: the pipeline is still the caller's. */
-struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, struct streamer_client *client,
+struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, struct streamer_browser *browser,
                                           struct streamer_pipeline *pipeline,
                                           const struct streamer_relay_options *options);
 void streamer_relay_retain(struct streamer_relay *relay);

@@ -7,10 +7,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "../upstream/fork.h"
+#include "../loop/fork.h"
 
 static struct {
-    struct streamer_reactor *reactor;
+    struct streamer_loop *loop;
     unsigned generation;
     pthread_t thread;
     atomic_bool stopping;
@@ -28,7 +28,7 @@ static void name_thread(void) {
 static void *drive(void *reactor) {
     name_thread();
     while (!atomic_load(&native.stopping)) streamer_reactor_turn(reactor, -1);
-    streamer_reactor_close(reactor);
+    streamer_reactor_close(loop);
     return NULL;
 }
 
@@ -36,7 +36,7 @@ struct streamer_reactor *streamer_thread_reactor(void) {
     if (native.reactor != NULL && native.generation == streamer_fork_generation()) return native.reactor;
 
     /* After a fork the parent's reactor is left as it is: its locks may be held by a thread that is not here. */
-    struct streamer_reactor *reactor = streamer_reactor_new();
+    struct streamer_loop *loop = streamer_reactor_new();
     if (reactor == NULL) return NULL;
     atomic_store(&native.stopping, false);
 
@@ -46,7 +46,7 @@ struct streamer_reactor *streamer_thread_reactor(void) {
     int reason = pthread_create(&native.thread, NULL, drive, reactor);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (reason != 0) {
-        streamer_reactor_release(reactor);
+        streamer_loop_release(loop);
         errno = reason;
         return NULL;
     }
@@ -63,8 +63,8 @@ void streamer_thread_stop(void) {
     if (native.reactor == NULL || native.generation != streamer_fork_generation()) return;
     static struct streamer_task nudge = {.run = wake_up};
     atomic_store(&native.stopping, true);
-    streamer_reactor_post(native.reactor, &nudge);
+    streamer_loop_post(native.reactor, &nudge);
     pthread_join(native.thread, NULL);
-    streamer_reactor_release(native.reactor); /* transfers and clients that outlive it hold references of their own */
+    streamer_loop_release(native.reactor); /* transfers and browsers that outlive it hold references of their own */
     native.reactor = NULL;
 }

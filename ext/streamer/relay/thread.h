@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "../upstream/reactor.h"
+#include "../loop/loop.h"
 
 /* This process's reactor, its thread running. NULL when the system refuses; errno says why. The caller holds the GVL,
  * which is what keeps two threads from starting it at once. The pointer is good for the life of the process. */

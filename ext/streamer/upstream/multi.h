@@ -6,14 +6,14 @@
 #include <stdatomic.h>
 
 #include "reactor.h"
-#include "slots.h"
+#include "admission.h"
 #include "transfer.h"
-#include "wake.h"
+#include "waker.h"
 
 struct streamer_reactor {
     CURLM *multi;
     struct streamer_poller *poller;
-    struct streamer_wake wake;
+    struct streamer_waker wake;
     struct streamer_timers timers;
     struct streamer_timer curl_timer; /* libcurl's one timeout, as a timer among ours */
 
@@ -24,7 +24,7 @@ struct streamer_reactor {
 
     atomic_int references;
     struct streamer_transfer *transfers; /* all that are open */
-    struct streamer_slots slots;
+    struct streamer_admission slots;
     struct streamer_transfer *changed;
     struct streamer_group *called;
     bool tracks_changes;
@@ -46,11 +46,11 @@ enum streamer_delivery {
 };
 
 static inline void streamer_transfer_lock(struct streamer_transfer *transfer) {
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
 }
 
 static inline void streamer_transfer_unlock(struct streamer_transfer *transfer) {
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
 }
 
 /* Tells whoever waits of a change. The lock is held. */

@@ -74,7 +74,7 @@ struct streamer_reactor *streamer_reactor_new(void) {
     reactor->curl_timer.fire = fire_curl;
     streamer_timers_init(&reactor->timers);
     pthread_mutex_init(&reactor->lock, NULL);
-    if (!streamer_wake_open(&reactor->wake)) goto failed;
+    if (!streamer_waker_open(&reactor->wake)) goto failed;
     if ((reactor->poller = streamer_poller_new()) == NULL) goto failed;
     if (!streamer_poller_set(reactor->poller, reactor->wake.read_fd, STREAMER_READABLE, &reactor->wake)) goto failed;
     if ((reactor->multi = curl_multi_init()) == NULL) goto failed;
@@ -104,10 +104,10 @@ void streamer_reactor_release(struct streamer_reactor *reactor) {
         curl_multi_setopt(reactor->multi, CURLMOPT_TIMERFUNCTION, NULL);
         curl_multi_cleanup(reactor->multi);
     }
-    streamer_slots_release(&reactor->slots);
+    streamer_admission_release(&reactor->slots);
     streamer_timers_release(&reactor->timers);
     streamer_poller_free(reactor->poller);
-    streamer_wake_close(&reactor->wake);
+    streamer_waker_close(&reactor->wake);
     pthread_mutex_destroy(&reactor->lock);
     free(reactor);
 }
@@ -139,12 +139,12 @@ bool streamer_reactor_post(struct streamer_reactor *reactor, struct streamer_tas
     bool wake = queue && !reactor->woken;
     if (wake) reactor->woken = true;
     pthread_mutex_unlock(&reactor->lock);
-    if (wake) streamer_wake_raise(&reactor->wake);
+    if (wake) streamer_waker_wake(&reactor->wake);
     return queue;
 }
 
 void streamer_reactor_wake(struct streamer_reactor *reactor) {
-    streamer_wake_raise(&reactor->wake);
+    streamer_waker_wake(&reactor->wake);
 }
 
 static void run_tasks(struct streamer_reactor *reactor) {
@@ -163,7 +163,7 @@ static void run_tasks(struct streamer_reactor *reactor) {
 }
 
 static void drain_wake(struct streamer_reactor *reactor) {
-    streamer_wake_drain(&reactor->wake);
+    streamer_waker_clear(&reactor->wake);
     pthread_mutex_lock(&reactor->lock);
     reactor->woken = false;
     pthread_mutex_unlock(&reactor->lock);

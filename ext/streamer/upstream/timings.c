@@ -46,7 +46,7 @@ void streamer_transfer_note_event(struct streamer_transfer *transfer) {
     if (transfer->first_event == 0)
         transfer->first_event = transfer->read_at;
     else
-        streamer_gaps_add(&transfer->gaps, transfer->read_at - transfer->last_event);
+        streamer_histogram_add(&transfer->gaps, transfer->read_at - transfer->last_event);
     transfer->last_event = transfer->read_at;
     streamer_transfer_unlock(transfer);
 }
@@ -69,7 +69,7 @@ struct streamer_timings streamer_transfer_timings(const struct streamer_transfer
     struct streamer_timings timings = transfer->timings;
     if (transfer->first_event > 0) timings.first_event = transfer->first_event - transfer->started;
     if (transfer->first_text > 0) timings.first_text = transfer->first_text - transfer->started;
-    timings.gap_p95 = streamer_gaps_percentile(&transfer->gaps, 95);
+    timings.gap_p95 = streamer_histogram_percentile(&transfer->gaps, 95);
     timings.gap_max = transfer->gaps.longest;
     return timings;
 }

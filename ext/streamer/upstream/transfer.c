@@ -14,7 +14,7 @@
 enum { WANT_START = 1, WANT_CANCEL = 2, WANT_RECEIVE = 4, WANT_SEND = 8, WANT_GIVE_UP = 16, WANT_STOP = 32 };
 
 void streamer_transfer_announce(struct streamer_transfer *transfer) {
-    streamer_signal_raise(&transfer->signal);
+    streamer_monitor_notify(&transfer->monitor);
     streamer_reactor_note_change(transfer->reactor, transfer);
     if (transfer->membership.group != NULL) streamer_group_post(transfer->membership.group, transfer);
 }
@@ -47,7 +47,7 @@ void streamer_transfer_drain(struct streamer_transfer *transfer) {
 /* ---- turns ---- */
 
 /* There is a slot: libcurl gets it. */
-static void on_granted(struct streamer_slot *slot) {
+static void on_granted(struct streamer_permit *slot) {
     struct streamer_transfer *transfer =
         (struct streamer_transfer *)((char *)slot - offsetof(struct streamer_transfer, slot));
     transfer->started = streamer_now_us();
@@ -71,7 +71,7 @@ static void start(struct streamer_transfer *transfer) {
     transfer->linked = true;
     atomic_fetch_add_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
     streamer_transfer_fire(&transfer->timer, transfer->queued / 1000);
-    if (!streamer_slots_ask(&reactor->slots, &transfer->slot, transfer->origin)) {
+    if (!streamer_admission_ask(&reactor->slots, &transfer->slot, transfer->origin)) {
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_NO_MEMORY, NULL);
     }
 }
@@ -206,7 +206,7 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
     if (transfer->linked) streamer_reactor_unlink(reactor, transfer);
     if (transfer->linked && transfer->started == 0)
         atomic_fetch_sub_explicit(&reactor->stats.queued, 1, memory_order_relaxed);
-    streamer_slots_give_back(&reactor->slots, &transfer->slot);
+    streamer_admission_give_back(&reactor->slots, &transfer->slot);
 
     streamer_transfer_lock(transfer);
     transfer->timings = timings;
@@ -279,7 +279,7 @@ struct streamer_transfer *streamer_transfer_new(struct streamer_reactor *reactor
         free(request->guard);
         return NULL;
     }
-    streamer_signal_init(&transfer->signal);
+    streamer_monitor_init(&transfer->monitor);
     streamer_buffer_init(&transfer->head, STREAMER_MAX_HEAD);
     streamer_buffer_init(&transfer->inbox, STREAMER_INBOX_MAX);
     streamer_buffer_init(&transfer->outbox, STREAMER_OUTBOX_MAX);
@@ -321,7 +321,7 @@ void streamer_transfer_release(struct streamer_transfer *transfer) {
     streamer_buffer_release(&transfer->head);
     streamer_buffer_release(&transfer->inbox);
     streamer_buffer_release(&transfer->outbox);
-    streamer_signal_destroy(&transfer->signal);
+    streamer_monitor_destroy(&transfer->monitor);
     if (transfer->membership.group != NULL) streamer_group_release(transfer->membership.group);
     streamer_reactor_release(transfer->reactor);
     free(transfer);

@@ -1,7 +1,7 @@
 /* transfer: one HTTP request and its answer, from start to end.
  *
  * Made on any thread, then given to its reactor by streamer_transfer_start. From then on libcurl's handle belongs to
- * the reactor's turns. What others may look at lies behind `signal.lock`; they are told of every change through the
+ * the reactor's turns. What others may look at lies behind `monitor.lock`; they are told of every change through the
  * signal.
  *
  * The answer's bytes go to the inbox, from which the consumer takes all that has arrived at once, or to a sink
@@ -20,14 +20,14 @@
 
 #include "../core/buffer.h"
 #include "chunks.h"
-#include "gaps.h"
+#include "histogram.h"
 #include "group.h"
 #include "guard.h"
 #include "outcome.h"
 #include "reactor.h"
 #include "request.h"
-#include "signal.h"
-#include "slots.h"
+#include "monitor.h"
+#include "admission.h"
 
 /* The inbox pauses the transfer at this many bytes; taking them resumes it. */
 #define STREAMER_INBOX_HIGH ((size_t)256 << 10)
@@ -75,9 +75,9 @@ struct streamer_timings {
 };
 
 struct streamer_transfer {
-    struct streamer_signal signal;
+    struct streamer_monitor monitor;
 
-    /* Guarded by signal.lock. */
+    /* Guarded by monitor.lock. */
     enum streamer_outcome outcome; /* OPEN until the end */
     char detail[CURL_ERROR_SIZE];  /* libcurl's words on a failure; empty for none */
     bool head_ready;
@@ -91,7 +91,7 @@ struct streamer_transfer {
     struct streamer_timings timings;             /* but for what events bring, final once outcome is not OPEN */
     int64_t arrived;                             /* the last byte in the inbox; streamer_now_us */
     int64_t first_event, first_text, last_event; /* streamer_now_us; 0 for none */
-    struct streamer_gaps gaps;
+    struct streamer_histogram gaps;
     bool decoding; /* bytes were taken, and what they hold is not known yet */
     struct streamer_membership membership;
 
@@ -107,7 +107,7 @@ struct streamer_transfer {
     struct streamer_request_memory memory; /* what libcurl's options point to */
     struct streamer_guard *guard;
     char *origin;
-    struct streamer_slot slot;
+    struct streamer_permit slot;
     struct streamer_task task;
     struct streamer_timer timer;
     struct streamer_timeouts timeouts;

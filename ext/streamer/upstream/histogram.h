@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 /* From 256 microseconds, below which all are alike, to 71 minutes, beyond which all are alike. */
-enum { STREAMER_GAPS_BUCKETS = 24 * 8 };
+enum { STREAMER_HISTOGRAM_BUCKETS = 24 * 8 };
 
-struct streamer_gaps {
-    uint16_t counts[STREAMER_GAPS_BUCKETS];
+struct streamer_histogram {
+    uint16_t counts[STREAMER_HISTOGRAM_BUCKETS];
     int64_t longest; /* microseconds, exact; 0 for none */
 };
 
-void streamer_gaps_add(struct streamer_gaps *gaps, int64_t microseconds);
+void streamer_histogram_add(struct streamer_histogram *gaps, int64_t microseconds);
 
 /* The length that `percent` of a hundred gaps do not exceed, in microseconds; 0 when there was no gap. */
-int64_t streamer_gaps_percentile(const struct streamer_gaps *gaps, int percent);
+int64_t streamer_histogram_percentile(const struct streamer_histogram *gaps, int percent);

@@ -1,4 +1,4 @@
-/* client: the browser's socket, written to without the GVL.
+/* browser: the browser's socket, written to without the GVL.
  *
  * Frames are sent at once from whatever thread has them; what the socket does not take waits here, bounded, and the
  * reactor sends it on when it can. The reactor also sends a comment after a time of silence, notices a browser that
@@ -15,34 +15,34 @@
 #include <stdint.h>
 
 #include "../core/buffer.h"
-#include "../upstream/reactor.h"
+#include "../loop/loop.h"
 #include "../upstream/signal.h"
 
 /* Waiting bytes at which a writer waits and a relay pauses its upstream, and at which both go on. */
-#define STREAMER_CLIENT_HIGH ((size_t)256 << 10)
-#define STREAMER_CLIENT_LOW ((size_t)64 << 10)
+#define STREAMER_BROWSER_HIGH ((size_t)256 << 10)
+#define STREAMER_BROWSER_LOW ((size_t)64 << 10)
 
-/* The same for all clients of the process together. */
-#define STREAMER_CLIENTS_HIGH ((size_t)256 << 20)
+/* The same for all browsers of the process together. */
+#define STREAMER_BROWSER_HIGH ((size_t)256 << 20)
 
-struct streamer_client {
-    struct streamer_signal signal;
+struct streamer_browser {
+    struct streamer_monitor monitor;
 
-    /* Guarded by signal.lock. */
+    /* Guarded by monitor.lock. */
     int fd; /* ours; -1 once closed */
     bool gone;
     bool slow;   /* gone because it took or acknowledged nothing for the write timeout */
     bool ending; /* no more frames: close when all is sent */
     struct streamer_buffer waiting;
     size_t sent;    /* of waiting */
-    size_t counted; /* in the sum over all clients */
+    size_t counted; /* in the sum over all browsers */
     int64_t last_write, last_progress;
     uint64_t bytes;
 
     /* Constant. */
     bool chunked;
     int64_t heartbeat, write_timeout; /* milliseconds; heartbeat 0: never */
-    struct streamer_reactor *reactor;
+    struct streamer_loop *loop;
     unsigned generation;
 
     /* In a turn only. */
@@ -50,7 +50,7 @@ struct streamer_client {
     struct streamer_timer timer;
     struct streamer_task task;
     bool watched, watches_writable;
-    void (*on_change)(struct streamer_client *client); /* room again, or gone; NULL: nobody relays */
+    void (*on_change)(struct streamer_browser *browser); /* room again, or gone; NULL: nobody relays */
     void *relay;
 
     atomic_int references;
@@ -58,28 +58,28 @@ struct streamer_client {
 
 /* Takes over the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one
  * reference. */
-struct streamer_client *streamer_client_new(struct streamer_reactor *reactor, int fd, bool chunked, int64_t heartbeat,
+struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, int64_t heartbeat,
                                             int64_t write_timeout);
-void streamer_client_retain(struct streamer_client *client);
-void streamer_client_release(struct streamer_client *client);
+void streamer_browser_retain(struct streamer_browser *browser);
+void streamer_browser_release(struct streamer_browser *browser);
 
 /* Sends or queues whole frames, never between the bytes of others. From any thread; never blocks. False when the
- * browser has left. The caller sees to it that the client is not full, and that no write is larger than two events at
+ * browser has left. The caller sees to it that the browser is not full, and that no write is larger than two events at
  * their ceiling. */
-bool streamer_client_write(struct streamer_client *client, const char *bytes, size_t length);
+bool streamer_browser_write(struct streamer_browser *browser, const char *bytes, size_t length);
 
 /* Bytes not yet taken by the socket. The lock is held by the caller. */
-size_t streamer_client_waiting(const struct streamer_client *client);
+size_t streamer_browser_waiting(const struct streamer_browser *browser);
 
-/* Whether a writer has to wait: this client is at its high-water mark, or all clients together are at
- * STREAMER_CLIENTS_HIGH and something waits here. The lock is held by the caller. */
-bool streamer_client_full(const struct streamer_client *client);
+/* Whether a writer has to wait: this browser is at its high-water mark, or all browsers together are at
+ * STREAMER_BROWSER_HIGH and something waits here. The lock is held by the caller. */
+bool streamer_browser_full(const struct streamer_browser *browser);
 
 /* No more frames: what waits is sent, with `complete` the last chunk too, so that the browser can tell an end from a
  * cut; then the socket is closed. From any thread, any number of times; the signal is raised when fd is -1. */
-void streamer_client_close(struct streamer_client *client, bool complete);
+void streamer_browser_close(struct streamer_browser *browser, bool complete);
 
 /* Closes the socket at once, whatever waits. From any thread, any number of times. */
-void streamer_client_drop(struct streamer_client *client);
+void streamer_browser_drop(struct streamer_browser *browser);
 
-size_t streamer_client_size(struct streamer_client *client);
+size_t streamer_browser_size(struct streamer_browser *browser);

@@ -1,4 +1,4 @@
-#include "wake.h"
+#include "waker.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #endif
 
-bool streamer_wake_open(struct streamer_wake *wake) {
+bool streamer_waker_open(struct streamer_waker *wake) {
     wake->read_fd = wake->write_fd = -1;
 #ifdef HAVE_SYS_EVENTFD_H
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -31,21 +31,21 @@ bool streamer_wake_open(struct streamer_wake *wake) {
     return true;
 }
 
-void streamer_wake_close(struct streamer_wake *wake) {
+void streamer_waker_close(struct streamer_waker *wake) {
     if (wake->read_fd < 0) return;
     streamer_fork_close(wake->read_fd);
     if (wake->write_fd != wake->read_fd) streamer_fork_close(wake->write_fd);
     wake->read_fd = wake->write_fd = -1;
 }
 
-void streamer_wake_raise(const struct streamer_wake *wake) {
+void streamer_waker_wake(const struct streamer_waker *wake) {
     uint64_t one = 1;
     /* A full counter or pipe means that it is readable already. */
     ssize_t written = write(wake->write_fd, &one, sizeof one);
     (void)written;
 }
 
-void streamer_wake_drain(const struct streamer_wake *wake) {
+void streamer_waker_clear(const struct streamer_waker *wake) {
     char sink[256];
     while (read(wake->read_fd, sink, sizeof sink) == (ssize_t)sizeof sink) {
     }

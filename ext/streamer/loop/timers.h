@@ -1,5 +1,6 @@
-/* A heap of deadlines. One timer per transfer or client, moved lazily: traffic only notes the time, and a timer that
- * fires too early is set again. So a token costs no heap operation. */
+/* A pairing heap of deadlines. One timer per transfer, connection or browser, moved lazily: traffic only notes the time,
+ * and a timer that fires too early is set again. So a token costs no heap operation. The heap's links are in the timers:
+ * setting one cannot fail. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,21 +9,20 @@
 
 struct streamer_timer {
     int64_t due;                                             /* streamer_now's clock */
-    size_t position;                                         /* in the heap, from 1; 0 when not set */
     void (*fire)(struct streamer_timer *timer, int64_t now); /* called unset; may set it again */
+    bool set;
+    struct streamer_timer *child, *next;
+    struct streamer_timer *previous; /* the sibling before it, or the parent of the first child */
 };
 
+/* All zero: empty. */
 struct streamer_timers {
-    struct streamer_timer **heap;
+    struct streamer_timer *first; /* the earliest */
     size_t count;
-    size_t capacity;
 };
 
-void streamer_timers_init(struct streamer_timers *timers);
-void streamer_timers_release(struct streamer_timers *timers);
-
-/* Sets or moves a timer. False when out of memory: it is then not set. */
-bool streamer_timers_set(struct streamer_timers *timers, struct streamer_timer *timer, int64_t due);
+/* Sets or moves a timer. */
+void streamer_timers_set(struct streamer_timers *timers, struct streamer_timer *timer, int64_t due);
 
 /* Unsets it; fine when it is not set. */
 void streamer_timers_cancel(struct streamer_timers *timers, struct streamer_timer *timer);

@@ -1,4 +1,4 @@
-/* slots: who may send now, and who waits. So many requests may be under way at once, to one origin and in total; a
+/* admission: who may send now, and who waits. So many requests may be under way at once, to one origin and in total; a
  * request beyond that waits here, before libcurl knows of it, because libcurl's own queue would eat its timeouts.
  *
  * First come, first served, within an origin; and where the total is what they wait for, across origins. An origin that
@@ -22,24 +22,24 @@ enum { STREAMER_REMEMBERED_ORIGINS = 256 };
 struct streamer_origin {
     struct streamer_origin *next; /* of its bucket */
     struct streamer_origin *waiting_previous, *waiting_next;
-    struct streamer_slot *first, *last; /* who waits */
+    struct streamer_permit *first, *last; /* who waits */
     size_t held;
     bool multiplexes;
     char name[];
 };
 
 /* Embedded in what wants one. */
-struct streamer_slot {
+struct streamer_permit {
     struct streamer_origin *origin; /* NULL: neither waits nor holds one */
-    struct streamer_slot *previous, *next;
+    struct streamer_permit *previous, *next;
     uint64_t ticket;
     bool held;
-    void (*granted)(struct streamer_slot *slot); /* in a turn; may give it back, and ask for others */
+    void (*granted)(struct streamer_permit *permit); /* in a turn; may give it back, and ask for others */
 };
 
 enum { STREAMER_ORIGIN_BUCKETS = 256 };
 
-struct streamer_slots {
+struct streamer_admission {
     struct streamer_origin *buckets[STREAMER_ORIGIN_BUCKETS];
     struct streamer_origin *waiting; /* origins that somebody waits for */
     size_t held, waiters, remembered;
@@ -47,13 +47,13 @@ struct streamer_slots {
     bool granting;
 };
 
-void streamer_slots_release(struct streamer_slots *slots);
+void streamer_admission_release(struct streamer_admission *admission);
 
 /* Requests under way at once in each reactor; 0 for no limit. They hold from the next request on. */
-void streamer_slots_limit(size_t per_origin, size_t total);
+void streamer_admission_limit(size_t per_origin, size_t total);
 
-/* Asks for a slot; `granted` is called within where there is one. False when out of memory. */
-bool streamer_slots_ask(struct streamer_slots *slots, struct streamer_slot *slot, const char *origin);
+/* Asks for a permit; `granted` is called within where there is one. False when out of memory. */
+bool streamer_admission_ask(struct streamer_admission *admission, struct streamer_permit *permit, const char *origin);
 
 /* Gives it back, or gives up waiting; fine when it does neither. Grants to those whose turn it is. */
-void streamer_slots_give_back(struct streamer_slots *slots, struct streamer_slot *slot);
+void streamer_admission_give_back(struct streamer_admission *admission, struct streamer_permit *permit);
