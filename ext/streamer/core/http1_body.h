@@ -12,7 +12,7 @@
 #include "http1_head.h"
 #include "status.h"
 
-/* The line with a chunk's size and extensions, and all trailers together, both without their line ends. */
+/* The line with a chunk's size and extensions; all trailers together. */
 #define STREAMER_MAX_CHUNK_LINE ((size_t)4 << 10)
 #define STREAMER_MAX_TRAILERS ((size_t)64 << 10)
 

@@ -37,10 +37,10 @@ struct streamer_http1_request {
 };
 
 /* Appends the head with its blank line. STREAMER_OK; STREAMER_REQUEST_INVALID: the method or a name is no token, the
- * target or host has a byte that it cannot have (white space, a control character, anything but ASCII, and in the host
- * what would end it), a value has a control character other than HTAB, or a field is named as one that is written here:
- * Host, Content-Length, Transfer-Encoding; STREAMER_FULL; STREAMER_NO_MEMORY. On anything but OK the buffer is as it
- * was. */
+ * target is in no such form or has a byte other than visible ASCII, or a "#", the host is empty or has a byte that RFC
+ * 3986 does not allow there, a value has a control character other than HTAB, or a field is named as one that is
+ * written here: Host, Content-Length, Transfer-Encoding; STREAMER_FULL; STREAMER_NO_MEMORY. On anything but OK the
+ * buffer is as it was. */
 enum streamer_status streamer_http1_request_write(struct streamer_buffer *buffer,
                                                   const struct streamer_http1_request *request);
 
