@@ -90,3 +90,8 @@ void encode_tests(void);
 void pipeline_tests(void);
 void contract_tests(void);
 void memory_tests(void);
+void fields_tests(void);
+void media_type_tests(void);
+void http1_head_tests(void);
+void http1_body_tests(void);
+void http1_request_tests(void);
