@@ -17,7 +17,7 @@ SANITIZERS = {
   "thread" => "-fsanitize=thread -fno-omit-frame-pointer"
 }.freeze
 
-LAYERS = %w[core upstream relay binding].freeze
+LAYERS = %w[core loop upstream sink relay binding].freeze
 
 def installed?(library, version)
   pkg_config(library, "atleast-version=#{version}")

@@ -3,37 +3,37 @@
 #include "../core/limits.h"
 #include "../sink/browser.h"
 #include "../relay/thread.h"
-#include "../upstream/clock.h"
-#include "../upstream/fork.h"
+#include "../loop/clock.h"
+#include "../loop/fork.h"
 #include "binding.h"
 #include "errors.h"
-#include "exchange.h"
-#include "waiting.h"
+#include "objects.h"
+#include "await.h"
 
-static void free_client(void *pointer) {
+static void free_browser(void *pointer) {
     struct streamer_browser *browser = pointer;
     if (browser == NULL || browser->generation != streamer_fork_generation()) return;
     streamer_browser_close(browser, false);
     streamer_browser_release(browser);
 }
 
-static size_t client_size(const void *pointer) {
+static size_t browser_size(const void *pointer) {
     struct streamer_browser *browser = (struct streamer_browser *)(uintptr_t)pointer;
     return browser == NULL || browser->generation != streamer_fork_generation() ? 0 : streamer_browser_size(browser);
 }
 
-static const rb_data_type_t client_type = {
-    .wrap_struct_name = "streamer/client_socket",
-    .function = {.dfree = free_client, .dsize = client_size},
+static const rb_data_type_t browser_type = {
+    .wrap_struct_name = "streamer/browser_socket",
+    .function = {.dfree = free_browser, .dsize = browser_size},
     .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
 };
 
 static VALUE allocate(VALUE class) {
-    return TypedData_Wrap_Struct(class, &client_type, NULL);
+    return TypedData_Wrap_Struct(class, &browser_type, NULL);
 }
 
 static struct streamer_browser *get(VALUE self) {
-    struct streamer_browser *browser = rb_check_typeddata(self, &client_type);
+    struct streamer_browser *browser = rb_check_typeddata(self, &browser_type);
     if (browser == NULL) rb_raise(rb_eArgError, "this browser socket was not initialized");
     streamer_check_generation(browser->generation, "this stream");
     return browser;
@@ -48,11 +48,11 @@ static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE heartbeat
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this browser socket is initialized already");
     int64_t beat = NUM2LL(heartbeat), timeout = NUM2LL(write_timeout);
     int theirs = NUM2INT(fileno);
-    struct streamer_reactor *reactor = streamer_thread_reactor();
-    if (reactor == NULL) rb_sys_fail("streamer: the native thread could not be started");
+    struct streamer_pool *pool = streamer_thread_pool();
+    if (pool == NULL) rb_sys_fail("streamer: the native thread could not be started");
     int fd = fcntl(theirs, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) rb_sys_fail("streamer: the browser's socket could not be duplicated");
-    struct streamer_browser *browser = streamer_browser_new(reactor, fd, RTEST(chunked), beat, timeout);
+    struct streamer_browser *browser = streamer_browser_new(pool->loop, fd, RTEST(chunked), beat, timeout);
     if (browser == NULL) {
         close(fd);
         rb_memerror();
@@ -78,7 +78,7 @@ static VALUE write_frames(VALUE self, VALUE frames) {
     struct streamer_browser *browser = get(self);
     frames = rb_str_new_frozen(StringValue(frames));
     if ((size_t)RSTRING_LEN(frames) > STREAMER_MAX_EVENT) streamer_raise_status(STREAMER_EVENT_TOO_LARGE);
-    streamer_wait(&browser->monitor, has_room, browser, -1);
+    streamer_await(Qnil, &browser->monitor, has_room, browser, -1);
     if (!streamer_browser_write(browser, RSTRING_PTR(frames), (size_t)RSTRING_LEN(frames))) raise_disconnected();
     RB_GC_GUARD(frames);
     return Qnil;
@@ -112,17 +112,17 @@ static bool is_closed(void *argument) {
 
 /* finish(complete): no more frames; what waits is sent, with `complete` the last chunk too, and the socket closed, without
  * waiting for it. */
-static VALUE finish_client(VALUE self, VALUE complete) {
+static VALUE finish_browser(VALUE self, VALUE complete) {
     streamer_browser_close(get(self), RTEST(complete));
     return Qnil;
 }
 
 /* close(complete): the same, and waits for it, at most the write timeout.
  */
-static VALUE close_client(VALUE self, VALUE complete) {
+static VALUE close_browser(VALUE self, VALUE complete) {
     struct streamer_browser *browser = get(self);
     streamer_browser_close(browser, RTEST(complete));
-    if (!streamer_wait(&browser->monitor, is_closed, browser, streamer_now() + browser->write_timeout))
+    if (!streamer_await(Qnil, &browser->monitor, is_closed, browser, streamer_now() + browser->write_timeout))
         streamer_browser_drop(browser);
     RB_GC_GUARD(self);
     return Qnil;
@@ -132,8 +132,8 @@ void streamer_init_browser_socket(void) {
     VALUE class = rb_define_class_under(streamer_module, "ClientSocket", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_private_method(class, "setup", initialize, 4);
-    rb_define_private_method(class, "close_client", close_client, 1);
-    rb_define_private_method(class, "finish_client", finish_client, 1);
+    rb_define_private_method(class, "close_browser", close_browser, 1);
+    rb_define_private_method(class, "finish_browser", finish_browser, 1);
     rb_define_method(class, "write", write_frames, 1);
     rb_define_method(class, "offer", offer, 1);
     rb_define_method(class, "connected?", is_connected, 0);

@@ -1,7 +1,7 @@
 #include "errors.h"
 
 #include "../core/limits.h"
-#include "../upstream/fork.h"
+#include "../loop/fork.h"
 #include "binding.h"
 
 VALUE streamer_error;

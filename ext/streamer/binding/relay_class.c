@@ -1,13 +1,13 @@
 #include "../relay/relay.h"
 
 #include "../relay/thread.h"
-#include "../upstream/clock.h"
-#include "../upstream/fork.h"
+#include "../loop/clock.h"
+#include "../loop/fork.h"
 #include "binding.h"
 #include "errors.h"
-#include "exchange.h"
+#include "objects.h"
 #include "stages.h"
-#include "waiting.h"
+#include "await.h"
 
 static void free_relay(void *pointer) {
     struct streamer_relay *relay = pointer;
@@ -45,31 +45,31 @@ static void unlock(struct streamer_relay *relay) {
     pthread_mutex_unlock(&relay->browser->monitor.lock);
 }
 
-/* ---- the board ---- */
+/* ---- the mailbox ---- */
 
 /* This process's; the parent's is left as it is, for its lock may be held by a thread that is not here. */
 static struct streamer_mailbox *mailbox(void) {
     static struct streamer_mailbox *mailbox;
     static unsigned generation;
-    if (board == NULL || generation != streamer_fork_generation()) {
-        board = ALLOC(struct streamer_mailbox);
-        streamer_mailbox_init(board);
+    if (mailbox == NULL || generation != streamer_fork_generation()) {
+        mailbox = ALLOC(struct streamer_mailbox);
+        streamer_mailbox_init(mailbox);
         generation = streamer_fork_generation();
     }
-    return board;
+    return mailbox;
 }
 
-static bool has_news(void *argument) {
+static bool has_notifications(void *argument) {
     return ((struct streamer_mailbox *)argument)->first != NULL;
 }
 
-/* Relay.take_news(seconds or nil): waits for notifications, at most so long: [id, Array of :first, :text, :ended]; nil when the
+/* Relay.take_notifications(seconds or nil): waits for notifications, at most so long: [id, Array of :first, :text, :ended]; nil when the
  * time is over. */
-static VALUE take_news(VALUE class, VALUE seconds) {
+static VALUE take_notifications(VALUE class, VALUE seconds) {
     (void)class;
-    struct streamer_mailbox *waited = board();
+    struct streamer_mailbox *waited = mailbox();
     int64_t deadline = NIL_P(seconds) ? -1 : streamer_now() + (int64_t)(NUM2DBL(seconds) * 1000);
-    streamer_wait(&waited->monitor, has_news, waited, deadline);
+    streamer_await(Qnil, &waited->monitor, has_notifications, waited, deadline);
     int notifications;
     struct streamer_relay *relay = streamer_mailbox_take(waited, &notifications);
     if (relay == NULL) return Qnil;
@@ -85,9 +85,9 @@ static VALUE take_news(VALUE class, VALUE seconds) {
 
 /* ---- one relay ---- */
 
-/* setup(client_socket, transfer, pipeline, notifications, flush, outlives_browser, terminal): notifications nil or [first, text]; flush
+/* setup(browser_socket, transfer, pipeline, notifications, flush, outlives_browser, terminal): notifications nil or [first, text]; flush
  * nil or [milliseconds, bytes]; terminal frames or nil. The pipeline becomes the relay's. */
-static VALUE initialize(VALUE self, VALUE client, VALUE transfer, VALUE pipeline, VALUE notifications, VALUE flush,
+static VALUE initialize(VALUE self, VALUE browser, VALUE transfer, VALUE pipeline, VALUE notifications, VALUE flush,
                         VALUE outlives, VALUE terminal) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this relay is initialized already");
     if (!streamer_transfer_is_native(transfer)) {
@@ -96,7 +96,7 @@ static VALUE initialize(VALUE self, VALUE client, VALUE transfer, VALUE pipeline
     }
     struct streamer_relay_options options = {.outlives_browser = RTEST(outlives)};
     if (!NIL_P(notifications)) {
-        options.mailbox = board();
+        options.mailbox = mailbox();
         options.wanted_notifications = (RTEST(rb_ary_entry(notifications, 0)) ? STREAMER_NOTIFICATION_FIRST : 0) |
                               (RTEST(rb_ary_entry(notifications, 1)) ? STREAMER_NOTIFICATION_TEXT : 0);
     }
@@ -108,7 +108,7 @@ static VALUE initialize(VALUE self, VALUE client, VALUE transfer, VALUE pipeline
         options.terminal = StringValuePtr(terminal);
         options.terminal_length = (size_t)RSTRING_LEN(terminal);
     }
-    struct streamer_browser *ours = streamer_get_browser(client);
+    struct streamer_browser *ours = streamer_get_browser(browser);
     struct streamer_transfer *theirs = streamer_get_transfer(transfer);
     struct streamer_relay *relay = streamer_relay_new(theirs, ours, streamer_get_pipeline(pipeline), &options);
     if (relay == NULL) rb_memerror();
@@ -129,7 +129,7 @@ static bool has_ended(void *argument) {
 
 static VALUE wait_interruptibly(VALUE argument) {
     struct streamer_relay *relay = (struct streamer_relay *)argument;
-    streamer_wait(&relay->browser->monitor, has_ended, relay, -1);
+    streamer_await(Qnil, &relay->browser->monitor, has_ended, relay, -1);
     return Qnil;
 }
 
@@ -178,7 +178,7 @@ static VALUE is_completed(VALUE self) {
 }
 
 /* Whether the browser left, and whether it did because it took nothing for the write timeout. */
-static VALUE browser(VALUE self) {
+static VALUE browser_state(VALUE self) {
     struct streamer_relay *relay = get(self);
     lock(relay);
     bool gone = relay->browser->gone, slow = relay->browser->slow;
@@ -263,17 +263,17 @@ static VALUE counters(VALUE class) {
     SET("open", relays.open);
     SET("relays", relays.relays);
     SET("frames", relays.frames);
-    struct streamer_reactor *reactor = streamer_thread_reactor();
-    if (reactor != NULL) {
-        struct streamer_reactor_stats stats = streamer_reactor_stats(reactor);
-        SET("upstreams", stats.open);
-        SET("queued", stats.queued);
-        SET("requests", stats.transfers);
-        SET("reused", stats.reused);
-        SET("bytes", stats.bytes);
-        SET("pauses", stats.pauses);
-        SET("turns", stats.turns);
-    }
+    const struct streamer_pool *pool = streamer_thread_running_pool();
+    struct streamer_pool_stats stats = {0};
+    if (pool != NULL) stats = streamer_pool_stats(pool);
+    SET("upstreams", stats.open);
+    SET("queued", stats.queued);
+    SET("requests", stats.requests);
+    SET("reused", stats.reused);
+    SET("connections", stats.connections);
+    SET("bytes", stats.bytes);
+    SET("pauses", stats.pauses);
+    SET("iterations", pool == NULL ? 0 : streamer_loop_iterations(pool->loop));
 #undef SET
     return hash;
 }
@@ -281,7 +281,7 @@ static VALUE counters(VALUE class) {
 void streamer_init_relay(void) {
     VALUE class = rb_define_class_under(streamer_module, "Relay", rb_cObject);
     rb_define_alloc_func(class, allocate);
-    rb_define_singleton_method(class, "take_news", take_news, 1);
+    rb_define_singleton_method(class, "take_notifications", take_notifications, 1);
     rb_define_singleton_method(class, "counters", counters, 0);
     rb_define_private_method(class, "setup", initialize, 7);
     rb_define_method(class, "start", start, 0);
@@ -290,7 +290,7 @@ void streamer_init_relay(void) {
     rb_define_method(class, "raise_failure", raise_failure, 0);
     rb_define_method(class, "ended?", is_ended, 0);
     rb_define_method(class, "completed?", is_completed, 0);
-    rb_define_method(class, "browser", browser, 0);
+    rb_define_method(class, "browser", browser_state, 0);
     rb_define_method(class, "id", id, 0);
     rb_define_method(class, "body", body, 0);
     rb_define_method(class, "take_text", take_text, 0);

@@ -181,7 +181,7 @@ void streamer_loop_iterate(struct streamer_loop *loop, int timeout) {
     run_tasks(loop);
     streamer_timers_fire(&loop->timers, streamer_now());
     loop->hurry = false;
-    for (struct streamer_hook *hook = loop->hooks; hook != NULL; hook = hook->next) loop->hurry |= hook->run(hook);
+    for (struct streamer_hook *hook = loop->hooks; hook != NULL; hook = hook->next) hook->run(hook);
     atomic_store(&loop->running, false);
     if (loop->hurry || has_tasks(loop)) streamer_waker_wake(&loop->waker);
 }
@@ -221,6 +221,11 @@ void streamer_loop_cancel_timer(struct streamer_loop *loop, struct streamer_time
 }
 
 void streamer_loop_add_hook(struct streamer_loop *loop, struct streamer_hook *hook) {
-    hook->next = loop->hooks;
-    loop->hooks = hook;
+    struct streamer_hook **last = &loop->hooks;
+    while (*last != NULL) last = &(*last)->next;
+    *last = hook;
+}
+
+void streamer_loop_hurry(struct streamer_loop *loop) {
+    loop->hurry = true;
 }

@@ -32,11 +32,10 @@ struct streamer_watch {
     bool background; /* expensive (a TLS handshake): runs after all others, within STREAMER_BACKGROUND_BUDGET an iteration */
 };
 
-/* Runs at the end of every iteration; embed it in its owner. Returns true when there is more to do at once: the next
- * iteration then does not wait. */
+/* Runs at the end of every iteration; embed it in its owner. */
 struct streamer_hook {
     struct streamer_hook *next;
-    bool (*run)(struct streamer_hook *hook);
+    void (*run)(struct streamer_hook *hook);
 };
 
 /* Microseconds that an iteration spends on background work before those who stream have the loop again. At least one
@@ -89,4 +88,8 @@ void streamer_loop_unwatch(struct streamer_loop *loop, int fd, struct streamer_w
 void streamer_loop_set_timer(struct streamer_loop *loop, struct streamer_timer *timer, int64_t due);
 void streamer_loop_cancel_timer(struct streamer_loop *loop, struct streamer_timer *timer);
 
+/* Hooks run in the order in which they were added. */
 void streamer_loop_add_hook(struct streamer_loop *loop, struct streamer_hook *hook);
+
+/* The next iteration does not wait: there is more to do for a hook. Holds until the hooks run. */
+void streamer_loop_hurry(struct streamer_loop *loop);

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "../core/fields.h"
 #include "../loop/clock.h"
 #include "../loop/fork.h"
 
@@ -60,7 +60,7 @@ static void empty_scratch(void) {
 }
 
 static bool send_held(struct streamer_relay *relay) {
-    streamer_timers_cancel(streamer_loop_timers(relay->browser->loop), &relay->timer);
+    streamer_loop_cancel_timer(relay->browser->loop, &relay->timer);
     bool alive = streamer_browser_write(relay->browser, relay->held.bytes, relay->held.length);
     streamer_buffer_clear(&relay->held);
     return alive;
@@ -71,9 +71,8 @@ static bool pass_on(struct streamer_relay *relay) {
     if (relay->options.flush_after == 0) return streamer_browser_write(relay->browser, scratch.bytes, scratch.length);
     bool kept = streamer_buffer_append(&relay->held, scratch.bytes, scratch.length) == STREAMER_OK;
     if (kept && relay->held.length < relay->options.flush_at) {
-        if (relay->held.length > 0 && relay->timer.position == 0) {
-            streamer_timers_set(streamer_loop_timers(relay->browser->loop), &relay->timer,
-                                streamer_now() + relay->options.flush_after);
+        if (relay->held.length > 0 && !relay->timer.set) {
+            streamer_loop_set_timer(relay->browser->loop, &relay->timer, streamer_now() + relay->options.flush_after);
         }
         return true;
     }
@@ -83,12 +82,12 @@ static bool pass_on(struct streamer_relay *relay) {
 
 static void on_timer(struct streamer_timer *timer, int64_t now) {
     (void)now;
-    send_held((struct streamer_relay *)((char *)timer - offsetof(struct streamer_relay, timer)));
+    send_held(STREAMER_OWNER(timer, struct streamer_relay, timer));
 }
 
 /* ---- the sink ---- */
 
-static enum streamer_sink_answer keep_body(struct streamer_relay *relay, const char *bytes, size_t length) {
+static enum streamer_sink_result keep_body(struct streamer_relay *relay, const char *bytes, size_t length) {
     lock(relay);
     size_t room = relay->body.limit - relay->body.length;
     bool enough = length >= room;
@@ -132,28 +131,17 @@ static bool is_success(struct streamer_transfer *transfer) {
     return success;
 }
 
-static bool is_encoded(struct streamer_transfer *transfer) {
-    static const char identity[] = "identity";
-    const char *value;
-    size_t length;
-    if (!streamer_transfer_header(transfer, "content-encoding", &value, &length)) return false;
-    return length < strlen(identity) || strncasecmp(value, identity, strlen(identity)) != 0;
-}
-
 /* A success, in a format that the pipeline reads, and in no encoding that we would pass on as garbage; the same rule as
  * Response.refusal. The head does not change any more, so it is looked at once. */
 static bool is_stream(struct streamer_relay *relay) {
-    if (relay->answer != STREAMER_RELAY_UNKNOWN) return relay->answer == STREAMER_RELAY_STREAM;
-    const char *type;
-    size_t length;
+    if (relay->response != STREAMER_RELAY_UNKNOWN) return relay->response == STREAMER_RELAY_STREAM;
+    const struct streamer_buffer *fields = &relay->transfer->head;
     enum streamer_format format;
-    bool known = streamer_transfer_header(relay->transfer, "content-type", &type, &length)
-                     ? streamer_format_of_type(type, length, &format)
-                     : streamer_format_of_type("", 0, &format);
-    bool stream = is_success(relay->transfer) && !is_encoded(relay->transfer) &&
+    bool known = streamer_format_of_fields(fields, &format);
+    bool stream = is_success(relay->transfer) && streamer_fields_is_identity(fields) &&
                   streamer_pipeline_accepts(relay->pipeline, known ? &format : NULL);
     if (stream && known) relay->status = streamer_pipeline_expect(relay->pipeline, format);
-    relay->answer = stream ? STREAMER_RELAY_STREAM : STREAMER_RELAY_BODY_KEPT;
+    relay->response = stream ? STREAMER_RELAY_STREAM : STREAMER_RELAY_BODY_KEPT;
     return stream;
 }
 
@@ -175,7 +163,7 @@ static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t
     return alive;
 }
 
-static enum streamer_sink_answer take(struct streamer_sink *sink, const char *bytes, size_t length) {
+static enum streamer_sink_result take(struct streamer_sink *sink, const char *bytes, size_t length) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
     if (!is_stream(relay)) return keep_body(relay, bytes, length);
     if (relay->status != STREAMER_OK) return STREAMER_SINK_FAILED;
@@ -198,7 +186,7 @@ static bool is_gone(struct streamer_browser *browser) {
     return gone;
 }
 
-static bool answer_complete(struct streamer_relay *relay) {
+static bool response_complete(struct streamer_relay *relay) {
     if (!is_stream(relay) || relay->status != STREAMER_OK) return false;
     if (streamer_pipeline_done(relay->pipeline)) return true;
     pthread_mutex_lock(&relay->transfer->monitor.lock);
@@ -211,8 +199,8 @@ static bool answer_complete(struct streamer_relay *relay) {
 
 static void end(struct streamer_sink *sink) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
-    relay->browser->on_change = NULL;
-    bool completed = answer_complete(relay);
+    streamer_browser_unlisten(relay->browser, &relay->listener);
+    bool completed = response_complete(relay);
     send_held(relay);
     if (completed && relay->terminal != NULL) {
         streamer_browser_write(relay->browser, relay->terminal, relay->options.terminal_length);
@@ -232,9 +220,9 @@ static void end(struct streamer_sink *sink) {
 /* ---- the browser ---- */
 
 /* The browser has room again, or is gone. */
-static void on_change(struct streamer_browser *browser) {
-    struct streamer_relay *relay = browser->relay;
-    if (is_gone(browser) && !relay->options.outlives_browser) {
+static void on_change(struct streamer_listener *listener) {
+    struct streamer_relay *relay = STREAMER_OWNER(listener, struct streamer_relay, listener);
+    if (is_gone(relay->browser) && !relay->options.outlives_browser) {
         streamer_transfer_finish(relay->transfer, STREAMER_OUTCOME_SINK_FAILED, NULL);
     } else {
         streamer_transfer_resume(relay->transfer);
@@ -242,14 +230,13 @@ static void on_change(struct streamer_browser *browser) {
 }
 
 static void begin(struct streamer_task *task) {
-    struct streamer_relay *relay = (struct streamer_relay *)((char *)task - offsetof(struct streamer_relay, task));
-    relay->browser->relay = relay;
-    relay->browser->on_change = on_change;
-    if (is_gone(relay->browser)) on_change(relay->browser);
+    struct streamer_relay *relay = STREAMER_OWNER(task, struct streamer_relay, task);
+    streamer_browser_listen(relay->browser, &relay->listener);
+    if (is_gone(relay->browser)) on_change(&relay->listener);
     streamer_transfer_attach(relay->transfer, &relay->sink);
 }
 
-/* ---- life ---- */
+/* ---- lifecycle ---- */
 
 struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, struct streamer_browser *browser,
                                           struct streamer_pipeline *pipeline,
@@ -267,6 +254,7 @@ struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, st
     streamer_transfer_retain(transfer);
     streamer_browser_retain(browser);
     relay->sink = (struct streamer_sink){.take = take, .end = end};
+    relay->listener.on_change = on_change;
     relay->task.run = begin;
     relay->timer.fire = on_timer;
     relay->transfer = transfer;

@@ -41,7 +41,7 @@ static void post(struct streamer_browser *browser) {
 }
 
 /* The lock is held. ETIMEDOUT: the kernel gave the connection up, because the browser acknowledged nothing for the
- * write timeout (Sinks::Patience sets it). */
+ * write timeout (Sinks::TcpUserTimeout sets it). */
 static void lose(struct streamer_browser *browser, int reason) {
     browser->gone = true;
     if (reason == ETIMEDOUT) browser->slow = true;
@@ -143,7 +143,7 @@ void streamer_browser_drop(struct streamer_browser *browser) {
     post(browser);
 }
 
-/* ---- in a turn ---- */
+/* ---- in an iteration ---- */
 
 /* The lock is held. Sends what waits; true when all of it is gone. */
 static bool flush(struct streamer_browser *browser) {
@@ -179,7 +179,7 @@ static int64_t next_due(const struct streamer_browser *browser) {
 static void unwatch(struct streamer_browser *browser) {
     if (browser->watched) streamer_loop_unwatch(browser->loop, browser->fd, &browser->watch);
     browser->watched = false;
-    streamer_timers_cancel(streamer_loop_timers(browser->loop), &browser->timer);
+    streamer_loop_cancel_timer(browser->loop, &browser->timer);
 }
 
 /* What the browser sent behind its request, a pipelined one say. To close with unread bytes is a reset, which takes
@@ -200,7 +200,7 @@ static void shut(struct streamer_browser *browser) {
     browser->sent = 0;
     streamer_monitor_notify(&browser->monitor);
     unlock(browser);
-    streamer_browser_release(browser); /* the reactor's */
+    streamer_browser_release(browser); /* the loop's */
 }
 
 static void watch(struct streamer_browser *browser, bool writable) {
@@ -210,7 +210,29 @@ static void watch(struct streamer_browser *browser, bool writable) {
     browser->watches_writable = writable;
 }
 
-/* Brings everything in line with the browser's state; may end its life. */
+/* A listener may leave when it is told; the others stay. */
+static void tell_listeners(struct streamer_browser *browser) {
+    for (struct streamer_listener *listener = browser->listeners, *next; listener != NULL; listener = next) {
+        next = listener->next;
+        listener->on_change(listener);
+    }
+}
+
+void streamer_browser_listen(struct streamer_browser *browser, struct streamer_listener *listener) {
+    listener->next = browser->listeners;
+    browser->listeners = listener;
+    listener->listens = true;
+}
+
+void streamer_browser_unlisten(struct streamer_browser *browser, struct streamer_listener *listener) {
+    struct streamer_listener **link = &browser->listeners;
+    if (!listener->listens) return;
+    while (*link != listener) link = &(*link)->next;
+    *link = listener->next;
+    listener->listens = false;
+}
+
+/* Brings everything in line with the browser's state; may end its lifecycle. */
 static void update(struct streamer_browser *browser) {
     if (browser->fd < 0) return;
     lock(browser);
@@ -220,14 +242,14 @@ static void update(struct streamer_browser *browser) {
     if (roomy) streamer_monitor_notify(&browser->monitor);
     unlock(browser);
 
-    if ((gone || roomy) && browser->on_change != NULL) browser->on_change(browser);
+    if (gone || roomy) tell_listeners(browser);
     if (ending && (gone || empty)) {
         shut(browser);
     } else if (gone) {
         unwatch(browser); /* nothing more happens until whoever writes notices and closes */
     } else {
         watch(browser, !empty);
-        if (due != INT64_MAX) streamer_timers_set(streamer_loop_timers(browser->loop), &browser->timer, due);
+        if (due != INT64_MAX) streamer_loop_set_timer(browser->loop, &browser->timer, due);
     }
 }
 
@@ -238,8 +260,7 @@ static int pending_error(int fd) {
 }
 
 static void on_ready(struct streamer_watch *watch, int events) {
-    struct streamer_browser *browser =
-        (struct streamer_browser *)((char *)watch - offsetof(struct streamer_browser, watch));
+    struct streamer_browser *browser = STREAMER_OWNER(watch, struct streamer_browser, watch);
     if (events & STREAMER_HANGUP) {
         lock(browser);
         lose(browser, pending_error(browser->fd));
@@ -249,14 +270,13 @@ static void on_ready(struct streamer_watch *watch, int events) {
 }
 
 static void on_task(struct streamer_task *task) {
-    struct streamer_browser *browser = (struct streamer_browser *)((char *)task - offsetof(struct streamer_browser, task));
+    struct streamer_browser *browser = STREAMER_OWNER(task, struct streamer_browser, task);
     update(browser);
     streamer_browser_release(browser); /* the queue's */
 }
 
 static void on_timer(struct streamer_timer *timer, int64_t now) {
-    struct streamer_browser *browser =
-        (struct streamer_browser *)((char *)timer - offsetof(struct streamer_browser, timer));
+    struct streamer_browser *browser = STREAMER_OWNER(timer, struct streamer_browser, timer);
     lock(browser);
     bool waits = streamer_browser_waiting(browser) > 0;
     if (waits && now - browser->last_progress >= browser->write_timeout) {
@@ -270,7 +290,7 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     update(browser);
 }
 
-/* ---- life ---- */
+/* ---- lifecycle ---- */
 
 struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, int64_t heartbeat,
                                             int64_t write_timeout) {
@@ -287,7 +307,7 @@ struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd
     browser->watch.ready = on_ready;
     browser->timer.fire = on_timer;
     browser->task.run = on_task;
-    browser->references = 2; /* the caller's, and the reactor's until the socket is closed */
+    browser->references = 2; /* the caller's, and the loop's until the socket is closed */
     streamer_loop_retain(loop);
     browser->loop = reactor;
     streamer_fork_track(fd);

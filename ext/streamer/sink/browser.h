@@ -1,7 +1,7 @@
 /* browser: the browser's socket, written to without the GVL.
  *
  * Frames are sent at once from whatever thread has them; what the socket does not take waits here, bounded, and the
- * reactor sends it on when it can. The reactor also sends a comment after a time of silence, notices a browser that
+ * loop sends it on when it can. The loop also sends a comment after a time of silence, notices a browser that
  * left (FIN, RST, or nothing taken within the write timeout), and holds up the upstream of a slow one.
  *
  * With `chunked` each write is one chunk of HTTP/1.1's transfer coding, so that a proxy and a browser can tell the
@@ -16,7 +16,7 @@
 
 #include "../core/buffer.h"
 #include "../loop/loop.h"
-#include "../upstream/signal.h"
+#include "../loop/monitor.h"
 
 /* Waiting bytes at which a writer waits and a relay pauses its upstream, and at which both go on. */
 #define STREAMER_BROWSER_HIGH ((size_t)256 << 10)
@@ -24,6 +24,13 @@
 
 /* The same for all browsers of the process together. */
 #define STREAMER_BROWSER_HIGH ((size_t)256 << 20)
+
+/* Who is told when the browser has room again, or is gone: embed it in its owner. */
+struct streamer_listener {
+    void (*on_change)(struct streamer_listener *listener); /* in an iteration; may unlisten */
+    struct streamer_listener *next;
+    bool listens;
+};
 
 struct streamer_browser {
     struct streamer_monitor monitor;
@@ -45,18 +52,17 @@ struct streamer_browser {
     struct streamer_loop *loop;
     unsigned generation;
 
-    /* In a turn only. */
+    /* In an iteration only. */
     struct streamer_watch watch;
     struct streamer_timer timer;
     struct streamer_task task;
     bool watched, watches_writable;
-    void (*on_change)(struct streamer_browser *browser); /* room again, or gone; NULL: nobody relays */
-    void *relay;
+    struct streamer_listener *listeners;
 
     atomic_int references;
 };
 
-/* Takes over the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one
+/* Takes ownership of the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one
  * reference. */
 struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, int64_t heartbeat,
                                             int64_t write_timeout);
@@ -83,3 +89,7 @@ void streamer_browser_close(struct streamer_browser *browser, bool complete);
 void streamer_browser_drop(struct streamer_browser *browser);
 
 size_t streamer_browser_size(struct streamer_browser *browser);
+
+/* In an iteration. */
+void streamer_browser_listen(struct streamer_browser *browser, struct streamer_listener *listener);
+void streamer_browser_unlisten(struct streamer_browser *browser, struct streamer_listener *listener);

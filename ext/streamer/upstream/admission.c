@@ -20,10 +20,7 @@ static bool idle(const struct streamer_origin *origin) {
 static struct streamer_origin *find(struct streamer_admission *admission, const char *name) {
     struct streamer_origin **bucket = bucket_of(admission, name), *origin = *bucket;
     while (origin != NULL && strcmp(origin->name, name) != 0) origin = origin->next;
-    if (origin != NULL) {
-        if (idle(origin)) admission->remembered--;
-        return origin;
-    }
+    if (origin != NULL) return origin;
     size_t length = strlen(name) + 1;
     origin = calloc(1, sizeof *origin + length);
     if (origin == NULL) return NULL;
@@ -33,13 +30,9 @@ static struct streamer_origin *find(struct streamer_admission *admission, const 
     return origin;
 }
 
-/* Forgets an origin where nothing goes on any more, unless there is something to remember, and room for it. */
+/* Forgets an origin where nothing goes on any more. */
 static void forget(struct streamer_admission *admission, struct streamer_origin *origin) {
     if (!idle(origin)) return;
-    if (origin->multiplexes && admission->remembered < STREAMER_REMEMBERED_ORIGINS) {
-        admission->remembered++;
-        return;
-    }
     struct streamer_origin **link = bucket_of(admission, origin->name);
     while (*link != origin) link = &(*link)->next;
     *link = origin->next;

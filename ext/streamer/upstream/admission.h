@@ -1,14 +1,10 @@
-/* admission: who may send now, and who waits. So many requests may be under way at once, to one origin and in total; a
- * request beyond that waits here, before libcurl knows of it, because libcurl's own queue would eat its timeouts.
+/* admission: FIFO limits per origin and in total. So many requests may be under way at once, to one origin and altogether;
+ * a request beyond that waits here, before it asks for a connection, so that its timeouts do not run.
  *
  * First come, first served, within an origin; and where the total is what they wait for, across origins. An origin that
- * is full holds up nobody who goes elsewhere. Over HTTP/2 many requests share a connection: what is counted are
- * requests.
+ * is full holds up nobody who goes elsewhere. What is counted are requests, not connections: over HTTP/2 many share one.
  *
- * It also remembers of an origin that it speaks HTTP/2, so that a request waits for a connection under way only where
- * it can share it.
- *
- * All of it is the reactor's, in a turn; but the limits are the process's, and may be set from any thread.
+ * Used in iterations of one loop; but the limits are the process's, and may be set from any thread.
  */
 #pragma once
 
@@ -16,15 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Origins that are remembered while nothing goes on there. */
-enum { STREAMER_REMEMBERED_ORIGINS = 256 };
-
 struct streamer_origin {
     struct streamer_origin *next; /* of its bucket */
     struct streamer_origin *waiting_previous, *waiting_next;
     struct streamer_permit *first, *last; /* who waits */
     size_t held;
-    bool multiplexes;
     char name[];
 };
 
@@ -34,7 +26,7 @@ struct streamer_permit {
     struct streamer_permit *previous, *next;
     uint64_t ticket;
     bool held;
-    void (*granted)(struct streamer_permit *permit); /* in a turn; may give it back, and ask for others */
+    void (*granted)(struct streamer_permit *permit); /* may give it back, and ask for others */
 };
 
 enum { STREAMER_ORIGIN_BUCKETS = 256 };
@@ -42,18 +34,18 @@ enum { STREAMER_ORIGIN_BUCKETS = 256 };
 struct streamer_admission {
     struct streamer_origin *buckets[STREAMER_ORIGIN_BUCKETS];
     struct streamer_origin *waiting; /* origins that somebody waits for */
-    size_t held, waiters, remembered;
+    size_t held, waiters;
     uint64_t tickets;
     bool granting;
 };
 
 void streamer_admission_release(struct streamer_admission *admission);
 
-/* Requests under way at once in each reactor; 0 for no limit. They hold from the next request on. */
+/* Requests under way at once in each pool; 0 for no limit. They hold from the next request on. From any thread. */
 void streamer_admission_limit(size_t per_origin, size_t total);
 
 /* Asks for a permit; `granted` is called within where there is one. False when out of memory. */
 bool streamer_admission_ask(struct streamer_admission *admission, struct streamer_permit *permit, const char *origin);
 
-/* Gives it back, or gives up waiting; fine when it does neither. Grants to those whose turn it is. */
+/* Gives it back, or gives up waiting; fine when it does neither. Grants to those who are next. */
 void streamer_admission_give_back(struct streamer_admission *admission, struct streamer_permit *permit);

@@ -230,15 +230,6 @@ static CURLcode prepare(struct streamer_connector *connector, struct streamer_co
     return options.code;
 }
 
-const char *streamer_connector_check(const struct streamer_route *route) {
-    struct options options = {curl_easy_init(), CURLE_OK};
-    if (options.easy == NULL) return NULL;
-    set_route(&options, route);
-    set_tls(&options, route);
-    curl_easy_cleanup(options.easy);
-    return options.code == CURLE_OK ? NULL : curl_easy_strerror(options.code);
-}
-
 /* ---- opening ---- */
 
 static void on_kick(struct streamer_timer *timer, int64_t now) {
@@ -269,6 +260,7 @@ void streamer_connector_open(struct streamer_connector *connector, struct stream
     connector->last = connection;
     connection->opening_next = NULL;
     streamer_connection_retain(connection); /* the queue's */
+    streamer_loop_hurry(connector->loop);
 }
 
 static struct streamer_connection *next_to_open(struct streamer_connector *connector) {
@@ -376,13 +368,12 @@ static void collect(struct streamer_connector *connector) {
     }
 }
 
-static bool after_iteration(struct streamer_hook *hook) {
+static void after_iteration(struct streamer_hook *hook) {
     struct streamer_connector *connector = STREAMER_OWNER(hook, struct streamer_connector, hook);
     if (connector->called_back) {
         connector->called_back = false;
         collect(connector);
     }
-    if (connector->first == NULL) return false;
     int64_t end = streamer_now_us() + STREAMER_BACKGROUND_BUDGET;
     struct streamer_connection *connection;
     while ((connection = next_to_open(connector)) != NULL) {
@@ -390,7 +381,7 @@ static bool after_iteration(struct streamer_hook *hook) {
         streamer_connection_release(connection);
         if (streamer_now_us() >= end) break;
     }
-    return connector->first != NULL;
+    if (connector->first != NULL) streamer_loop_hurry(connector->loop);
 }
 
 void streamer_connector_close(struct streamer_connection *connection) {

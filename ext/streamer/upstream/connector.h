@@ -42,6 +42,3 @@ void streamer_connector_open(struct streamer_connector *connector, struct stream
 
 /* Lets go of libcurl's part, at whatever point it is. */
 void streamer_connector_close(struct streamer_connection *connection);
-
-/* NULL, or libcurl's reason to refuse the route, a constant: a trial without a connection. */
-const char *streamer_connector_check(const struct streamer_route *route);

@@ -22,6 +22,7 @@ static void flush_later(struct streamer_connection *connection) {
     streamer_connection_retain(connection); /* the list's */
     connection->flush_next = connection->pool->flush;
     connection->pool->flush = connection;
+    streamer_loop_hurry(connection->pool->loop);
 }
 
 static void lose(struct streamer_connection *connection);
@@ -52,7 +53,7 @@ static void flush(struct streamer_connection *connection) {
     if (done || streamer_http2_failed(connection->http2)) lose(connection);
 }
 
-static bool after_iteration(struct streamer_hook *hook) {
+static void after_iteration(struct streamer_hook *hook) {
     struct streamer_pool *pool = STREAMER_OWNER(hook, struct streamer_pool, flush_hook);
     struct streamer_connection *connection;
     while ((connection = pool->flush) != NULL) {
@@ -61,7 +62,6 @@ static bool after_iteration(struct streamer_hook *hook) {
         if (connection->state == STREAMER_CONNECTION_HTTP2) flush(connection);
         streamer_connection_release(connection);
     }
-    return false;
 }
 
 void streamer_http2_connection_init(struct streamer_pool *pool) {

@@ -37,7 +37,8 @@ struct streamer_stream_end {
     bool unprocessed, unanswered;
 };
 
-/* None of these may wait. All may end this stream (streamer_stream_cancel) or start others. */
+/* None of these may wait. head, data and progress may end the stream (streamer_stream_cancel), and all may start others.
+ */
 struct streamer_stream_vtable {
     /* It has a connection, and its request is being sent. */
     void (*begin)(struct streamer_stream *stream);

@@ -1,9 +1,9 @@
-/* What the classes of the two ends of a relay lend the relay's. */
+/* What the classes of the upstream's side and the browser's side lend each other. */
 #pragma once
 
 #include <ruby.h>
 
-#include "../relay/client.h"
+#include "../sink/browser.h"
 #include "../upstream/transfer.h"
 
 /* The transfer behind a Streamer::Transfer, of this process. */
@@ -18,5 +18,5 @@ VALUE streamer_transfer_driver(VALUE object);
 /* Raises how it failed; returns when it is complete, or still open. */
 void streamer_raise_failure(struct streamer_transfer *transfer);
 
-/* The client behind a Streamer::ClientSocket, of this process. */
+/* The browser behind a Streamer::BrowserSocket, of this process. */
 struct streamer_browser *streamer_get_browser(VALUE object);
