@@ -96,7 +96,7 @@ struct streamer_http2_field {
 };
 
 struct streamer_http2_request {
-    struct streamer_http2_field method, scheme, authority, path; /* names are ignored */
+    const char *method, *scheme, *authority, *path;
     const struct streamer_http2_field *fields;
     size_t count;
     bool body; /* `upload` is going to be asked for one */
@@ -104,7 +104,7 @@ struct streamer_http2_request {
 
 enum streamer_http2_submit_error {
     STREAMER_HTTP2_NOT_ACCEPTED = -1, /* streamer_http2_accepts is false */
-    STREAMER_HTTP2_INVALID = -2,      /* a field's name or value is none, or the head is larger than limits.head */
+    STREAMER_HTTP2_INVALID = -2,      /* something in it that HTTP does not allow, or it is larger than limits.head */
     STREAMER_HTTP2_NOT_SUBMITTED = -3 /* out of memory */
 };
 
