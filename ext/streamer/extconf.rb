@@ -1,16 +1,16 @@
 # frozen_string_literal: true
 
-# Configures the build of streamer/streamer: libcurl and yajl from the system, every layer's sources in one library.
+# Configures the build of streamer/streamer: libcurl, nghttp2 and yajl from the system, every layer's sources in one library.
 #
 #   STREAMER_STRICT=1                       warnings are errors, for people who work on streamer
 #   STREAMER_SANITIZE=address|thread        AddressSanitizer with UBSan, or ThreadSanitizer
 
 require "mkmf"
 
-PACKAGES = "libcurl4-openssl-dev libyajl-dev pkg-config on Debian and Ubuntu, " \
-           "libcurl-devel yajl-devel pkgconf-pkg-config on Fedora, " \
-           "curl-dev yajl-dev pkgconf on Alpine, " \
-           "curl yajl pkgconf with Homebrew"
+PACKAGES = "libcurl4-openssl-dev libnghttp2-dev libyajl-dev pkg-config on Debian and Ubuntu, " \
+           "libcurl-devel libnghttp2-devel yajl-devel pkgconf-pkg-config on Fedora, " \
+           "curl-dev nghttp2-dev yajl-dev pkgconf on Alpine, " \
+           "curl libnghttp2 yajl pkgconf with Homebrew"
 
 SANITIZERS = {
   "address" => "-fsanitize=address,undefined -fno-omit-frame-pointer",
@@ -49,11 +49,17 @@ $PKGCONFIG ||= with_config("pkg-config") || find_executable("pkg-config")
 
 add_homebrew_curl unless installed?("libcurl", "7.88")
 use_library("libcurl", "7.88")
+use_library("libnghttp2", "1.52")
 use_library("yajl", "2.1")
 
 # yajl.pc names the directory yajl's headers are in, while they include each other as <yajl/...>.
 unless have_header("yajl/yajl_parse.h")
   $INCFLAGS << " -I#{File.dirname(pkg_config("yajl", "variable=includedir"))}"
+end
+
+# Came with the fix of CVE-2024-28182, in nghttp2 1.61 and in the older versions that Debian and Ubuntu maintain.
+unless have_func("nghttp2_option_set_max_continuations", "nghttp2/nghttp2.h")
+  stop "streamer needs a libnghttp2 with the fix of CVE-2024-28182: 1.61, or your system's security update of an older one."
 end
 
 # The poll set is epoll on Linux, kqueue on macOS and the BSDs, and poll(2) elsewhere.
