@@ -62,10 +62,13 @@ unless have_func("nghttp2_option_set_max_continuations", "nghttp2/nghttp2.h")
   stop "streamer needs a libnghttp2 with the fix of CVE-2024-28182: 1.61, or your system's security update of an older one."
 end
 
-# The poll set is epoll on Linux, kqueue on macOS and the BSDs, and poll(2) elsewhere.
+# HTTP/2 is negotiated on OpenSSL's context, where libcurl is built with OpenSSL; other libcurls speak HTTP/1.1.
+have_header("openssl/ssl.h") if pkg_config("openssl")
+
+# The poller is epoll on Linux, kqueue on macOS and the BSDs.
 have_header("sys/epoll.h")
 have_header("sys/event.h")
-# One descriptor instead of a pipe's two to wake the reactor.
+# One descriptor instead of a pipe's two to wake the loop.
 have_header("sys/eventfd.h")
 # Without it (a Ruby with no fiber scheduler in its C API) every caller waits as a thread does.
 have_func("rb_fiber_scheduler_current", "ruby/fiber/scheduler.h")

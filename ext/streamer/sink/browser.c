@@ -54,7 +54,7 @@ size_t streamer_browser_waiting(const struct streamer_browser *browser) {
 
 bool streamer_browser_full(const struct streamer_browser *browser) {
     size_t waiting = streamer_browser_waiting(browser);
-    return waiting >= STREAMER_BROWSER_HIGH || (waiting > 0 && atomic_load(&all_waiting) >= STREAMER_BROWSER_HIGH);
+    return waiting >= STREAMER_BROWSER_HIGH || (waiting > 0 && atomic_load(&all_waiting) >= STREAMER_ALL_BROWSERS_HIGH);
 }
 
 /* The lock is held. Moves what waits to the front once that is less than what was sent, so that each byte moves at most
@@ -309,7 +309,7 @@ struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd
     browser->task.run = on_task;
     browser->references = 2; /* the caller's, and the loop's until the socket is closed */
     streamer_loop_retain(loop);
-    browser->loop = reactor;
+    browser->loop = loop;
     streamer_fork_track(fd);
     post(browser);
     return browser;

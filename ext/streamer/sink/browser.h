@@ -23,7 +23,7 @@
 #define STREAMER_BROWSER_LOW ((size_t)64 << 10)
 
 /* The same for all browsers of the process together. */
-#define STREAMER_BROWSER_HIGH ((size_t)256 << 20)
+#define STREAMER_ALL_BROWSERS_HIGH ((size_t)256 << 20)
 
 /* Who is told when the browser has room again, or is gone: embed it in its owner. */
 struct streamer_listener {
@@ -78,7 +78,7 @@ bool streamer_browser_write(struct streamer_browser *browser, const char *bytes,
 size_t streamer_browser_waiting(const struct streamer_browser *browser);
 
 /* Whether a writer has to wait: this browser is at its high-water mark, or all browsers together are at
- * STREAMER_BROWSER_HIGH and something waits here. The lock is held by the caller. */
+ * STREAMER_ALL_BROWSERS_HIGH and something waits here. The lock is held by the caller. */
 bool streamer_browser_full(const struct streamer_browser *browser);
 
 /* No more frames: what waits is sent, with `complete` the last chunk too, so that the browser can tell an end from a

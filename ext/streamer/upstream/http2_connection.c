@@ -226,10 +226,6 @@ static struct streamer_http2_field field(const char *name, size_t name_length, c
     return (struct streamer_http2_field){name, name_length, value, value_length};
 }
 
-static struct streamer_http2_field text(const char *value) {
-    return field(NULL, 0, value, strlen(value));
-}
-
 /* The message's normalized fields, and the length of a body that is known; NULL when out of memory. */
 static struct streamer_http2_field *fields_of(const struct streamer_message *message, char *length_text, size_t *count) {
     size_t lines = 0;
@@ -252,10 +248,10 @@ static struct streamer_http2_field *fields_of(const struct streamer_message *mes
 void streamer_http2_connection_request(struct streamer_connection *connection, struct streamer_stream *stream) {
     const struct streamer_message *message = stream->message;
     char length_text[24];
-    struct streamer_http2_request request = {.method = text(message->method),
-                                             .scheme = text(message->scheme),
-                                             .authority = text(message->authority),
-                                             .path = text(message->target),
+    struct streamer_http2_request request = {.method = message->method,
+                                             .scheme = message->scheme,
+                                             .authority = message->authority,
+                                             .path = message->target,
                                              .body = message->body != STREAMER_BODY_ABSENT};
     struct streamer_http2_field *fields = fields_of(message, length_text, &request.count);
     request.fields = fields;
