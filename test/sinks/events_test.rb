@@ -2,6 +2,7 @@
 
 require "test_helper"
 require "streamer/sinks/base"
+require "support/upstream"
 
 class EventsTest < Minitest::Test
   # A sink that keeps what it gets, and pulls relays through Ruby as the others do.
@@ -115,6 +116,24 @@ class EventsTest < Minitest::Test
 
     assert_raises(Streamer::BrowserDisconnectedError) { @events.relay(answer) }
     assert_predicate answer, :cancelled?
+  end
+
+  # As a provider's Chat is: a request, and how its response is read.
+  Declared = Struct.new(:request, :relay_options)
+
+  def test_what_declares_its_own_options_is_relayed_with_them_and_the_callers_win
+    upstream = Upstream.new { |exchange| exchange.stream(["data: {\"a\":\"x\",\"b\":\"y\"}\n\n"]) }
+    chat = Declared.new(Streamer.request(:get, upstream.url), { value: "a", event: "token" })
+    @events.relay(chat)
+    @events.relay(chat, value: "b", frame: :text)
+
+    assert_equal [["token", "{\"a\":\"x\"}"], %w[token y]], received.map { |event| [event.type, event.data] }
+  ensure
+    upstream&.stop
+  end
+
+  def test_what_cannot_be_relayed_is_named
+    assert_match(/String/, assert_raises(ArgumentError) { @events.relay("http://127.0.0.1/") }.message)
   end
 
   def test_a_relay_that_somebody_else_cancels_says_so
