@@ -10,14 +10,19 @@ module Streamer
     class Authority # :nodoc:
       # text: "user:password@host:port". Raises InvalidURLError.
       def self.parse(text)
-        userinfo, _, place = text.rpartition("@") # the last one: others are part of a password that is not encoded
+        userinfo, place = text.match(/\A(?:(.*)@)?([^@]*)\z/m).captures # an "@" in a password is allowed not to be encoded
         host, port = place.match(/\A(\[[^\]]*\]|[^:]*)(?::(\d*))?\z/)&.captures
         raise InvalidURLError, "the host or the port of the URL is malformed" unless host
 
-        user, password = userinfo.split(":", 2).map { |part| PercentEncoding.decode(part) }
-        raise InvalidURLError, "the URL's credentials have control characters" if "#{user}#{password}".b.match?(/[\x00-\x1f\x7f]/)
-
+        user, password = credentials(userinfo) if userinfo
         new(user, password, Host.normalize(host), port.to_s.empty? ? nil : number(port))
+      end
+
+      def self.credentials(userinfo)
+        decoded = userinfo.split(":", 2).map { |part| PercentEncoding.decode(part) }
+        raise InvalidURLError, "the URL's credentials have control characters" if decoded.any? { |part| part.b.match?(/[\x00-\x1f\x7f]/) }
+
+        decoded
       end
 
       def self.number(port)
@@ -25,7 +30,7 @@ module Streamer
 
         raise InvalidURLError, "the URL's port is not between 1 and 65535"
       end
-      private_class_method :number
+      private_class_method :credentials, :number
 
       # user, password: decoded, or nil. host: as Host has it. port: an Integer; nil if none is named.
       attr_reader :user, :password, :host, :port

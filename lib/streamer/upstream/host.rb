@@ -9,6 +9,9 @@ module Streamer
     # A URL's host in its one spelling (WHATWG URL Standard, "host parsing"): ASCII in lower case, an IPv4 address in four decimals, an IPv6
     # address compressed and in brackets. Two hosts are the same if these Strings are, a trailing dot apart.
     module Host # :nodoc:
+      # What most hosts are: a name, and normalized.
+      PLAIN = /\A(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*\z/
+
       NUMBER = /\A(?:\d+|0x\h*)\z/i
       ADDRESS = /\A\d{1,3}(?:\.\d{1,3}){3}\z/
       NAME = /\A[a-z0-9_~-]+(?:\.[a-z0-9_~-]+)*\.?\z/
@@ -19,11 +22,12 @@ module Streamer
       # Those have no glyph: who sees two such names cannot tell them apart.
       INVISIBLE = /\p{Default_Ignorable_Code_Point}/
 
-      private_constant :NUMBER, :ADDRESS, :NAME, :IPV6, :INVISIBLE
+      private_constant :PLAIN, :NUMBER, :ADDRESS, :NAME, :IPV6, :INVISIBLE
 
       class << self
         # text: as in a URL, in UTF-8 or percent-encoded. Raises InvalidURLError.
         def normalize(text)
+          return text if text.ascii_only? && text.match?(PLAIN)
           raise InvalidURLError, "there is no host" if text.empty?
           return ipv6(text) if text.start_with?("[")
 

@@ -6,9 +6,17 @@ module Streamer
     module PercentEncoding # :nodoc:
       class << self
         # Encodes the bytes that the Regexp `set` matches.
-        def encode(text, set) = text.b.gsub(set) { |byte| format("%%%02X", byte.ord) }.force_encoding(Encoding::UTF_8)
+        def encode(text, set)
+          return text if text.ascii_only? && !text.match?(set)
 
-        def decode(text) = text.b.gsub(/%\h\h/) { |escape| escape[1, 2].hex.chr }.force_encoding(Encoding::UTF_8)
+          text.b.gsub(set) { |byte| format("%%%02X", byte.ord) }.force_encoding(Encoding::UTF_8)
+        end
+
+        def decode(text)
+          return text unless text.include?("%") || !text.ascii_only?
+
+          text.b.gsub(/%\h\h/) { |escape| escape[1, 2].hex.chr }.force_encoding(Encoding::UTF_8)
+        end
       end
     end
   end

@@ -18,7 +18,6 @@ module Streamer
 
       SCHEME = /\A([a-z][a-z0-9+.\-]*):/i
       SLASHES = %r{\A[/\\]{2}}
-      PARTS = /\A([^?#]*)(?:\?([^#]*))?/
       CONTROL = /[\x00-\x1f\x7f]/
       DOTS = /\A(?:\.|%2e){1,2}\z/i
       TWO_DOTS = /\A(?:\.|%2e){2}\z/i
@@ -43,7 +42,7 @@ module Streamer
           text = bytes(text)
           raise InvalidURLError, "a URL or a path has no tabs, line ends or other control characters" if text.match?(CONTROL)
 
-          text.gsub(/\A +| +\z/, "")
+          text.start_with?(" ") || text.end_with?(" ") ? text.gsub(/\A +| +\z/, "") : text
         end
 
         # The bytes of a Location, without those that browsers remove.
@@ -51,14 +50,23 @@ module Streamer
 
         # rest: all that follows the slashes behind the scheme.
         def build(scheme, rest)
-          place, path = rest.match(%r{\A([^/\\?#]*)(.*)\z}m).captures
-          new(scheme, Authority.parse(place), *path.match(PARTS).captures)
+          place = rest[%r{\A[^/\\?#]*}]
+          new(scheme, Authority.parse(place), *split(rest[place.length..]))
+        end
+
+        # The path and the query, nil if there is none, of what follows the authority.
+        def split(text)
+          return [text, nil] unless text.match?(/[?#]/)
+
+          text.match(/\A([^?#]*)(?:\?([^#]*))?/).captures
         end
 
         private
 
         def bytes(text)
           text = text.to_s
+          return text if text.ascii_only?
+
           [Encoding::UTF_8, Encoding::US_ASCII, Encoding::BINARY].include?(text.encoding) ? text.b : text.encode(Encoding::UTF_8).b
         rescue EncodingError
           raise InvalidURLError, "a URL is text; got some in #{text.encoding}"
@@ -71,7 +79,7 @@ module Streamer
       def initialize(scheme, authority, path, query)
         @scheme = scheme == "https" ? "https" : "http"
         @authority = authority
-        @path = without_dot_segments(PercentEncoding.encode("/#{path.sub(%r{\A[/\\]}, "")}", ENCODED_IN_PATH).tr("\\", "/")).freeze
+        @path = normalized(path).freeze
         @query = query && PercentEncoding.encode(query, ENCODED_IN_QUERY).freeze
         freeze
       end
@@ -95,10 +103,11 @@ module Streamer
           raise InvalidURLError, "expected a path, got a URL: a client's headers are for its own origin"
         end
 
-        path, query = text.match(PARTS).captures
+        path, query = self.class.split(text)
         path = path.empty? ? @path : "#{@path.sub(%r{/+\z}, "")}/#{path.sub(%r{\A[/\\]}, "")}"
-        queries = [@query, query].compact - [""]
-        URL.new(scheme, @authority, path, (queries.join("&") if queries.any?))
+        query = @query if query.to_s.empty?
+        query = "#{@query}&#{query}" unless @query.to_s.empty? || query.equal?(@query)
+        URL.new(scheme, @authority, path, query)
       end
 
       # What a Location header of a response from here means (RFC 3986, section 5.2; WHATWG URL Standard, section 4.4). Raises
@@ -109,7 +118,7 @@ module Streamer
         raise InvalidURLError, "expected an http or https URL" unless DEFAULT_PORTS.key?(scheme)
 
         reference = text.sub(SCHEME, "")
-        return relative(*reference.match(PARTS).captures) if scheme == @scheme && !reference.match?(SLASHES)
+        return relative(*self.class.split(reference)) if scheme == @scheme && !reference.match?(SLASHES)
 
         self.class.build(scheme, reference.sub(%r{\A[/\\]+}, ""))
       end
@@ -139,9 +148,15 @@ module Streamer
         if path.empty?
           URL.new(scheme, @authority, @path, query || @query)
         else
-          directory = path.match?(%r{\A[/\\]}) ? "" : @path[%r{.*/}]
-          URL.new(scheme, @authority, directory + path, query)
+          path = @path[%r{.*/}] + path unless path.match?(%r{\A[/\\]})
+          URL.new(scheme, @authority, path, query)
         end
+      end
+
+      def normalized(path)
+        path = path.tr("\\", "/") if path.include?("\\")
+        path = "/#{path}" unless path.start_with?("/")
+        without_dot_segments(PercentEncoding.encode(path, ENCODED_IN_PATH))
       end
 
       # RFC 3986, section 5.2.4. A dot may be percent-encoded.
