@@ -247,6 +247,18 @@ class URLTest < Minitest::Test
     assert_equal "me:p+w@", base.resolve("https://me:p+w%40@other.example/").credentials
   end
 
+  # A response's head may have 128 KiB of it.
+  def test_a_long_location_costs_no_more_than_its_length
+    base = URL.parse("https://example.com/x/y")
+    [" ", "/", "\\", "../", "%2e/", "@", ":", "%", "\t", "?"].each do |piece|
+      location = "/a#{piece * 100_000}b"
+      assert_operator cpu_time { base.resolve(location).href }, :<, 1, piece
+    end
+    ["日", "%E6%97%A5", "a.", "1.", "0x", "@", ":", "[", "[:"].each do |piece|
+      assert_operator cpu_time { assert_resolves :refused, "//#{piece * 30_000}!/", base.href }, :<, 1, piece
+    end
+  end
+
   # --- comparing ---
 
   def test_compares_origins_by_scheme_host_and_port
@@ -268,6 +280,12 @@ class URLTest < Minitest::Test
   end
 
   private
+
+  def cpu_time
+    before = Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID)
+    yield
+    Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID) - before
+  end
 
   def assert_resolves(expected, location, base)
     return assert_equal expected, URL.parse(base).resolve(location).href, location.inspect unless expected == :refused

@@ -9,6 +9,9 @@ module Streamer
     # A URL's host in its one spelling (WHATWG URL Standard, "host parsing"): ASCII in lower case, an IPv4 address in four decimals, an IPv6
     # address compressed and in brackets. Two hosts are the same if these Strings are, a trailing dot apart.
     module Host # :nodoc:
+      # Bytes, as it is given. A name has at most 253 (RFC 1035), which percent-encoding makes three times as many.
+      LONGEST = 1000
+
       # What most hosts are: a name, and normalized.
       PLAIN = /\A(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*\z/
 
@@ -22,13 +25,14 @@ module Streamer
       # Those have no glyph: who sees two such names cannot tell them apart.
       INVISIBLE = /\p{Default_Ignorable_Code_Point}/
 
-      private_constant :PLAIN, :NUMBER, :ADDRESS, :NAME, :IPV6, :INVISIBLE
+      private_constant :LONGEST, :PLAIN, :NUMBER, :ADDRESS, :NAME, :IPV6, :INVISIBLE
 
       class << self
         # text: as in a URL, in UTF-8 or percent-encoded. Raises InvalidURLError.
         def normalize(text)
-          return text if text.ascii_only? && text.match?(PLAIN)
+          return text if text.bytesize <= LONGEST && text.ascii_only? && text.match?(PLAIN)
           raise InvalidURLError, "there is no host" if text.empty?
+          raise InvalidURLError, "the host is too long" if text.bytesize > LONGEST
           return ipv6(text) if text.start_with?("[")
 
           name = ascii(decoded(text))

@@ -19,6 +19,7 @@ module Streamer
       SCHEME = /\A([a-z][a-z0-9+.\-]*):/i
       SLASHES = %r{\A[/\\]{2}}
       CONTROL = /[\x00-\x1f\x7f]/
+      VISIBLE = /[^\x00-\x20]/n
       DOTS = /\A(?:\.|%2e){1,2}\z/i
       TWO_DOTS = /\A(?:\.|%2e){2}\z/i
 
@@ -42,11 +43,11 @@ module Streamer
           text = bytes(text)
           raise InvalidURLError, "a URL or a path has no tabs, line ends or other control characters" if text.match?(CONTROL)
 
-          text.start_with?(" ") || text.end_with?(" ") ? text.gsub(/\A +| +\z/, "") : text
+          trimmed(text)
         end
 
         # The bytes of a Location, without those that browsers remove.
-        def stripped(text) = bytes(text).gsub(/\A[\x00-\x20]+|[\x00-\x20]+\z/, "").delete("\t\r\n")
+        def stripped(text) = trimmed(bytes(text)).delete("\t\r\n")
 
         # rest: all that follows the slashes behind the scheme.
         def build(scheme, rest)
@@ -62,6 +63,14 @@ module Streamer
         end
 
         private
+
+        # Without white space and control characters at its ends. Not by a Regexp for the end, which would be tried at each space inside.
+        def trimmed(text)
+          return text if text.empty? || (text.getbyte(0) > 0x20 && text.getbyte(-1) > 0x20)
+
+          first = text.index(VISIBLE)
+          first ? text[first..text.rindex(VISIBLE)] : ""
+        end
 
         def bytes(text)
           text = text.to_s
@@ -104,7 +113,7 @@ module Streamer
         end
 
         path, query = self.class.split(text)
-        path = path.empty? ? @path : "#{@path.sub(%r{/+\z}, "")}/#{path.sub(%r{\A[/\\]}, "")}"
+        path = path.empty? ? @path : "#{directory}/#{path.sub(%r{\A[/\\]}, "")}"
         query = @query if query.to_s.empty?
         query = "#{@query}&#{query}" unless @query.to_s.empty? || query.equal?(@query)
         URL.new(scheme, @authority, path, query)
@@ -143,6 +152,9 @@ module Streamer
       private
 
       def port_suffix = (":#{port}" unless port == DEFAULT_PORTS.fetch(scheme))
+
+      # The path without slashes at its end.
+      def directory = @path.end_with?("/") ? @path[%r{.*[^/]}].to_s : @path
 
       def relative(path, query)
         if path.empty?
