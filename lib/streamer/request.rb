@@ -2,10 +2,10 @@
 
 require "json"
 require "uri"
-require_relative "notices"
+require_relative "instrumentation"
 
 module Streamer
-  # A request that is not sent yet: what Client#request sends at once, and Streamer.merge and relay_events when it is their turn.
+  # A request that is not sent yet: sent with #call, or by Streamer.merge, gather and relay_events when its turn comes.
   # It can be sent any number of times if its body is no IO.
   class Request
     # Seconds. nil or 0 switches one off.
@@ -37,13 +37,13 @@ module Streamer
 
     attr_reader :method, :headers
 
-    # A Retries; a Circuit or nil.
+    # A RetryPolicy; a CircuitBreaker or nil.
     attr_reader :retries, :circuit
 
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
     # timeouts: as TIMEOUTS, merged into it. redirects: how many to follow. retries: how often it is sent again when it came to nothing, a
-    # number or a Retries; nil for never. circuit: a Circuit. way: proxy:, unix:, tls:, resolve:, guard:, as in Route, or route:, a Route.
+    # number or a RetryPolicy; nil for never. circuit: a CircuitBreaker. way: proxy:, unix:, tls:, resolve:, guard:, as in Upstream::ConnectionOptions, or route:, a Upstream::ConnectionOptions.
     # Raises ArgumentError for what cannot be sent.
     def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, route: nil, **way)
       @method = token(method.to_s.upcase, "method")
@@ -53,11 +53,11 @@ module Streamer
       @body = json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json)
       @headers = checked(headers, json)
       @timeouts = checked_timeouts(timeouts)
-      @route = way.empty? && route || Route.new(**way)
+      @route = way.empty? && route || Upstream::ConnectionOptions.new(**way)
       @redirects = redirects
       @followed = 0
-      @retries = Retries.of(retries)
-      raise ArgumentError, "circuit is a Streamer::Circuit; got #{circuit.class}" unless circuit.nil? || circuit.is_a?(Circuit)
+      @retries = RetryPolicy.of(retries)
+      raise ArgumentError, "circuit is a Streamer::CircuitBreaker; got #{circuit.class}" unless circuit.nil? || circuit.is_a?(CircuitBreaker)
 
       @circuit = circuit
     end
@@ -66,7 +66,7 @@ module Streamer
 
     # Sends it and returns the Response once its head is here, redirects followed and retries made. From any thread or fiber; inside a fiber
     # scheduler only the fiber waits. Raises Streamer::Error.
-    def call = Attempts.new(self).response
+    def call = Upstream::Exchange.new(self).response
 
     # For logs and errors: no query, no credentials.
     def to_s = "#{method} #{origin}#{@uri.path}"
@@ -114,13 +114,13 @@ module Streamer
     end
 
     # What follows an attempt that took `elapsed` seconds: the Request to send, and in how many seconds; nil when nothing does. outcome,
-    # answered, attempts: as in Retries#wait_after.
+    # answered, attempts: as in RetryPolicy#wait_after.
     def another(outcome, answered, attempts, elapsed) # :nodoc:
       wait = retries.wait_after(outcome, method, answered, attempts)
       return if wait.nil? || wait >= time_left(elapsed) || !(following = again(elapsed + wait))
 
       cause = outcome.respond_to?(:status) ? { status: outcome.status } : { error: outcome }
-      Notices.publish("retry", request: to_s, attempt: attempts + 1, wait: wait, **cause)
+      Instrumentation.publish("retry", request: to_s, attempt: attempts + 1, wait: wait, **cause)
       [following, wait]
     end
 
