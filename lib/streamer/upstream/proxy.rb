@@ -24,8 +24,10 @@ module Streamer
       private_constant(*constants(false))
 
       class << self
-        # text: "http://user:password@host:port", percent-encoded where it must be. Raises InvalidURLError.
+        # text: "http://user:password@host:port", percent-encoded where it must be, a URI or a Proxy. Raises InvalidURLError.
         def parse(text)
+          return text if text.is_a?(Proxy)
+
           scheme, rest = URL.checked(text).match(%r{\A(?:([^/\\@:]*)://)?(.*)\z}).captures
           place, path = rest.match(%r{\A([^/\\?#]*)(.*)\z}).captures
           scheme = SCHEMES[(scheme || "http").downcase]

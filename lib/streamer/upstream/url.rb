@@ -26,8 +26,10 @@ module Streamer
       private_constant(*constants(false))
 
       class << self
-        # text: what an application gives, a String or a URI. Raises InvalidURLError, also for control characters.
+        # text: what an application gives: a String, a URI or a URL. Raises InvalidURLError, also for control characters.
         def parse(text)
+          return text if text.is_a?(URL)
+
           text = checked(text)
           scheme = text[SCHEME, 1]&.downcase
           rest = text.sub(SCHEME, "")
