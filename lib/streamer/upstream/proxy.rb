@@ -24,8 +24,9 @@ module Streamer
       private_constant(*constants(false))
 
       class << self
-        # text: "http://user:password@host:port", percent-encoded where it must be, a URI or a Proxy. Raises InvalidURLError.
-        def parse(text)
+        # text: "http://user:password@host:port", percent-encoded where it must be, a URI or a Proxy. default_port: where it
+        # names none; curl's if nil. Raises InvalidURLError.
+        def parse(text, default_port: nil)
           return text if text.is_a?(Proxy)
 
           scheme, rest = URL.checked(text).match(%r{\A(?:([^/\\@:]*)://)?(.*)\z}).captures
@@ -34,7 +35,7 @@ module Streamer
           raise InvalidURLError, "expected a proxy's URL with one of the schemes #{SCHEMES.keys.join(", ")}" unless scheme
           raise InvalidURLError, "expected a proxy's URL without a path" unless path.empty? || path == "/"
 
-          new(scheme, Authority.parse(place))
+          new(scheme, Authority.parse(place), default_port || (scheme == "https" ? 443 : 1080))
         end
 
         # The Proxy for a request to this URL; nil if none is to be used. Raises ConnectError if the environment has something else there.
@@ -61,24 +62,25 @@ module Streamer
 
       attr_reader :scheme
 
-      def initialize(scheme, authority)
+      # authority: an Authority.
+      def initialize(scheme, authority, default_port)
         @scheme = scheme
         @authority = authority
+        @default_port = default_port
         freeze
       end
 
       # As Host has it.
       def host = @authority.host
 
-      # Where none is named, curl's default ones.
-      def port = @authority.port || (scheme == "https" ? 443 : 1080)
+      def port = @authority.port || @default_port
 
       # Decoded; nil where there is none.
       def user = @authority.user
       def password = @authority.password
 
       # Decoded ones, in place of its own.
-      def with_credentials(user, password) = Proxy.new(scheme, @authority.with_credentials(user, password))
+      def with_credentials(user, password) = Proxy.new(scheme, @authority.with_credentials(user, password), @default_port)
 
       # Without credentials.
       def to_s = "#{scheme}://#{host}:#{port}"
