@@ -16,7 +16,7 @@ class StreamsTest < Minitest::Test
       @on_text = on_text
     end
 
-    def plan = Streamer::Relay::Options.new(value: "choices.0.delta.content", collect: 10_000)
+    def options = Streamer::Relay::Options.new(value: "choices.0.delta.content", collect: 10_000)
     def every = 0.02
     def first_event? = true
     def outlives_browser? = false
