@@ -78,7 +78,7 @@ class ProxyURLTest < Minitest::Test
   end
 
   def test_a_malformed_variable_is_named_and_not_repeated
-    error = assert_raises(Streamer::ConnectError) { proxy_for("https://example.com", { "HTTPS_PROXY" => "ftp://user:secret@host" }) }
+    error = assert_raises(Streamer::Error) { proxy_for("https://example.com", { "HTTPS_PROXY" => "ftp://user:secret@host" }) }
     assert_match(/HTTPS_PROXY/, error.message)
     refute_match(/secret/, error.full_message)
     assert_proxy nil, "https://example.com", { "HTTPS_PROXY" => "ftp://host", "no_proxy" => "example.com" }
@@ -124,7 +124,7 @@ class ProxyURLTest < Minitest::Test
 
   def test_reads_variables_that_are_not_utf_8
     assert_nil proxy_for("http://example.com/", { "http_proxy" => "a:1", "no_proxy" => "\xFF,example.com" })
-    assert_raises(Streamer::ConnectError) { proxy_for("http://example.com/", { "http_proxy" => "\xFF:1" }) }
+    assert_raises(Streamer::Error) { proxy_for("http://example.com/", { "http_proxy" => "\xFF:1" }) }
   end
 
   private

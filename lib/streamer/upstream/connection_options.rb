@@ -42,7 +42,7 @@ module Streamer
         ConnectionOptions.new(**@options, unix: nil, tls: @options[:tls].except(:cert, :key, :key_password))
       end
 
-      # What Transfer takes. url: a URL. Raises ConnectError if the environment names a proxy that is none.
+      # What Transfer takes. url: a URL. Raises Error if the environment names a proxy that is none.
       def to(url)
         limits = Streamer.limits
         proxy = @proxy || (Proxy.from_environment(url) unless @direct)

@@ -38,14 +38,15 @@ module Streamer
           new(scheme, Authority.parse(place), default_port || (scheme == "https" ? 443 : 1080))
         end
 
-        # The Proxy for a request to this URL; nil if none is to be used. Raises ConnectError if the environment has something else there.
+        # The Proxy for a request to this URL; nil if none is to be used. Raises Error if the environment names
+        # something else: a retry would not help.
         def from_environment(url, environment = ENV)
           name, value = first_set(VARIABLES.fetch(url.scheme), environment)
           return if name.nil? || NoProxy.new(first_set(EXCEPTIONS, environment)&.last.to_s).include?(url.host)
 
           parse(value.b[WITHOUT_PATH])
         rescue InvalidURLError => error
-          raise ConnectError, "the environment's #{name} names no proxy: #{error.message}"
+          raise Error, "the environment's #{name} names no proxy: #{error.message}"
         end
 
         private
