@@ -30,10 +30,10 @@ module Streamer
       "user-agent" => "streamer/#{VERSION}"
     }.freeze
 
-    # What libcurl sends of its own accord where we say nothing.
-    LIBCURLS_HEADERS = %w[accept content-type expect].freeze
+    # Written from what is known of the request, and not from a caller's Hash.
+    FRAMING_HEADERS = %w[host content-length transfer-encoding connection].freeze
 
-    private_constant :LONGEST, :SHAREABLE_HEADERS, :DEFAULT_HEADERS, :LIBCURLS_HEADERS
+    private_constant :LONGEST, :SHAREABLE_HEADERS, :DEFAULT_HEADERS, :FRAMING_HEADERS
 
     attr_reader :method, :headers
 
@@ -176,22 +176,21 @@ module Streamer
     end
 
     def transfer
-      Transfer.new(method, url, header_lines, transfer_body, @route.to(@url),
-                   @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
-    end
-
-    # As libcurl wants them: an empty value has a semicolon, and a name alone leaves libcurl's own header out.
-    def header_lines
-      @headers.map { |name, value| value.empty? ? "#{name};" : "#{name}: #{value}" } +
-        (LIBCURLS_HEADERS - @headers.keys).map { |name| "#{name}:" }
+      route = @route.to(@url)
+      Transfer.new(method: method, target: @url.target, authority: headers["host"] || @url.authority, fields: headers.except(*FRAMING_HEADERS),
+                   body: transfer_body, timeouts: @timeouts, route: route, proxy_authorization: route.delete(:proxy_authorization))
     end
 
     # What Transfer takes: a String, nil, or the length of a streamed body, -1 where it is not known.
     def transfer_body
-      return length_of(@body) || -1 if streams_body?
+      return announced_length || -1 if streams_body?
       return "" if @body.nil? && %w[POST PUT PATCH].include?(method) # with a Content-Length of 0, which some servers insist on
 
       @body
+    end
+
+    def announced_length
+      length_of(@body) || (headers["content-length"].to_i if headers["content-length"]&.match?(/\A\d{1,18}\z/))
     end
 
     # What is left of an IO; nil where that is not known, as of a pipe.

@@ -143,11 +143,14 @@ module Streamer
       # "/v1/models?limit=2": what an HTTP request has of it.
       def target = query ? "#{path}?#{query}" : path
 
+      # As Host has it: without a default port.
+      def authority = "#{host}#{port_suffix}"
+
       # All of it but the credentials.
-      def href = "#{scheme}://#{host}#{port_suffix}#{target}"
+      def href = "#{scheme}://#{authority}#{target}"
 
       # For logs and errors: neither credentials nor query.
-      def to_s = "#{scheme}://#{host}#{port_suffix}#{path}"
+      def to_s = "#{scheme}://#{authority}#{path}"
 
       def inspect = "#<#{self.class} #{self}>"
 
