@@ -29,6 +29,12 @@ class ProxyURLTest < Minitest::Test
     end
   end
 
+  def test_takes_the_default_port_of_whoever_parses_it
+    assert_equal 80, Proxy.parse("http://proxy.example", default_port: 80).port
+    assert_equal 3128, Proxy.parse("http://proxy.example:3128", default_port: 80).port
+    assert_equal 443, Proxy.parse("https://proxy.example", default_port: nil).port
+  end
+
   def test_shows_no_credentials
     proxy = Proxy.parse("http://user:secret@proxy.example:3128")
     refute_match(/secret|user/, proxy.to_s + proxy.inspect + proxy.pretty_inspect)
@@ -105,7 +111,8 @@ class ProxyURLTest < Minitest::Test
                       "http://example.com", "example.co", "..example.com"],
     "nonexample.com" => %w[example.com .example.com],
     "localhost" => %w[127.0.0.1 ::1],
-    "127.0.0.1" => %w[localhost 127.0.0.2 127.0.0 0.0.1 128.0.0.0/8 127.0.0.1/33 127.0.0.0/32 0.0.0.0/0 127.0.0.1:80 127.0.0.0/8x ::ffff:127.0.0.1],
+    "127.0.0.1" => %w[localhost 127.0.0.2 127.0.0 0.0.1 128.0.0.0/8 127.0.0.1/33 127.0.0.0/32 0.0.0.0/0 127.0.0.1:80 127.0.0.0/8x
+                     ::ffff:127.0.0.1],
     "10.1.2.3" => %w[10.1.2.0/31 10.1 10. 2.3],
     "[::1]" => %w[::2 ::1/129 ::2/127 ::/0 1 [::1]:80 127.0.0.1],
     "[fe80::1%25eth0]" => %w[fe80::2 fd00::/8]
