@@ -153,7 +153,8 @@ static bool is_idempotent(const char *method) {
 
 /* Copies the request's texts, one behind the other. False when out of memory. */
 static bool copy_texts(struct streamer_transfer *transfer, const struct streamer_request *request) {
-    const char *const sources[] = {request->method, request->authority, request->target, request->proxy_authorization};
+    const char *const sources[] = {request->method, request->authority, request->target,
+                                   transfer->message.absolute ? request->proxy_authorization : NULL};
     const char **const places[] = {&transfer->message.method, &transfer->message.authority, &transfer->message.target,
                                    &transfer->message.proxy_authorization};
     size_t size = 0;
