@@ -111,10 +111,10 @@ static void pipe_once(const struct stream *stream, size_t read) {
                                                       .count = 1,
                                                       .event = "token",
                                                       .event_length = 5,
-                                                      .watch.done = "[DONE]",
-                                                      .watch.done_length = 6,
-                                                      .watch.error = "error",
-                                                      .watch.error_length = 5};
+                                                      .classifier.done = "[DONE]",
+                                                      .classifier.done_length = 6,
+                                                      .classifier.error = "error",
+                                                      .classifier.error_length = 5};
     struct streamer_pipeline *pipeline;
     check(streamer_pipeline_new(&pipeline, &options) == STREAMER_OK, "new pipeline");
     char frame[512];

@@ -3,9 +3,9 @@
  * Input: one byte of options, one length each for event and id, then event, id and data. */
 #include "encode.h"
 
+#include "ceilings.h"
 #include "decode.h"
 #include "extract.h"
-#include "limits.h"
 #include "support.h"
 #include "utf8.h"
 

@@ -1,4 +1,4 @@
-/* extract, against libyajl's own verdict on the same text: what is found lies in the text, is JSON itself and comes
+/* extract, against libyajl's own class on the same text: what is found lies in the text, is JSON itself and comes
  * back the same; what is refused is refused by libyajl as well; and after a refusal the extractor is as good as new.
  *
  * Input: one line of paths with spaces between them, then the JSON. */
@@ -6,7 +6,7 @@
 
 #include <yajl/yajl_parse.h>
 
-#include "limits.h"
+#include "ceilings.h"
 #include "support.h"
 #include "utf8.h"
 

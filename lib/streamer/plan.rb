@@ -19,7 +19,7 @@ module Streamer
       unknown = options.keys - OPTIONS
       raise ArgumentError, "unknown option #{unknown.first.inspect}; known are #{(OPTIONS + OWN).join(", ")}" if unknown.any?
 
-      @options = { **options, id: ids, text: frame == :text, raw: frame == :raw }
+      @options = { **options, id_prefix: ids, frame: frame }
       @flush = flush && limits_of(flush)
       @pipeline = pipeline # says now what would be wrong with every one
       @values = @pipeline.values?

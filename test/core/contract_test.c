@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "limits.h"
+#include "ceilings.h"
 #include "test.h"
 
 struct contract_case {
@@ -217,16 +217,16 @@ static struct streamer_pipeline *pipeline_of(const struct contract_case *c) {
         .text = c->text,
         .collect = c->collect,
         .max_event = c->max_event,
-        .watch = {.done = c->done,
-                  .done_length = c->done == NULL ? 0 : strlen(c->done),
-                  .done_types = &c->last,
-                  .done_type_lengths = type_lengths,
-                  .done_type_count = c->last != NULL,
-                  .done_path = c->done_path,
-                  .done_path_length = c->done_path == NULL ? 0 : strlen(c->done_path),
-                  .done_required = c->done != NULL || c->last != NULL || c->done_path != NULL,
-                  .error = c->careless ? NULL : "error",
-                  .error_length = 5},
+        .classifier = {.done = c->done,
+                       .done_length = c->done == NULL ? 0 : strlen(c->done),
+                       .done_types = &c->last,
+                       .done_type_lengths = type_lengths,
+                       .done_type_count = c->last != NULL,
+                       .done_path = c->done_path,
+                       .done_path_length = c->done_path == NULL ? 0 : strlen(c->done_path),
+                       .done_required = c->done != NULL || c->last != NULL || c->done_path != NULL,
+                       .error = c->careless ? NULL : "error",
+                       .error_length = 5},
     };
     struct streamer_pipeline *pipeline;
     return streamer_pipeline_new(&pipeline, &options) == STREAMER_OK ? pipeline : NULL;
@@ -264,7 +264,7 @@ static void run(struct transcript *transcript, const struct contract_case *c, st
     CHECK_STATUS(status, read_on(transcript, pipeline, NULL, NULL));
     transcript_printf(transcript, "%s", streamer_status_name(status));
     bool cut_text, document;
-    const char *said = streamer_pipeline_complaint(pipeline, &size, &document);
+    const char *said = streamer_pipeline_error_payload(pipeline, &size, &document);
     if (status == STREAMER_UPSTREAM_ERROR || status == STREAMER_UNWANTED) {
         transcript_printf(transcript, "%s: %.*s", document ? " of a document" : "", (int)size, said);
     }
@@ -303,7 +303,7 @@ static void a_large_document_leaves_room_for_the_error_behind_it(void) {
     bool document;
     CHECK_STATUS(STREAMER_UPSTREAM_ERROR,
                  streamer_pipeline_run(pipeline, &cursor, input + 2 * STREAMER_MAX_FIELD, &output, &needed));
-    const char *said = streamer_pipeline_complaint(pipeline, &length, &document);
+    const char *said = streamer_pipeline_error_payload(pipeline, &length, &document);
     CHECK(length == STREAMER_MAX_FIELD - 2 && memcmp(said, error + 2, strlen(error) - 2) == 0 && document);
     streamer_pipeline_free(pipeline);
     free(input);

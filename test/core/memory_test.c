@@ -38,8 +38,12 @@ static enum streamer_status run_values(void) {
 static enum streamer_status run_text(void) {
     static const char *const paths[] = {"a"};
     static const size_t lengths[] = {1};
-    return run_pipeline(&(struct streamer_pipeline_options){
-        .paths = paths, .path_lengths = lengths, .count = 1, .text = true, .watch.done = "x", .watch.done_length = 1});
+    return run_pipeline(&(struct streamer_pipeline_options){.paths = paths,
+                                                            .path_lengths = lengths,
+                                                            .count = 1,
+                                                            .text = true,
+                                                            .classifier.done = "x",
+                                                            .classifier.done_length = 1});
 }
 
 static enum streamer_status run_passing_through(void) {

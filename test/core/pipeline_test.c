@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "limits.h"
+#include "ceilings.h"
 #include "test.h"
 
 /* What the pipeline kept on the way, behind how the stream stands. */
@@ -119,8 +119,8 @@ static struct streamer_pipeline_options options_of(const struct pipeline_case *c
     if (c->event != NULL) options.event_length = strlen(c->event);
     options.id = c->id;
     if (c->id != NULL) options.id_length = strlen(c->id);
-    options.watch.done = c->done;
-    if (c->done != NULL) options.watch.done_length = strlen(c->done);
+    options.classifier.done = c->done;
+    if (c->done != NULL) options.classifier.done_length = strlen(c->done);
     return options;
 }
 
@@ -426,8 +426,8 @@ static void an_idle_stream_is_small(void) {
     struct lengths lengths;
     struct streamer_pipeline_options options = options_of(&cases[0], &lengths);
     options.format = STREAMER_FORMAT_SNIFFED;
-    options.watch.error = "error";
-    options.watch.error_length = strlen("error");
+    options.classifier.error = "error";
+    options.classifier.error_length = strlen("error");
     struct streamer_pipeline *pipeline;
     CHECK_STATUS(STREAMER_OK, streamer_pipeline_new(&pipeline, &options));
     const char *cursor = cases[0].input;
@@ -451,7 +451,7 @@ static void copies_its_options(void) {
                                                       .count = 1,
                                                       .event = event,
                                                       .event_length = 1,
-                                                      .watch = {.done = done, .done_length = 1}};
+                                                      .classifier = {.done = done, .done_length = 1}};
     struct streamer_pipeline *pipeline;
     CHECK_STATUS(STREAMER_OK, streamer_pipeline_new(&pipeline, &options));
     free(path);

@@ -5,15 +5,16 @@
 
 #include "binding.h"
 #include "errors.h"
+#include "options.h"
 #include "stages.h"
 
 struct decoder {
     struct streamer_decoder *decoder;
-    struct streamer_watch *watch;
+    struct streamer_classifier *classifier;
     uint64_t events;
-    uint64_t values;                  /* events that had some */
-    struct streamer_buffer complaint; /* the first event, where it was a document and had none */
-    struct streamer_buffer unread;    /* what a block that did not return left of its read */
+    uint64_t values;                      /* events that had some */
+    struct streamer_buffer error_payload; /* the first event, where it was a document and had none */
+    struct streamer_buffer unread;        /* what a block that did not return left of its read */
     bool feeding;
 };
 
@@ -23,17 +24,17 @@ static ID id_type, id_data, id_id;
 static void free_decoder(void *pointer) {
     struct decoder *decoder = pointer;
     streamer_decoder_free(decoder->decoder);
-    streamer_watch_free(decoder->watch);
-    streamer_buffer_release(&decoder->complaint);
+    streamer_classifier_free(decoder->classifier);
+    streamer_buffer_release(&decoder->error_payload);
     streamer_buffer_release(&decoder->unread);
     xfree(decoder);
 }
 
 static size_t decoder_size(const void *pointer) {
     const struct decoder *decoder = pointer;
-    return sizeof *decoder + decoder->unread.capacity + decoder->complaint.capacity +
+    return sizeof *decoder + decoder->unread.capacity + decoder->error_payload.capacity +
            (decoder->decoder == NULL ? 0 : streamer_decoder_size(decoder->decoder)) +
-           (decoder->watch == NULL ? 0 : streamer_watch_size(decoder->watch));
+           (decoder->classifier == NULL ? 0 : streamer_classifier_size(decoder->classifier));
 }
 
 static const rb_data_type_t decoder_type = {
@@ -45,7 +46,7 @@ static const rb_data_type_t decoder_type = {
 static VALUE allocate(VALUE class) {
     struct decoder *decoder;
     VALUE object = TypedData_Make_Struct(class, struct decoder, &decoder_type, decoder);
-    streamer_buffer_init(&decoder->complaint, STREAMER_MAX_FIELD);
+    streamer_buffer_init(&decoder->error_payload, STREAMER_MAX_FIELD);
     streamer_buffer_init(&decoder->unread, SIZE_MAX / 2); /* holds one read, as large as the caller made it */
     return object;
 }
@@ -53,89 +54,37 @@ static VALUE allocate(VALUE class) {
 static struct decoder *get(VALUE self) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
-    if (decoder->watch == NULL) rb_raise(rb_eArgError, "this decoder was not initialized");
+    if (decoder->classifier == NULL) rb_raise(rb_eArgError, "this decoder was not initialized");
     return decoder;
-}
-
-size_t streamer_limit(VALUE bytes, const char *name) {
-    if (NIL_P(bytes)) return 0;
-    if (!FIXNUM_P(bytes) || FIX2LONG(bytes) <= 0) {
-        rb_raise(rb_eArgError, "%s is a positive Integer of bytes, or nil for the default; got %+" PRIsVALUE, name,
-                 bytes);
-    }
-    return (size_t)FIX2LONG(bytes);
-}
-
-struct streamer_strings streamer_strings_of(VALUE array) {
-    struct streamer_strings strings = {.count = (size_t)RARRAY_LEN(array)};
-    if (strings.count > STREAMER_MAX_PATHS) streamer_raise_status(STREAMER_PATH_INVALID);
-    for (size_t i = 0; i < strings.count; i++) {
-        VALUE string = rb_ary_entry(array, (long)i);
-        Check_Type(string, T_STRING);
-        strings.texts[i] = RSTRING_PTR(string);
-        strings.lengths[i] = (size_t)RSTRING_LEN(string);
-    }
-    return strings;
-}
-
-const char *streamer_optional(VALUE string, size_t *length) {
-    if (NIL_P(string)) return NULL;
-    const char *text = StringValuePtr(string);
-    *length = (size_t)RSTRING_LEN(string);
-    return text;
-}
-
-struct streamer_watch_options streamer_watch_options_of(VALUE array, struct streamer_strings *types) {
-    *types = streamer_strings_of(rb_ary_entry(array, 1));
-    struct streamer_watch_options options = {
-        .done_types = types->texts,
-        .done_type_lengths = types->lengths,
-        .done_type_count = types->count,
-        .done_required = RTEST(rb_ary_entry(array, 3)),
-    };
-    options.done = streamer_optional(rb_ary_entry(array, 0), &options.done_length);
-    options.done_path = streamer_optional(rb_ary_entry(array, 2), &options.done_path_length);
-    options.error = streamer_optional(rb_ary_entry(array, 4), &options.error_length);
-    return options;
-}
-
-static const char *const format_names[] = {
-    [STREAMER_FORMAT_SSE] = "sse",   [STREAMER_FORMAT_NDJSON] = "ndjson",   [STREAMER_FORMAT_JSON] = "json",
-    [STREAMER_FORMAT_TEXT] = "text", [STREAMER_FORMAT_SNIFFED] = "sniffed",
-};
-
-enum streamer_format streamer_format_of_name(VALUE name) {
-    for (enum streamer_format format = 0; SYMBOL_P(name) && format < sizeof format_names / sizeof *format_names;
-         format++) {
-        if (SYM2ID(name) == rb_intern(format_names[format])) return format;
-    }
-    rb_raise(rb_eArgError, "format is one of :sse, :ndjson, :json, :text; got %+" PRIsVALUE, name);
 }
 
 /* Decoder.format_of(content_type or nil): the Symbol, nil for a media type that carries no events. */
 static VALUE format_of(VALUE class, VALUE type) {
     (void)class;
     size_t length = 0;
-    const char *bytes = streamer_optional(type, &length);
+    const char *bytes = NIL_P(type) ? NULL : StringValuePtr(type);
+    if (bytes != NULL) length = (size_t)RSTRING_LEN(type);
     enum streamer_format format;
     if (!streamer_format_of_type(bytes, length, &format)) return Qnil;
-    return ID2SYM(rb_intern(format_names[format]));
+    return streamer_name_of_format(format);
 }
 
-/* setup(format, watch, max_line, max_event): a Symbol; as of watch.rb; bytes or nil. */
-static VALUE initialize(VALUE self, VALUE format, VALUE watch, VALUE max_line, VALUE max_event) {
+/* setup(options): format, max_line, max_event, and markers as of decoder/markers.rb. */
+static VALUE initialize(VALUE self, VALUE options) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
     if (decoder->decoder != NULL) rb_raise(streamer_error, "this decoder is initialized already");
     struct streamer_strings types;
-    struct streamer_watch_options options = streamer_watch_options_of(watch, &types);
-    enum streamer_format wanted = streamer_format_of_name(format);
-    size_t line = streamer_limit(max_line, "max_line"), event = streamer_limit(max_event, "max_event");
-    decoder->decoder = streamer_decoder_new(wanted, line, event);
+    struct streamer_classifier_options markers =
+        streamer_classifier_options_of(streamer_option(options, "markers"), &types);
+    enum streamer_format format = streamer_format_of_name(streamer_option(options, "format"));
+    size_t max_line = streamer_option_bytes(options, "max_line");
+    size_t max_event = streamer_option_bytes(options, "max_event");
+    decoder->decoder = streamer_decoder_new(format, max_line, max_event);
     if (decoder->decoder == NULL) rb_memerror();
-    enum streamer_status status = streamer_watch_new(&decoder->watch, &options);
+    enum streamer_status status = streamer_classifier_new(&decoder->classifier, &markers);
     if (status != STREAMER_OK) streamer_raise_status(status);
-    RB_GC_GUARD(watch);
+    RB_GC_GUARD(options);
     return self;
 }
 
@@ -158,18 +107,18 @@ struct feed {
     uint64_t counted; /* events so far, with an extractor those that are news */
 };
 
-static void raise_complaint(struct decoder *decoder, const struct streamer_event *event) {
+static void raise_upstream_error(struct decoder *decoder, const struct streamer_event *event) {
     bool document = streamer_decoder_document(decoder->decoder);
-    rb_exc_raise(streamer_complaint(STREAMER_UPSTREAM_ERROR, event->data, event->data_length, document));
+    rb_exc_raise(streamer_upstream_error(STREAMER_UPSTREAM_ERROR, event->data, event->data_length, document));
 }
 
 /* The event has none of the values. */
 static void note_lack(struct decoder *decoder, const struct streamer_event *event) {
-    if (streamer_watch_complains(decoder->watch, event)) raise_complaint(decoder, event);
+    if (streamer_classifier_finds_error(decoder->classifier, event)) raise_upstream_error(decoder, event);
     if (decoder->events > 1 || !streamer_decoder_document(decoder->decoder)) return;
-    size_t room = decoder->complaint.limit;
+    size_t room = decoder->error_payload.limit;
     /* It may turn out to be all there is. */
-    streamer_buffer_append(&decoder->complaint, event->data, event->data_length < room ? event->data_length : room);
+    streamer_buffer_append(&decoder->error_payload, event->data, event->data_length < room ? event->data_length : room);
 }
 
 static void yield_values(struct decoder *decoder, struct streamer_extractor *extractor,
@@ -195,22 +144,22 @@ static void yield_values(struct decoder *decoder, struct streamer_extractor *ext
 static void take_event(struct feed *feed, const struct streamer_event *event) {
     struct decoder *decoder = feed->decoder;
     decoder->events++;
-    feed->counted += feed->extractor == NULL || streamer_event_is_news(event);
-    enum streamer_verdict verdict = streamer_watch_event(decoder->watch, event);
-    if (verdict == STREAMER_COMPLAINT) raise_complaint(decoder, event);
+    feed->counted += feed->extractor == NULL || streamer_event_is_content(event);
+    enum streamer_event_class class = streamer_classifier_event(decoder->classifier, event);
+    if (class == STREAMER_CLASS_ERROR) raise_upstream_error(decoder, event);
     if (feed->extractor == NULL)
         rb_yield(ruby_event(event));
-    else if (verdict != STREAMER_MARKER)
+    else if (class != STREAMER_CLASS_MARKER)
         yield_values(decoder, feed->extractor, event);
 }
 
 /* Once all events of the end are taken. */
 static enum streamer_status status_at_end(const struct decoder *decoder, enum streamer_status status) {
     /* What comes behind the end marker, or does not, is of no interest. */
-    if (status == STREAMER_TRUNCATED && streamer_watch_done(decoder->watch)) status = STREAMER_MORE;
+    if (status == STREAMER_TRUNCATED && streamer_classifier_done(decoder->classifier)) status = STREAMER_MORE;
     if (status != STREAMER_MORE) return status;
-    if (decoder->events == 1 && decoder->values == 0 && decoder->complaint.length > 0) return STREAMER_UNWANTED;
-    return streamer_watch_complete(decoder->watch) ? STREAMER_MORE : STREAMER_TRUNCATED;
+    if (decoder->events == 1 && decoder->values == 0 && decoder->error_payload.length > 0) return STREAMER_UNWANTED;
+    return streamer_classifier_complete(decoder->classifier) ? STREAMER_MORE : STREAMER_TRUNCATED;
 }
 
 static VALUE feed_body(VALUE argument) {
@@ -228,7 +177,8 @@ static VALUE feed_body(VALUE argument) {
     if (status != STREAMER_MORE) {
         feed->cursor = feed->end;
         if (status != STREAMER_UNWANTED) streamer_raise_status(status);
-        rb_exc_raise(streamer_complaint(status, decoder->complaint.bytes, decoder->complaint.length, true));
+        rb_exc_raise(
+            streamer_upstream_error(status, decoder->error_payload.bytes, decoder->error_payload.length, true));
     }
     return ULL2NUM(feed->counted);
 }
@@ -249,7 +199,7 @@ static VALUE feed_end(VALUE argument) {
 }
 
 /* Decodes a String, with which the body may end. Yields to the method's block and returns the number of events; with
- * an extractor, of those that are news (streamer_event_is_news). */
+ * an extractor, of those that are news (streamer_event_is_content). */
 static VALUE feed(VALUE self, VALUE string, struct streamer_extractor *extractor, bool finishing) {
     struct decoder *decoder = get(self);
     if (decoder->feeding) rb_raise(streamer_error, "this decoder is being fed already; its block cannot feed it");
@@ -293,7 +243,7 @@ static VALUE finish_values(VALUE self, VALUE extractor) {
 }
 
 static VALUE is_done(VALUE self) {
-    return streamer_watch_done(get(self)->watch) ? Qtrue : Qfalse;
+    return streamer_classifier_done(get(self)->classifier) ? Qtrue : Qfalse;
 }
 
 static VALUE last_event_id(VALUE self) {
@@ -311,7 +261,7 @@ void streamer_init_decoder(void) {
     VALUE class = rb_define_class_under(streamer_module, "Decoder", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_singleton_method(class, "format_of", format_of, 1);
-    rb_define_private_method(class, "setup", initialize, 4);
+    rb_define_private_method(class, "setup", initialize, 1);
     rb_define_private_method(class, "feed_events", feed_events, 1);
     rb_define_private_method(class, "finish_events", finish_events, 0);
     rb_define_method(class, "feed_values", feed_values, 2);

@@ -2,13 +2,13 @@
 
 #include <string.h>
 
+#include "ceilings.h"
 #include "decoder.h"
-#include "limits.h"
 #include "utf8.h"
 
 static const char bom[STREAMER_BOM] = {'\xEF', '\xBB', '\xBF'};
 
-bool streamer_event_is_news(const struct streamer_event *event) {
+bool streamer_event_is_content(const struct streamer_event *event) {
     return event->data_length > 0 && !(event->type_length == 4 && memcmp(event->type, "ping", 4) == 0);
 }
 
@@ -26,7 +26,7 @@ struct streamer_decoder *streamer_decoder_new(enum streamer_format format, size_
 }
 
 void streamer_decoder_free(struct streamer_decoder *decoder) {
-    if (decoder != NULL) decoder->kind->free(decoder);
+    if (decoder != NULL) decoder->vtable->free(decoder);
 }
 
 static enum streamer_status noted(struct streamer_decoder *decoder, enum streamer_status status) {
@@ -38,7 +38,7 @@ static enum streamer_status noted(struct streamer_decoder *decoder, enum streame
 static enum streamer_status give_back(struct streamer_decoder *decoder, struct streamer_event *event) {
     const char *cursor = bom, *end = bom + decoder->bom_matched;
     decoder->bom_matched = STREAMER_BOM;
-    return decoder->kind->next(decoder, &cursor, end, event);
+    return decoder->vtable->next(decoder, &cursor, end, event);
 }
 
 /* STREAMER_OK once the body itself can be read. */
@@ -63,7 +63,7 @@ enum streamer_status streamer_decoder_next(struct streamer_decoder *decoder, con
         enum streamer_status status = skip_bom(decoder, cursor, end, event);
         if (status != STREAMER_OK) return noted(decoder, status);
     }
-    return noted(decoder, decoder->kind->next(decoder, cursor, end, event));
+    return noted(decoder, decoder->vtable->next(decoder, cursor, end, event));
 }
 
 enum streamer_status streamer_decoder_finish(struct streamer_decoder *decoder, struct streamer_event *event) {
@@ -72,37 +72,37 @@ enum streamer_status streamer_decoder_finish(struct streamer_decoder *decoder, s
         enum streamer_status status = give_back(decoder, event);
         if (status != STREAMER_MORE) return noted(decoder, status);
     }
-    return noted(decoder, decoder->kind->finish(decoder, event));
+    return noted(decoder, decoder->vtable->finish(decoder, event));
 }
 
 /* Behind a sniffed one, what it turned out to be. */
 static const struct streamer_decoder *actual(const struct streamer_decoder *decoder) {
-    return decoder->kind->format == STREAMER_FORMAT_SNIFFED ? streamer_sniffed_inner(decoder) : decoder;
+    return decoder->vtable->format == STREAMER_FORMAT_SNIFFED ? streamer_sniffed_inner(decoder) : decoder;
 }
 
 enum streamer_format streamer_decoder_format(const struct streamer_decoder *decoder) {
-    return actual(decoder)->kind->format;
+    return actual(decoder)->vtable->format;
 }
 
 const char *streamer_decoder_last_event_id(const struct streamer_decoder *decoder, size_t *length) {
     decoder = actual(decoder);
-    if (decoder->kind->format == STREAMER_FORMAT_SSE) return streamer_sse_last_event_id(decoder, length);
+    if (decoder->vtable->format == STREAMER_FORMAT_SSE) return streamer_sse_last_event_id(decoder, length);
     *length = 0;
     return "";
 }
 
 int64_t streamer_decoder_retry(const struct streamer_decoder *decoder) {
     decoder = actual(decoder);
-    return decoder->kind->format == STREAMER_FORMAT_SSE ? streamer_sse_retry(decoder) : -1;
+    return decoder->vtable->format == STREAMER_FORMAT_SSE ? streamer_sse_retry(decoder) : -1;
 }
 
 bool streamer_decoder_document(const struct streamer_decoder *decoder) {
     decoder = actual(decoder);
-    return decoder->kind->format == STREAMER_FORMAT_JSON && streamer_json_document(decoder);
+    return decoder->vtable->format == STREAMER_FORMAT_JSON && streamer_json_document(decoder);
 }
 
 size_t streamer_decoder_size(const struct streamer_decoder *decoder) {
-    return decoder->kind->size(decoder);
+    return decoder->vtable->size(decoder);
 }
 
 enum streamer_status streamer_data_event(struct streamer_event *event, struct streamer_buffer *scrubbed,

@@ -32,11 +32,11 @@ struct streamer_event {
 };
 
 /* Whether it says anything: an event without data and one of the type "ping" keep connections alive, and no more. */
-bool streamer_event_is_news(const struct streamer_event *event);
+bool streamer_event_is_content(const struct streamer_event *event);
 
 struct streamer_decoder; /* body in decoder.h */
 
-/* max_line and max_event in bytes, 0 for the defaults of limits.h. NULL when out of memory. */
+/* max_line and max_event in bytes, 0 for the defaults of ceilings.h. NULL when out of memory. */
 struct streamer_decoder *streamer_decoder_new(enum streamer_format format, size_t max_line, size_t max_event);
 void streamer_decoder_free(struct streamer_decoder *decoder); /* NULL is fine */
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "ceilings.h"
 #include "decoder.h"
-#include "limits.h"
 #include "utf8.h"
 
 /* Where the data of the event being read is. */
@@ -159,7 +159,7 @@ static void forget_event(struct sse *sse) {
     streamer_buffer_clear(&sse->line);
 }
 
-/* Appends to the cut line; the first piece replaces what was there. */
+/* Appends to the cut line; the first part replaces what was there. */
 static enum streamer_status carry(struct sse *sse, const char *bytes, size_t length) {
     enum streamer_status status = STREAMER_OK;
     if (!sse->cut) {
@@ -267,12 +267,12 @@ static size_t size(const struct streamer_decoder *decoder) {
            sse->next_id.capacity;
 }
 
-static const struct streamer_decoder_kind kind = {STREAMER_FORMAT_SSE, next, finish, free_sse, size};
+static const struct streamer_decoder_vtable vtable = {STREAMER_FORMAT_SSE, next, finish, free_sse, size};
 
 struct streamer_decoder *streamer_sse_decoder_new(size_t max_line, size_t max_event) {
     struct sse *sse = streamer_malloc(sizeof *sse);
     if (sse == NULL) return NULL;
-    *sse = (struct sse){.base = {.kind = &kind}, .retry = -1};
+    *sse = (struct sse){.base = {.vtable = &vtable}, .retry = -1};
     streamer_buffer_init(&sse->line, max_line);
     streamer_buffer_init(&sse->data, max_event);
     streamer_buffer_init(&sse->type, STREAMER_MAX_FIELD);

@@ -4,7 +4,7 @@
 #include "decode.h"
 
 /* As the functions of decode.h, without the BOM and without calls after a failure. */
-struct streamer_decoder_kind {
+struct streamer_decoder_vtable {
     enum streamer_format format;
     enum streamer_status (*next)(struct streamer_decoder *decoder, const char **cursor, const char *end,
                                  struct streamer_event *event);
@@ -15,7 +15,7 @@ struct streamer_decoder_kind {
 
 /* The first member of every decoder. */
 struct streamer_decoder {
-    const struct streamer_decoder_kind *kind;
+    const struct streamer_decoder_vtable *vtable;
     enum streamer_status failure; /* STREAMER_OK while the stream can go on */
     size_t bom_matched;           /* STREAMER_BOM once the stream's start is behind */
 };

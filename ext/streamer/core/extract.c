@@ -7,25 +7,25 @@
 #include <yajl/yajl_parse.h>
 
 #include "alloc.h"
+#include "ceilings.h"
 #include "json.h"
-#include "limits.h"
 
 /* yajl's memory: one block, handed out from the bottom up and given back as a whole. What does not fit is asked of the
- * heap piece by piece: a string with escapes, or a token that the text's end cuts, of some kilobytes. yajl (2.1.0) does
- * not check what its allocator returns, so when the heap has nothing left the parse is left by longjmp: all that yajl
- * holds is in here. */
+ * heap allocation by allocation: a string with escapes, or a token that the text's end cuts, of some kilobytes. yajl
+ * (2.1.0) does not check what its allocator returns, so when the heap has nothing left the parse is left by longjmp:
+ * all that yajl holds is in here. */
 #define BLOCK ((size_t)16 << 10)
 
 /* In front of what yajl gets. */
-struct piece {
+struct allocation {
     alignas(max_align_t) size_t size; /* so that realloc knows what to copy */
-    struct piece *next;               /* of those from the heap */
+    struct allocation *next;          /* of those from the heap */
 };
 
 struct arena {
     alignas(max_align_t) char block[BLOCK];
     size_t used;
-    struct piece *heap;
+    struct allocation *heap;
     jmp_buf no_memory;
 };
 
@@ -57,7 +57,7 @@ struct streamer_extractor {
     size_t count;
     size_t max_depth;
     size_t max_size;
-    size_t heap; /* bytes, all of it in one piece */
+    size_t heap; /* bytes, all of it in one allocation */
     path_set all;
     struct path paths[];
 };
@@ -83,34 +83,34 @@ static _Thread_local struct reading this_reading;
 static void *arena_malloc(void *context, size_t size) {
     struct arena *arena = context;
     size_t taken =
-        sizeof(struct piece) + (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
-    struct piece *piece;
+        sizeof(struct allocation) + (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+    struct allocation *allocation;
     if (taken <= sizeof arena->block - arena->used) {
-        piece = (struct piece *)(void *)(arena->block + arena->used);
+        allocation = (struct allocation *)(void *)(arena->block + arena->used);
         arena->used += taken;
     } else {
-        piece = streamer_malloc(taken);
-        if (piece == NULL) longjmp(arena->no_memory, 1);
-        piece->next = arena->heap;
-        arena->heap = piece;
+        allocation = streamer_malloc(taken);
+        if (allocation == NULL) longjmp(arena->no_memory, 1);
+        allocation->next = arena->heap;
+        arena->heap = allocation;
     }
-    piece->size = taken - sizeof *piece;
-    return piece + 1;
+    allocation->size = taken - sizeof *allocation;
+    return allocation + 1;
 }
 
 static void arena_free(void *context, void *memory) {
     struct arena *arena = context;
-    struct piece **link = &arena->heap;
+    struct allocation **link = &arena->heap;
     while (*link != NULL && (void *)(*link + 1) != memory) link = &(*link)->next;
     if (*link == NULL) return; /* it is in the block */
-    struct piece *piece = *link;
-    *link = piece->next;
-    streamer_free(piece);
+    struct allocation *allocation = *link;
+    *link = allocation->next;
+    streamer_free(allocation);
 }
 
 static void *arena_realloc(void *context, void *memory, size_t size) {
     if (memory == NULL) return arena_malloc(context, size);
-    size_t held = ((struct piece *)memory - 1)->size;
+    size_t held = ((struct allocation *)memory - 1)->size;
     if (size <= held) return memory;
     void *copy = arena_malloc(context, size);
     memcpy(copy, memory, held);
@@ -323,7 +323,7 @@ static const yajl_callbacks callbacks = {
     .yajl_end_array = on_end,
 };
 
-/* the face */
+/* public functions */
 
 enum streamer_status streamer_extractor_new(struct streamer_extractor **extractor, const char *const *paths,
                                             const size_t *lengths, size_t count, size_t max_depth, size_t max_size) {
@@ -334,7 +334,7 @@ enum streamer_status streamer_extractor_new(struct streamer_extractor **extracto
         segments += count_segments(paths[i], lengths[i]);
         text += lengths[i];
     }
-    /* One piece: the extractor with its paths, then the segments of all paths, then their text. */
+    /* One allocation: the extractor with its paths, then the segments of all paths, then their text. */
     size_t heap = sizeof **extractor + count * sizeof(struct path) + segments * sizeof(struct segment) + text;
     struct streamer_extractor *created = streamer_malloc(heap);
     if (created == NULL) return STREAMER_NO_MEMORY;
@@ -424,7 +424,7 @@ size_t streamer_value_json(const struct streamer_value *value, char *out) {
     size_t written = 0;
     out[written++] = '"';
     if (value->escaped) {
-        written += streamer_json_respell(out + written, value->json, value->length);
+        written += streamer_json_normalize(out + written, value->json, value->length);
     } else {
         memcpy(out + written, value->json, value->length);
         written += value->length;

@@ -5,21 +5,21 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "ceilings.h"
 #include "encode.h"
-#include "limits.h"
 
 /* LFs among an event's raw bytes that do not count: see pass. */
 enum { UNCOUNTED = 2 };
 
 /* A run of bytes in the pipeline's `compiled`. */
-struct piece {
+struct span {
     size_t start;
     size_t length;
 };
 
 struct streamer_pipeline {
     struct streamer_decoder *decoder;
-    struct streamer_watch *watch;
+    struct streamer_classifier *classifier;
     struct streamer_extractor *extractor; /* NULL: events pass through */
     size_t max_line, max_event;           /* the decoder's */
     enum streamer_status failure;         /* STREAMER_OK while the stream can go on */
@@ -38,11 +38,11 @@ struct streamer_pipeline {
     uint64_t frames;
 
     struct streamer_buffer compiled; /* what the options say, ready to be copied */
-    struct piece event;
-    struct piece id;    /* in front of a frame's number */
-    struct piece from;  /* the type of the events whose values are wanted */
-    struct piece head;  /* a frame of values before its id */
-    struct piece *keys; /* framed: a value's name with its quotes and colon */
+    struct span event;
+    struct span id;    /* in front of a frame's number */
+    struct span from;  /* the type of the events whose values are wanted */
+    struct span head;  /* a frame of values before its id */
+    struct span *keys; /* framed: a value's name with its quotes and colon */
 
     /* the frame being made */
     struct streamer_event source;
@@ -53,10 +53,10 @@ struct streamer_pipeline {
 
     struct streamer_buffer passing; /* raw: the bytes of the event so far */
     struct streamer_buffer collected;
-    struct streamer_buffer complaint;
+    struct streamer_buffer error_payload;
     struct streamer_buffer *kept; /* kept_count */
 
-    size_t heap;                    /* bytes of this piece, the arrays behind it included */
+    size_t heap;                    /* bytes of this block, the arrays behind it included */
     size_t framed;                  /* paths that go into frames */
     size_t kept_count;              /* and behind them those that do not */
     struct streamer_value values[]; /* of them all; a framed one that is not wanted is STREAMER_KIND_NONE */
@@ -64,8 +64,8 @@ struct streamer_pipeline {
 
 /* compiling the options */
 
-static struct piece since(const struct streamer_buffer *compiled, size_t start) {
-    return (struct piece){start, compiled->length - start};
+static struct span since(const struct streamer_buffer *compiled, size_t start) {
+    return (struct span){start, compiled->length - start};
 }
 
 /* The last segment that is no index, or the last one when all are. */
@@ -158,7 +158,7 @@ static enum streamer_status build(struct streamer_pipeline *pipeline, const stru
     if (status != STREAMER_OK) return status;
     pipeline->decoder = streamer_decoder_new(options->format, options->max_line, options->max_event);
     if (pipeline->decoder == NULL) return STREAMER_NO_MEMORY;
-    status = streamer_watch_new(&pipeline->watch, &options->watch);
+    status = streamer_classifier_new(&pipeline->classifier, &options->classifier);
     return status == STREAMER_OK ? compile_paths(pipeline, options) : status;
 }
 
@@ -169,7 +169,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
     size_t framed = options->text && options->count > 0 ? 1 : options->count;
     size_t values = framed + options->kept_count;
     size_t heap = sizeof(struct streamer_pipeline) + values * sizeof(struct streamer_value) +
-                  framed * sizeof(struct piece) + options->kept_count * sizeof(struct streamer_buffer);
+                  framed * sizeof(struct span) + options->kept_count * sizeof(struct streamer_buffer);
     struct streamer_pipeline *created = streamer_malloc(heap);
     if (created == NULL) return STREAMER_NO_MEMORY;
     *created = (struct streamer_pipeline){
@@ -188,7 +188,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
         .max_event = options->max_event,
     };
     memset(created->values, 0, values * sizeof *created->values);
-    created->keys = (struct piece *)(created->values + values);
+    created->keys = (struct span *)(created->values + values);
     created->kept = (struct streamer_buffer *)(created->keys + framed);
     size_t max_event = options->max_event > 0 ? options->max_event : STREAMER_MAX_EVENT;
     streamer_buffer_init(&created->compiled, (STREAMER_MAX_PATHS + 3) * STREAMER_MAX_FIELD);
@@ -198,7 +198,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
     /* Fields and line ends beside the data. */
     streamer_buffer_init(&created->passing, 2 * max_event + UNCOUNTED);
     streamer_buffer_init(&created->collected, options->collect);
-    streamer_buffer_init(&created->complaint, STREAMER_MAX_FIELD);
+    streamer_buffer_init(&created->error_payload, STREAMER_MAX_FIELD);
     for (size_t i = 0; i < created->kept_count; i++) streamer_buffer_init(&created->kept[i], STREAMER_MAX_FIELD);
 
     enum streamer_status status = build(created, options);
@@ -213,7 +213,7 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
 void streamer_pipeline_free(struct streamer_pipeline *pipeline) {
     if (pipeline == NULL) return;
     streamer_decoder_free(pipeline->decoder);
-    streamer_watch_free(pipeline->watch);
+    streamer_classifier_free(pipeline->classifier);
     streamer_extractor_free(pipeline->extractor);
     streamer_buffer_release(&pipeline->compiled);
     streamer_buffer_release(&pipeline->unescaped);
@@ -221,7 +221,7 @@ void streamer_pipeline_free(struct streamer_pipeline *pipeline) {
     streamer_buffer_release(&pipeline->own_id);
     streamer_buffer_release(&pipeline->passing);
     streamer_buffer_release(&pipeline->collected);
-    streamer_buffer_release(&pipeline->complaint);
+    streamer_buffer_release(&pipeline->error_payload);
     for (size_t i = 0; i < pipeline->kept_count; i++) streamer_buffer_release(&pipeline->kept[i]);
     streamer_free(pipeline);
 }
@@ -372,31 +372,32 @@ static bool lacks_values(const struct streamer_pipeline *pipeline) {
     return pipeline->framed > 0;
 }
 
-static enum streamer_status keep_complaint(struct streamer_pipeline *pipeline, enum streamer_status status) {
+static enum streamer_status keep_error_payload(struct streamer_pipeline *pipeline, enum streamer_status status) {
     const struct streamer_event *source = &pipeline->source;
-    streamer_buffer_clear(&pipeline->complaint); /* a document that was not wanted, and not all there is */
-    size_t length = source->data_length < pipeline->complaint.limit ? source->data_length : pipeline->complaint.limit;
-    enum streamer_status kept = streamer_buffer_append(&pipeline->complaint, source->data, length);
+    streamer_buffer_clear(&pipeline->error_payload); /* a document that was not wanted, and not all there is */
+    size_t length =
+        source->data_length < pipeline->error_payload.limit ? source->data_length : pipeline->error_payload.limit;
+    enum streamer_status kept = streamer_buffer_append(&pipeline->error_payload, source->data, length);
     return kept == STREAMER_OK ? status : kept;
 }
 
 static enum streamer_status choose(struct streamer_pipeline *pipeline) {
     pipeline->events++;
-    pipeline->news += streamer_event_is_news(&pipeline->source);
-    switch (streamer_watch_event(pipeline->watch, &pipeline->source)) {
-        case STREAMER_MARKER: return pipeline->raw ? STREAMER_OK : STREAMER_MISSING;
-        case STREAMER_COMPLAINT: return keep_complaint(pipeline, STREAMER_UPSTREAM_ERROR);
+    pipeline->news += streamer_event_is_content(&pipeline->source);
+    switch (streamer_classifier_event(pipeline->classifier, &pipeline->source)) {
+        case STREAMER_CLASS_MARKER: return pipeline->raw ? STREAMER_OK : STREAMER_MISSING;
+        case STREAMER_CLASS_ERROR: return keep_error_payload(pipeline, STREAMER_UPSTREAM_ERROR);
         default: break;
     }
     enum streamer_status status = pipeline->extractor != NULL ? choose_values(pipeline) : STREAMER_OK;
     if (status != STREAMER_OK && status != STREAMER_MISSING) return status;
     if (lacks_values(pipeline)) {
-        if (streamer_watch_complains(pipeline->watch, &pipeline->source)) {
-            return keep_complaint(pipeline, STREAMER_UPSTREAM_ERROR);
+        if (streamer_classifier_finds_error(pipeline->classifier, &pipeline->source)) {
+            return keep_error_payload(pipeline, STREAMER_UPSTREAM_ERROR);
         }
         /* It may turn out to be all there is. */
         bool alone = pipeline->events == 1 && streamer_decoder_document(pipeline->decoder);
-        if (alone && status == STREAMER_MISSING) status = keep_complaint(pipeline, status);
+        if (alone && status == STREAMER_MISSING) status = keep_error_payload(pipeline, status);
     }
     if (!pipeline->passes || (status != STREAMER_OK && status != STREAMER_MISSING)) return status;
     return pipeline->raw ? STREAMER_OK : choose_event(pipeline);
@@ -424,8 +425,8 @@ static char *put_bytes(char *out, const char *bytes, size_t length) {
     return out + length;
 }
 
-static char *put(char *out, const struct streamer_pipeline *pipeline, struct piece piece) {
-    return put_bytes(out, pipeline->compiled.bytes + piece.start, piece.length);
+static char *put(char *out, const struct streamer_pipeline *pipeline, struct span span) {
+    return put_bytes(out, pipeline->compiled.bytes + span.start, span.length);
 }
 
 static size_t write_values(const struct streamer_pipeline *pipeline, char *start) {
@@ -538,22 +539,22 @@ enum streamer_status streamer_pipeline_finish(struct streamer_pipeline *pipeline
     /* What comes behind the end marker, or does not, is of no interest. */
     if (status == STREAMER_TRUNCATED && streamer_pipeline_done(pipeline)) status = STREAMER_MORE;
     if (status != STREAMER_MORE) return status;
-    bool unwanted = pipeline->frames == 0 && pipeline->events == 1 && pipeline->complaint.length > 0;
-    if (!streamer_watch_complete(pipeline->watch)) status = STREAMER_TRUNCATED;
+    bool unwanted = pipeline->frames == 0 && pipeline->events == 1 && pipeline->error_payload.length > 0;
+    if (!streamer_classifier_complete(pipeline->classifier)) status = STREAMER_TRUNCATED;
     if (unwanted) status = STREAMER_UNWANTED;
     if (status != STREAMER_MORE) pipeline->failure = status;
     return status;
 }
 
 bool streamer_pipeline_done(const struct streamer_pipeline *pipeline) {
-    return streamer_watch_done(pipeline->watch);
+    return streamer_classifier_done(pipeline->classifier);
 }
 
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline) {
     return pipeline->events;
 }
 
-uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline) {
+uint64_t streamer_pipeline_content_events(const struct streamer_pipeline *pipeline) {
     return pipeline->news;
 }
 
@@ -571,10 +572,10 @@ const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, siz
     return pipeline->collected.bytes;
 }
 
-const char *streamer_pipeline_complaint(const struct streamer_pipeline *pipeline, size_t *length, bool *document) {
-    *length = pipeline->complaint.length;
+const char *streamer_pipeline_error_payload(const struct streamer_pipeline *pipeline, size_t *length, bool *document) {
+    *length = pipeline->error_payload.length;
     *document = streamer_decoder_document(pipeline->decoder);
-    return pipeline->complaint.bytes;
+    return pipeline->error_payload.bytes;
 }
 
 const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, size_t n, size_t *length) {
@@ -583,10 +584,11 @@ const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, siz
 }
 
 size_t streamer_pipeline_size(const struct streamer_pipeline *pipeline) {
-    size_t size = pipeline->heap + streamer_decoder_size(pipeline->decoder) + streamer_watch_size(pipeline->watch);
+    size_t size =
+        pipeline->heap + streamer_decoder_size(pipeline->decoder) + streamer_classifier_size(pipeline->classifier);
     if (pipeline->extractor != NULL) size += streamer_extractor_size(pipeline->extractor);
     for (size_t i = 0; i < pipeline->kept_count; i++) size += pipeline->kept[i].capacity;
     return size + pipeline->compiled.capacity + pipeline->unescaped.capacity + pipeline->last_id.capacity +
            pipeline->own_id.capacity + pipeline->passing.capacity + pipeline->collected.capacity +
-           pipeline->complaint.capacity;
+           pipeline->error_payload.capacity;
 }

@@ -13,8 +13,8 @@
  *
  * The bytes of a value are copied once, from the read into the frame; nothing is allocated per event once warm.
  *
- * What watch.h knows of the end and of errors applies: an event that is nothing but the end marker gives no frame (with
- * `raw` it passes), and the upstream's own error ends the stream with STREAMER_UPSTREAM_ERROR.
+ * What classifier.h knows of the end and of errors applies: an event that is nothing but the end marker gives no frame
+ * (with `raw` it passes), and the upstream's own error ends the stream with STREAMER_UPSTREAM_ERROR.
  *
  * On the way the pipeline can keep what its owner wants to know at the end: the characters of the first path so far
  * (collect), and the last value of paths that go into no frame (kept: usage, finish reason). A kept path makes every
@@ -26,10 +26,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "classifier.h"
 #include "decode.h"
 #include "extract.h"
 #include "status.h"
-#include "watch.h"
 
 struct streamer_pipeline_options {
     enum streamer_format format;
@@ -52,7 +52,7 @@ struct streamer_pipeline_options {
     const char
         *from; /* the type of the events that have the values in `paths`; NULL: any. Kept ones are in any event */
     size_t from_length;
-    struct streamer_watch_options watch;
+    struct streamer_classifier_options classifier;
     bool text;
     bool raw;
     size_t max_line;
@@ -85,7 +85,7 @@ enum streamer_status streamer_pipeline_expect(struct streamer_pipeline *pipeline
  *
  *   STREAMER_MORE   everything was read
  *   STREAMER_FULL   the next frame needs *needed bytes of room; make it and call again with the same input
- *   STREAMER_UPSTREAM_ERROR  the upstream's own error, which streamer_pipeline_complaint has
+ *   STREAMER_UPSTREAM_ERROR  the upstream's own error, which streamer_pipeline_error_payload has
  *   anything else   as in decode.h and extract.h
  *
  * After a failure the frames before it are in output, and every further call answers the same.
@@ -99,8 +99,8 @@ enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, c
  *   STREAMER_MORE       it was
  *   STREAMER_FULL       as above
  *   STREAMER_TRUNCATED  the end marker that is required did not come, or JSON was not closed
- *   STREAMER_UNWANTED   it was one JSON document, no stream, and had none of the values; streamer_pipeline_complaint
- *                       has it
+ *   STREAMER_UNWANTED   it was one JSON document, no stream, and had none of the values;
+ * streamer_pipeline_error_payload has it
  *
  * or as above. */
 enum streamer_status streamer_pipeline_finish(struct streamer_pipeline *pipeline, struct streamer_output *output,
@@ -109,10 +109,10 @@ enum streamer_status streamer_pipeline_finish(struct streamer_pipeline *pipeline
 /* Whether the end marker has come. */
 bool streamer_pipeline_done(const struct streamer_pipeline *pipeline);
 
-/* So far: events decoded, those of them that are news (streamer_event_is_news), events whose first value was text, and
- * frames written. */
+/* So far: events decoded, those of them that are news (streamer_event_is_content), events whose first value was text,
+ * and frames written. */
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline);
-uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_content_events(const struct streamer_pipeline *pipeline);
 uint64_t streamer_pipeline_texts(const struct streamer_pipeline *pipeline);
 uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline);
 
@@ -121,7 +121,7 @@ const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, siz
 
 /* The data of the event that was the upstream's error, or of the document that was not wanted; its first
  * STREAMER_MAX_FIELD bytes. *document tells whether it was a document. */
-const char *streamer_pipeline_complaint(const struct streamer_pipeline *pipeline, size_t *length, bool *document);
+const char *streamer_pipeline_error_payload(const struct streamer_pipeline *pipeline, size_t *length, bool *document);
 
 /* The last value of the n-th kept path, as JSON; NULL for none, and for one longer than STREAMER_MAX_FIELD. */
 const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, size_t n, size_t *length);

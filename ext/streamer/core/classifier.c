@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* memmem */
-#include "watch.h"
+#include "classifier.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@ struct text {
     size_t length;
 };
 
-struct streamer_watch {
+struct streamer_classifier {
     bool has_done;
     bool required;
     bool done;
@@ -21,7 +21,7 @@ struct streamer_watch {
     struct streamer_extractor *error; /* NULL: events are never errors */
     struct text first_key;            /* of the way to an error, with its quotes */
     struct text last_key;
-    size_t heap; /* bytes of this piece, with the texts behind it */
+    size_t heap; /* bytes of this block, with the texts behind it */
     size_t type_count;
     struct text types[];
 };
@@ -41,22 +41,23 @@ static struct text quoted(char **to, const char *bytes, size_t length) {
     return text;
 }
 
-static enum streamer_status compile_error(struct streamer_watch *watch, const struct streamer_watch_options *options,
-                                          char **texts) {
+static enum streamer_status compile_error(struct streamer_classifier *classifier,
+                                          const struct streamer_classifier_options *options, char **texts) {
     if (options->error == NULL) return STREAMER_OK;
     const char *path = options->error, *end = path + options->error_length, *last = end;
     enum streamer_status status =
-        streamer_extractor_new(&watch->error, &options->error, &options->error_length, 1, 0, 0);
+        streamer_extractor_new(&classifier->error, &options->error, &options->error_length, 1, 0, 0);
     if (status != STREAMER_OK) return status;
     const char *dot = memchr(path, '.', options->error_length);
-    watch->first_key = quoted(texts, path, (size_t)((dot != NULL ? dot : end) - path));
+    classifier->first_key = quoted(texts, path, (size_t)((dot != NULL ? dot : end) - path));
     while (last > path && last[-1] != '.') last--;
-    watch->last_key = quoted(texts, last, (size_t)(end - last));
+    classifier->last_key = quoted(texts, last, (size_t)(end - last));
     return STREAMER_OK;
 }
 
-enum streamer_status streamer_watch_new(struct streamer_watch **watch, const struct streamer_watch_options *options) {
-    /* One piece: the watch with its types, then all texts. */
+enum streamer_status streamer_classifier_new(struct streamer_classifier **classifier,
+                                             const struct streamer_classifier_options *options) {
+    /* One block: the classifier with its types, then all texts. */
     size_t length = options->done_type_count * sizeof(struct text) + options->done_length;
     if (options->error != NULL) length += 2 * (options->error_length + 2);
     bool fits = options->done_length <= STREAMER_MAX_FIELD && options->done_type_count <= STREAMER_MAX_MARKERS;
@@ -65,12 +66,12 @@ enum streamer_status streamer_watch_new(struct streamer_watch **watch, const str
         length += options->done_type_lengths[i];
     }
     if (!fits) return STREAMER_FIELD_INVALID;
-    struct streamer_watch *created = streamer_malloc(sizeof *created + length);
+    struct streamer_classifier *created = streamer_malloc(sizeof *created + length);
     if (created == NULL) return STREAMER_NO_MEMORY;
-    *created = (struct streamer_watch){.has_done = options->done != NULL,
-                                       .required = options->done_required,
-                                       .type_count = options->done_type_count,
-                                       .heap = sizeof *created + length};
+    *created = (struct streamer_classifier){.has_done = options->done != NULL,
+                                            .required = options->done_required,
+                                            .type_count = options->done_type_count,
+                                            .heap = sizeof *created + length};
     char *texts = (char *)(created->types + created->type_count);
     created->marker = copy(&texts, options->done, options->done_length);
     for (size_t i = 0; i < created->type_count; i++) {
@@ -81,18 +82,18 @@ enum streamer_status streamer_watch_new(struct streamer_watch **watch, const str
         status = streamer_extractor_new(&created->last, &options->done_path, &options->done_path_length, 1, 0, 0);
     }
     if (status != STREAMER_OK) {
-        streamer_watch_free(created);
+        streamer_classifier_free(created);
         return status;
     }
-    *watch = created;
+    *classifier = created;
     return STREAMER_OK;
 }
 
-void streamer_watch_free(struct streamer_watch *watch) {
-    if (watch == NULL) return;
-    streamer_extractor_free(watch->last);
-    streamer_extractor_free(watch->error);
-    streamer_free(watch);
+void streamer_classifier_free(struct streamer_classifier *classifier) {
+    if (classifier == NULL) return;
+    streamer_extractor_free(classifier->last);
+    streamer_extractor_free(classifier->error);
+    streamer_free(classifier);
 }
 
 static bool same(struct text text, const char *bytes, size_t length) {
@@ -120,43 +121,47 @@ static bool is_error(const struct streamer_event *event) {
     return event->type_length == strlen("error") && memcmp(event->type, "error", strlen("error")) == 0;
 }
 
-static bool is_last(const struct streamer_watch *watch, const struct streamer_event *event) {
-    for (size_t i = 0; i < watch->type_count; i++) {
-        if (same(watch->types[i], event->type, event->type_length)) return true;
+static bool is_last(const struct streamer_classifier *classifier, const struct streamer_event *event) {
+    for (size_t i = 0; i < classifier->type_count; i++) {
+        if (same(classifier->types[i], event->type, event->type_length)) return true;
     }
-    return watch->last != NULL && has_something(watch->last, event);
+    return classifier->last != NULL && has_something(classifier->last, event);
 }
 
-enum streamer_verdict streamer_watch_event(struct streamer_watch *watch, const struct streamer_event *event) {
-    if (watch->has_done && same(watch->marker, event->data, event->data_length)) {
-        watch->done = true;
-        return STREAMER_MARKER;
+enum streamer_event_class streamer_classifier_event(struct streamer_classifier *classifier,
+                                                    const struct streamer_event *event) {
+    if (classifier->has_done && same(classifier->marker, event->data, event->data_length)) {
+        classifier->done = true;
+        return STREAMER_CLASS_MARKER;
     }
-    if (watch->error != NULL) {
-        if (is_error(event)) return STREAMER_COMPLAINT;
-        if (begins_with(event, watch->first_key) && has_something(watch->error, event)) return STREAMER_COMPLAINT;
+    if (classifier->error != NULL) {
+        if (is_error(event)) return STREAMER_CLASS_ERROR;
+        if (begins_with(event, classifier->first_key) && has_something(classifier->error, event))
+            return STREAMER_CLASS_ERROR;
     }
-    if ((watch->type_count == 0 && watch->last == NULL) || !is_last(watch, event)) return STREAMER_ORDINARY;
-    watch->done = true;
-    return STREAMER_LAST;
+    if ((classifier->type_count == 0 && classifier->last == NULL) || !is_last(classifier, event))
+        return STREAMER_CLASS_ORDINARY;
+    classifier->done = true;
+    return STREAMER_CLASS_LAST;
 }
 
-bool streamer_watch_complains(struct streamer_watch *watch, const struct streamer_event *event) {
-    if (watch->error == NULL || event->data_length == 0) return false;
+bool streamer_classifier_finds_error(struct streamer_classifier *classifier, const struct streamer_event *event) {
+    if (classifier->error == NULL || event->data_length == 0) return false;
     /* Most events that lack the value name no error, and need not be parsed for it. */
-    if (memmem(event->data, event->data_length, watch->last_key.bytes, watch->last_key.length) == NULL) return false;
-    return has_something(watch->error, event);
+    if (memmem(event->data, event->data_length, classifier->last_key.bytes, classifier->last_key.length) == NULL)
+        return false;
+    return has_something(classifier->error, event);
 }
 
-bool streamer_watch_done(const struct streamer_watch *watch) {
-    return watch->done;
+bool streamer_classifier_done(const struct streamer_classifier *classifier) {
+    return classifier->done;
 }
 
-bool streamer_watch_complete(const struct streamer_watch *watch) {
-    return watch->done || !watch->required;
+bool streamer_classifier_complete(const struct streamer_classifier *classifier) {
+    return classifier->done || !classifier->required;
 }
 
-size_t streamer_watch_size(const struct streamer_watch *watch) {
-    return watch->heap + (watch->last == NULL ? 0 : streamer_extractor_size(watch->last)) +
-           (watch->error == NULL ? 0 : streamer_extractor_size(watch->error));
+size_t streamer_classifier_size(const struct streamer_classifier *classifier) {
+    return classifier->heap + (classifier->last == NULL ? 0 : streamer_extractor_size(classifier->last)) +
+           (classifier->error == NULL ? 0 : streamer_extractor_size(classifier->error));
 }

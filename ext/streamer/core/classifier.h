@@ -1,4 +1,4 @@
-/* watch: what an event says of the stream itself: that this was its end, or that the upstream failed.
+/* classifier: what an event says of the stream itself: that this was its end, or that the upstream failed.
  *
  * Of an ordinary event it costs a few comparisons; JSON is read only where something points to an error, or where the
  * end is marked by a value.
@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ceilings.h"
 #include "decode.h"
-#include "limits.h"
 
-struct streamer_watch_options {
+struct streamer_classifier_options {
     const char *done; /* the data of the event at the end, which is no JSON; NULL: none */
     size_t done_length;
     const char *const *done_types; /* the types of events that are the last; at most STREAMER_MAX_MARKERS */
@@ -24,32 +24,34 @@ struct streamer_watch_options {
     size_t error_length;
 };
 
-enum streamer_verdict {
-    STREAMER_ORDINARY,
-    STREAMER_MARKER,   /* the end, and nothing else */
-    STREAMER_LAST,     /* the end, and an ordinary event, too */
-    STREAMER_COMPLAINT /* the upstream's error */
+enum streamer_event_class {
+    STREAMER_CLASS_ORDINARY,
+    STREAMER_CLASS_MARKER, /* the end, and nothing else */
+    STREAMER_CLASS_LAST,   /* the end, and an ordinary event, too */
+    STREAMER_CLASS_ERROR   /* the upstream's error */
 };
 
-struct streamer_watch; /* body in watch.c */
+struct streamer_classifier; /* body in classifier.c */
 
 /* Options are copied. STREAMER_OK, STREAMER_PATH_INVALID, STREAMER_FIELD_INVALID (a marker too long, or too many),
  * STREAMER_NO_MEMORY. */
-enum streamer_status streamer_watch_new(struct streamer_watch **watch, const struct streamer_watch_options *options);
-void streamer_watch_free(struct streamer_watch *watch); /* NULL is fine */
+enum streamer_status streamer_classifier_new(struct streamer_classifier **classifier,
+                                             const struct streamer_classifier_options *options);
+void streamer_classifier_free(struct streamer_classifier *classifier); /* NULL is fine */
 
 /* Looks at an event from outside: an error is one of the type "error", or a JSON object whose first key leads to one.
  */
-enum streamer_verdict streamer_watch_event(struct streamer_watch *watch, const struct streamer_event *event);
+enum streamer_event_class streamer_classifier_event(struct streamer_classifier *classifier,
+                                                    const struct streamer_event *event);
 
 /* Looks into an event that lacks what was wanted: whether there is an error anywhere in it. What is null, false or
  * empty is none. */
-bool streamer_watch_complains(struct streamer_watch *watch, const struct streamer_event *event);
+bool streamer_classifier_finds_error(struct streamer_classifier *classifier, const struct streamer_event *event);
 
 /* Whether the end was marked. */
-bool streamer_watch_done(const struct streamer_watch *watch);
+bool streamer_classifier_done(const struct streamer_classifier *classifier);
 
 /* Whether the body may end now. */
-bool streamer_watch_complete(const struct streamer_watch *watch);
+bool streamer_classifier_complete(const struct streamer_classifier *classifier);
 
-size_t streamer_watch_size(const struct streamer_watch *watch);
+size_t streamer_classifier_size(const struct streamer_classifier *classifier);
