@@ -106,8 +106,12 @@ static char token_written[256]; /* what must stand in each frame */
 static void pipe_once(const struct stream *stream, size_t read) {
     static const char *const paths[] = {"choices.0.delta.content"};
     static const size_t lengths[] = {23};
+    static const char *const names[] = {"content"};
+    static const size_t name_lengths[] = {7};
     const struct streamer_pipeline_options options = {.paths = paths,
                                                       .path_lengths = lengths,
+                                                      .names = names,
+                                                      .name_lengths = name_lengths,
                                                       .count = 1,
                                                       .event = "token",
                                                       .event_length = 5,

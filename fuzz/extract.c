@@ -35,7 +35,8 @@ static bool holds_yajl_blank(const char *json, size_t length) {
 
 static struct streamer_extractor *new_extractor(const char *const *paths, const size_t *lengths, size_t count) {
     struct streamer_extractor *extractor = NULL;
-    enum streamer_status status = streamer_extractor_new(&extractor, paths, lengths, count, 0, 0);
+    enum streamer_status status = streamer_extractor_new(
+        &extractor, &(struct streamer_extractor_options){.paths = paths, .lengths = lengths, .count = count});
     MUST(status == STREAMER_OK || status == STREAMER_PATH_INVALID, "paths are taken or invalid");
     return status == STREAMER_OK ? extractor : NULL;
 }

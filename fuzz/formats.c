@@ -55,6 +55,8 @@ static struct streamer_pipeline *new_pipeline(enum streamer_format format, unsig
         .format = format,
         .paths = paths,
         .path_lengths = lengths,
+        .names = paths,
+        .name_lengths = lengths,
         .count = options & WITH_PATH ? 1 : 0,
         .classifier = {.error = options & WITH_ERRORS ? "error" : NULL,
                        .error_length = 5,

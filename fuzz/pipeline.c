@@ -46,11 +46,15 @@ static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits)
     static const size_t kept_lengths[] = {5, 5};
     static const char *const last_types[] = {"end"};
     static const size_t last_type_lengths[] = {3};
+    static const char *const from[] = {"delta", "other"};
+    static const size_t from_lengths[] = {5, 5};
     struct streamer_pipeline *pipeline;
     struct streamer_pipeline_options wanted = {
         .format = format_of(options),
         .paths = options & NO_PATHS ? NULL : paths,
         .path_lengths = options & NO_PATHS ? NULL : lengths,
+        .names = paths,
+        .name_lengths = lengths,
         .count = options & NO_PATHS    ? 0
                  : options & TWO_PATHS ? 2
                                        : 1,
@@ -62,8 +66,9 @@ static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits)
         .id_length = options & WITH_ID ? 2 : 0,
         .event = options & WITH_EVENT ? "token" : NULL,
         .event_length = options & WITH_EVENT ? 5 : 0,
-        .from = options & WITH_FROM ? "delta" : NULL,
-        .from_length = options & WITH_FROM ? 5 : 0,
+        .from = from,
+        .from_lengths = from_lengths,
+        .from_count = options & WITH_FROM ? 2 : 0,
         .classifier = {.done = options & WITH_DONE ? "[DONE]" : NULL,
                        .done_length = options & WITH_DONE ? 6 : 0,
                        .done_types = last_types,

@@ -38,7 +38,7 @@ module Streamer
       @kept_names = keep.keys
       setup({ format:, frame:, collect:, max_line:, max_event:, markers: Decoder::Markers.options(done, error),
               paths: strings(paths.values), names: strings(paths.keys), kept: strings(keep.values),
-              from: from && utf8(from), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix) })
+              from: from && strings(Array(from)), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix) })
     end
 
     # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLongError, EventTooLargeError,
@@ -60,6 +60,11 @@ module Streamer
     # The last value of each kept path that had one: a Hash of name => value.
     def kept
       self.class.parse_kept(@kept_names) { |index| kept_value(index) }
+    end
+
+    # The names of the kept paths whose last value was larger than 1 MiB: #kept has the one before it, or none.
+    def kept_truncated
+      @kept_names.each_with_index.filter_map { |name, index| name if kept_too_large?(index) }
     end
 
     # As given.

@@ -19,22 +19,30 @@ static struct streamer_classifier *classifier_of(const struct streamer_classifie
 #define DONE .done = "[DONE]", .done_length = 6
 #define ERROR .error = "error", .error_length = 5
 
-static void knows_an_error_from_outside(void) {
+static void an_error_is_what_is_at_the_path_of_errors(void) {
     static const struct {
         const char *type, *data;
         enum streamer_event_class class;
     } events[] = {
         {"error", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}", STREAMER_CLASS_ERROR},
         {"error", "no JSON", STREAMER_CLASS_ERROR},
-        {"message", "{\"error\":{\"message\":\"no\"}}", STREAMER_CLASS_ERROR},
-        {"message", "{ \n\t\"error\" : \"no\"}", STREAMER_CLASS_ERROR},
+        {"error", "", STREAMER_CLASS_ERROR},
+        {"message", "{\"error\":{\"message\":\"no\"}}", STREAMER_CLASS_FAILED},
+        {"message", "{ \n\t\"error\" : \"no\"}", STREAMER_CLASS_FAILED},
+        {"message", "{\"a\":1,\"error\":\"no\"}", STREAMER_CLASS_FAILED},
+        {"message", "{\"id\":\"error\",\"choices\":[{\"error\":1}],\"error\":{\"code\":502}}", STREAMER_CLASS_FAILED},
+        {"message", "{\"error\":{}}", STREAMER_CLASS_FAILED},
+        {"message", "{\"error\":true}", STREAMER_CLASS_FAILED},
         {"message", "{\"error\":null}", STREAMER_CLASS_ORDINARY},
         {"message", "{\"error\":false}", STREAMER_CLASS_ORDINARY},
         {"message", "{\"error\":\"\"}", STREAMER_CLASS_ORDINARY},
         {"message", "{\"errors\":[]}", STREAMER_CLASS_ORDINARY},
         {"message", "{\"error\"", STREAMER_CLASS_ORDINARY},
         {"message", "{\"error\": no", STREAMER_CLASS_ORDINARY},
-        {"message", "{\"a\":1,\"error\":\"no\"}", STREAMER_CLASS_ORDINARY},
+        {"message", "{\"finish_reason\":\"error\"}", STREAMER_CLASS_ORDINARY},
+        {"message", "{\"text\":\"an \\\"error\\\": no\"}", STREAMER_CLASS_ORDINARY},
+        {"message", "{\"inner\":{\"error\":1}}", STREAMER_CLASS_ORDINARY},
+        {"message", "the \"error\" of text", STREAMER_CLASS_ORDINARY},
         {"message", "{}", STREAMER_CLASS_ORDINARY},
         {"message", "{", STREAMER_CLASS_ORDINARY},
         {"message", "", STREAMER_CLASS_ORDINARY},
@@ -53,30 +61,32 @@ static void knows_an_error_from_outside(void) {
     }
 }
 
-static void finds_an_error_anywhere_when_asked_to(void) {
-    struct streamer_classifier *classifier = classifier_of(&(struct streamer_classifier_options){ERROR});
-    struct streamer_event found = event_of("message", "{\"id\":1,\"error\":{\"code\":502}}");
-    struct streamer_event none = event_of("message", "{\"id\":1,\"inner\":{\"error\":{}}}");
-    struct streamer_event broken = event_of("message", "{\"id\":1,\"error\":");
-    CHECK(streamer_classifier_finds_error(classifier, &found));
-    CHECK(!streamer_classifier_finds_error(classifier, &none));
-    CHECK(!streamer_classifier_finds_error(classifier, &broken));
-    streamer_classifier_free(classifier);
-
-    classifier = classifier_of(&(struct streamer_classifier_options){.error = "response.error", .error_length = 14});
-    struct streamer_event deep = event_of("message", "{\"type\":\"x\",\"response\":{\"id\":1,\"error\":{}}}");
-    CHECK(streamer_classifier_event(classifier, &deep) == STREAMER_CLASS_ORDINARY);
-    CHECK(streamer_classifier_finds_error(classifier, &deep));
-    struct streamer_event first = event_of("message", "{\"response\":{\"id\":1,\"error\":{}}}");
-    CHECK(streamer_classifier_event(classifier, &first) == STREAMER_CLASS_ERROR);
-    streamer_classifier_free(classifier);
+static void the_path_of_errors_may_lead_farther_and_have_alternatives(void) {
+    static const char path[] = "error|response.error|items.*{bad=yes}.reason";
+    static const struct {
+        const char *data;
+        enum streamer_event_class class;
+    } events[] = {
+        {"{\"error\":\"x\"}", STREAMER_CLASS_FAILED},
+        {"{\"type\":\"x\",\"response\":{\"id\":1,\"error\":\"x\"}}", STREAMER_CLASS_FAILED},
+        {"{\"items\":[{\"reason\":\"a\"},{\"reason\":\"b\",\"bad\":\"yes\"}]}", STREAMER_CLASS_FAILED},
+        {"{\"items\":[{\"reason\":\"a\"}]}", STREAMER_CLASS_ORDINARY},
+        {"{\"response\":{\"error\":null},\"error\":null}", STREAMER_CLASS_ORDINARY},
+    };
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+        test_about(events[i].data);
+        struct streamer_classifier *classifier =
+            classifier_of(&(struct streamer_classifier_options){.error = path, .error_length = strlen(path)});
+        struct streamer_event event = event_of("message", events[i].data);
+        CHECK(streamer_classifier_event(classifier, &event) == events[i].class);
+        streamer_classifier_free(classifier);
+    }
 }
 
 static void takes_no_event_for_an_error_unless_asked(void) {
     struct streamer_classifier *classifier = classifier_of(&(struct streamer_classifier_options){0});
     struct streamer_event event = event_of("error", "{\"error\":1}");
     CHECK(streamer_classifier_event(classifier, &event) == STREAMER_CLASS_ORDINARY);
-    CHECK(!streamer_classifier_finds_error(classifier, &event));
     CHECK(streamer_classifier_complete(classifier));
     streamer_classifier_free(classifier);
 }
@@ -102,7 +112,7 @@ static void knows_the_end_by_type_and_by_value(void) {
     streamer_classifier_free(classifier);
 }
 
-static void refuses_what_cannot_be_watched_for(void) {
+static void refuses_what_cannot_be_looked_for(void) {
     static const char *const types[STREAMER_MAX_MARKERS + 1] = {"a", "a", "a", "a", "a", "a", "a", "a", "a"};
     static const size_t lengths[STREAMER_MAX_MARKERS + 1] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     struct streamer_classifier *classifier;
@@ -137,10 +147,10 @@ static void says_so_whichever_request_for_memory_fails(void) {
 }
 
 void classifier_tests(void) {
-    RUN(knows_an_error_from_outside);
-    RUN(finds_an_error_anywhere_when_asked_to);
+    RUN(an_error_is_what_is_at_the_path_of_errors);
+    RUN(the_path_of_errors_may_lead_farther_and_have_alternatives);
     RUN(takes_no_event_for_an_error_unless_asked);
     RUN(knows_the_end_by_type_and_by_value);
-    RUN(refuses_what_cannot_be_watched_for);
+    RUN(refuses_what_cannot_be_looked_for);
     RUN(says_so_whichever_request_for_memory_fails);
 }

@@ -12,12 +12,19 @@ module Oracle
       EventStream.new(bytes).events.map do |incoming|
         next "" if done && incoming.data == done
         next pass(incoming) unless paths
+        next "" unless content?(incoming)
 
         found = paths.to_h { |path| [JSONPath.name(path), JSONPath.find(incoming.data, path)] }
         found.reject! { |_, value| value.equal?(JSONPath::MISSING) || value.nil? }
         found.empty? ? "" : Frame.encode(frame == :text ? characters(found.values.first) : JSON.generate(found), event: event)
       end.join
     end
+
+    # Whether there is more in it than a sign of life.
+    def self.content?(event)
+      !(%w[ping heartbeat keepalive keep-alive].include?(event.type) || event.data.strip.empty? || event.data == '{"type":"ping"}')
+    end
+    private_class_method :content?
 
     def self.pass(event)
       Frame.encode(event.data, event: (event.type unless event.type == "message"), id: (event.id unless event.id.empty?))

@@ -1,4 +1,4 @@
-#include "../core/decode.h"
+#include "../core/reader.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -9,12 +9,8 @@
 #include "stages.h"
 
 struct decoder {
-    struct streamer_decoder *decoder;
-    struct streamer_classifier *classifier;
-    uint64_t events;
-    uint64_t values;                      /* events that had some */
-    struct streamer_buffer error_payload; /* the first event, where it was a document and had none */
-    struct streamer_buffer unread;        /* what a block that did not return left of its read */
+    struct streamer_reader *reader;
+    struct streamer_buffer unread; /* what a block that did not return left of its read */
     bool feeding;
 };
 
@@ -23,18 +19,15 @@ static ID id_type, id_data, id_id;
 
 static void free_decoder(void *pointer) {
     struct decoder *decoder = pointer;
-    streamer_decoder_free(decoder->decoder);
-    streamer_classifier_free(decoder->classifier);
-    streamer_buffer_release(&decoder->error_payload);
+    streamer_reader_free(decoder->reader);
     streamer_buffer_release(&decoder->unread);
     xfree(decoder);
 }
 
 static size_t decoder_size(const void *pointer) {
     const struct decoder *decoder = pointer;
-    return sizeof *decoder + decoder->unread.capacity + decoder->error_payload.capacity +
-           (decoder->decoder == NULL ? 0 : streamer_decoder_size(decoder->decoder)) +
-           (decoder->classifier == NULL ? 0 : streamer_classifier_size(decoder->classifier));
+    return sizeof *decoder + decoder->unread.capacity +
+           (decoder->reader == NULL ? 0 : streamer_reader_size(decoder->reader));
 }
 
 static const rb_data_type_t decoder_type = {
@@ -46,7 +39,6 @@ static const rb_data_type_t decoder_type = {
 static VALUE allocate(VALUE class) {
     struct decoder *decoder;
     VALUE object = TypedData_Make_Struct(class, struct decoder, &decoder_type, decoder);
-    streamer_buffer_init(&decoder->error_payload, STREAMER_MAX_FIELD);
     streamer_buffer_init(&decoder->unread, SIZE_MAX / 2); /* holds one read, as large as the caller made it */
     return object;
 }
@@ -54,7 +46,7 @@ static VALUE allocate(VALUE class) {
 static struct decoder *get(VALUE self) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
-    if (decoder->classifier == NULL) rb_raise(rb_eArgError, "this decoder was not initialized");
+    if (decoder->reader == NULL) rb_raise(rb_eArgError, "this decoder was not initialized");
     return decoder;
 }
 
@@ -73,16 +65,15 @@ static VALUE format_of(VALUE class, VALUE type) {
 static VALUE initialize(VALUE self, VALUE options) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
-    if (decoder->decoder != NULL) rb_raise(streamer_error, "this decoder is initialized already");
+    if (decoder->reader != NULL) rb_raise(streamer_error, "this decoder is initialized already");
     struct streamer_strings types;
-    struct streamer_classifier_options markers =
-        streamer_classifier_options_of(streamer_option(options, "markers"), &types);
-    enum streamer_format format = streamer_format_of_name(streamer_option(options, "format"));
-    size_t max_line = streamer_option_bytes(options, "max_line");
-    size_t max_event = streamer_option_bytes(options, "max_event");
-    decoder->decoder = streamer_decoder_new(format, max_line, max_event);
-    if (decoder->decoder == NULL) rb_memerror();
-    enum streamer_status status = streamer_classifier_new(&decoder->classifier, &markers);
+    const struct streamer_reader_options given = {
+        .format = streamer_format_of_name(streamer_option(options, "format")),
+        .max_line = streamer_option_bytes(options, "max_line"),
+        .max_event = streamer_option_bytes(options, "max_event"),
+        .classifier = streamer_classifier_options_of(streamer_option(options, "markers"), &types),
+    };
+    enum streamer_status status = streamer_reader_new(&decoder->reader, &given);
     if (status != STREAMER_OK) streamer_raise_status(status);
     RB_GC_GUARD(options);
     return self;
@@ -99,88 +90,74 @@ static VALUE ruby_event(const struct streamer_event *event) {
     return object;
 }
 
+/* call-seq: event.content? -> true or false
+ *
+ * Whether it has content. What only keeps a connection alive has none: no data but white space, the type "ping",
+ * "heartbeat", "keepalive" or "keep-alive", or the data {"type":"ping"}. */
+static VALUE is_content(VALUE self) {
+    VALUE type = rb_ivar_get(self, id_type), data = rb_ivar_get(self, id_data);
+    Check_Type(type, T_STRING);
+    Check_Type(data, T_STRING);
+    const struct streamer_event event = {.type = RSTRING_PTR(type),
+                                         .type_length = (size_t)RSTRING_LEN(type),
+                                         .data = RSTRING_PTR(data),
+                                         .data_length = (size_t)RSTRING_LEN(data)};
+    VALUE content = streamer_event_is_content(&event) ? Qtrue : Qfalse;
+    RB_GC_GUARD(type);
+    RB_GC_GUARD(data);
+    return content;
+}
+
 struct feed {
     struct decoder *decoder;
     struct streamer_extractor *extractor; /* NULL: events are wanted, not values */
-    bool finishing;                       /* the body ends with these bytes */
+    struct streamer_value values[STREAMER_MAX_PATHS];
+    bool finishing; /* the body ends with these bytes */
     const char *bytes, *cursor, *end;
-    uint64_t counted; /* events so far, with an extractor those that are news */
+    uint64_t events; /* with an extractor, those with content */
 };
 
-static void raise_upstream_error(struct decoder *decoder, const struct streamer_event *event) {
-    bool document = streamer_decoder_document(decoder->decoder);
-    rb_exc_raise(streamer_upstream_error(STREAMER_UPSTREAM_ERROR, event->data, event->data_length, document));
-}
-
-/* The event has none of the values. */
-static void note_lack(struct decoder *decoder, const struct streamer_event *event) {
-    if (streamer_classifier_finds_error(decoder->classifier, event)) raise_upstream_error(decoder, event);
-    if (decoder->events > 1 || !streamer_decoder_document(decoder->decoder)) return;
-    size_t room = decoder->error_payload.limit;
-    /* It may turn out to be all there is. */
-    streamer_buffer_append(&decoder->error_payload, event->data, event->data_length < room ? event->data_length : room);
-}
-
-static void yield_values(struct decoder *decoder, struct streamer_extractor *extractor,
-                         const struct streamer_event *event) {
-    struct streamer_value values[STREAMER_MAX_PATHS];
-    if (event->data_length == 0) return;
-    enum streamer_status status = streamer_extractor_read(extractor, event->data, event->data_length, values);
-    if (status != STREAMER_OK && status != STREAMER_MISSING) streamer_raise_status(status);
-
-    size_t count = streamer_extractor_count(extractor);
+static void yield_values(struct feed *feed) {
+    size_t count = streamer_extractor_count(feed->extractor);
     VALUE found[STREAMER_MAX_PATHS];
-    bool any = false, empty = true;
-    for (size_t i = 0; i < count; i++) {
-        found[i] = streamer_ruby_value(&values[i]);
-        any |= found[i] != Qnil;
-        empty &= found[i] == Qnil || (values[i].kind == STREAMER_KIND_STRING && values[i].length == 0);
+    streamer_ruby_values(feed->values, count, found);
+    rb_yield(count == 1 ? found[0] : rb_ary_new_from_values((long)count, found));
+}
+
+static void yield_item(struct feed *feed, const struct streamer_item *item) {
+    feed->events += feed->extractor == NULL || item->content;
+    if (feed->extractor == NULL) {
+        rb_yield(ruby_event(&item->event));
+    } else if (item->found > 0) {
+        yield_values(feed);
     }
-    decoder->values += any;
-    if (empty) note_lack(decoder, event);
-    if (any) rb_yield(count == 1 ? found[0] : rb_ary_new_from_values((long)count, found));
 }
 
-static void take_event(struct feed *feed, const struct streamer_event *event) {
-    struct decoder *decoder = feed->decoder;
-    decoder->events++;
-    feed->counted += feed->extractor == NULL || streamer_event_is_content(event);
-    enum streamer_event_class class = streamer_classifier_event(decoder->classifier, event);
-    if (class == STREAMER_CLASS_ERROR) raise_upstream_error(decoder, event);
-    if (feed->extractor == NULL)
-        rb_yield(ruby_event(event));
-    else if (class != STREAMER_CLASS_MARKER)
-        yield_values(decoder, feed->extractor, event);
-}
-
-/* Once all events of the end are taken. */
-static enum streamer_status status_at_end(const struct decoder *decoder, enum streamer_status status) {
-    /* What comes behind the end marker, or does not, is of no interest. */
-    if (status == STREAMER_TRUNCATED && streamer_classifier_done(decoder->classifier)) status = STREAMER_MORE;
-    if (status != STREAMER_MORE) return status;
-    if (decoder->events == 1 && decoder->values == 0 && decoder->error_payload.length > 0) return STREAMER_UNWANTED;
-    return streamer_classifier_complete(decoder->classifier) ? STREAMER_MORE : STREAMER_TRUNCATED;
+static NORETURN(void raise_failure(const struct decoder *decoder, enum streamer_status status)) {
+    if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) streamer_raise_status(status);
+    size_t length;
+    bool document;
+    const char *payload = streamer_reader_error_payload(decoder->reader, &length, &document);
+    rb_exc_raise(streamer_upstream_error(status, payload, length, document));
 }
 
 static VALUE feed_body(VALUE argument) {
     struct feed *feed = (struct feed *)argument;
-    struct decoder *decoder = feed->decoder;
-    struct streamer_event event;
+    struct streamer_reader *reader = feed->decoder->reader;
+    struct streamer_item item;
     enum streamer_status status;
-    while ((status = streamer_decoder_next(decoder->decoder, &feed->cursor, feed->end, &event)) == STREAMER_EVENT) {
-        take_event(feed, &event);
+    while ((status = streamer_reader_next(reader, &feed->cursor, feed->end, &item)) == STREAMER_EVENT) {
+        yield_item(feed, &item);
     }
-    if (status == STREAMER_MORE && feed->finishing) {
-        while ((status = streamer_decoder_finish(decoder->decoder, &event)) == STREAMER_EVENT) take_event(feed, &event);
-        status = status_at_end(decoder, status);
+    while (status == STREAMER_MORE && feed->finishing) {
+        status = streamer_reader_finish(reader, &item);
+        if (status != STREAMER_EVENT) break;
+        yield_item(feed, &item);
+        status = STREAMER_MORE;
     }
-    if (status != STREAMER_MORE) {
-        feed->cursor = feed->end;
-        if (status != STREAMER_UNWANTED) streamer_raise_status(status);
-        rb_exc_raise(
-            streamer_upstream_error(status, decoder->error_payload.bytes, decoder->error_payload.length, true));
-    }
-    return ULL2NUM(feed->counted);
+    if (status == STREAMER_MORE) return ULL2NUM(feed->events);
+    feed->cursor = feed->end;
+    raise_failure(feed->decoder, status);
 }
 
 static VALUE feed_end(VALUE argument) {
@@ -199,7 +176,7 @@ static VALUE feed_end(VALUE argument) {
 }
 
 /* Decodes a String, with which the body may end. Yields to the method's block and returns the number of events; with
- * an extractor, of those that are news (streamer_event_is_content). */
+ * an extractor, of those with content. */
 static VALUE feed(VALUE self, VALUE string, struct streamer_extractor *extractor, bool finishing) {
     struct decoder *decoder = get(self);
     if (decoder->feeding) rb_raise(streamer_error, "this decoder is being fed already; its block cannot feed it");
@@ -207,6 +184,8 @@ static VALUE feed(VALUE self, VALUE string, struct streamer_extractor *extractor
 
     struct feed feed = {
         .decoder = decoder, .extractor = extractor, .finishing = finishing, .bytes = RSTRING_PTR(string)};
+    streamer_reader_extract(decoder->reader, extractor, feed.values,
+                            extractor == NULL ? 0 : streamer_extractor_count(extractor));
     size_t length = (size_t)RSTRING_LEN(string);
     if (decoder->unread.length > 0) {
         if (streamer_buffer_append(&decoder->unread, feed.bytes, length) != STREAMER_OK) rb_memerror();
@@ -243,17 +222,17 @@ static VALUE finish_values(VALUE self, VALUE extractor) {
 }
 
 static VALUE is_done(VALUE self) {
-    return streamer_classifier_done(get(self)->classifier) ? Qtrue : Qfalse;
+    return streamer_reader_done(get(self)->reader) ? Qtrue : Qfalse;
 }
 
 static VALUE last_event_id(VALUE self) {
     size_t length;
-    const char *id = streamer_decoder_last_event_id(get(self)->decoder, &length);
+    const char *id = streamer_decoder_last_event_id(streamer_reader_decoder(get(self)->reader), &length);
     return rb_utf8_str_new(id, (long)length);
 }
 
 static VALUE retry_time(VALUE self) {
-    int64_t retry = streamer_decoder_retry(get(self)->decoder);
+    int64_t retry = streamer_decoder_retry(streamer_reader_decoder(get(self)->reader));
     return retry < 0 ? Qnil : LL2NUM(retry);
 }
 
@@ -279,4 +258,5 @@ void streamer_init_decoder(void) {
     id_type = rb_intern("@type");
     id_data = rb_intern("@data");
     id_id = rb_intern("@id");
+    rb_define_method(event_class, "content?", is_content, 0);
 }

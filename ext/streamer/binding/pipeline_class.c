@@ -37,13 +37,15 @@ struct streamer_pipeline *streamer_take_pipeline(VALUE object) {
     return pipeline;
 }
 
-/* setup(options): format, a Symbol or nil; paths, names and kept, Arrays of Strings; event, id_prefix and from, Strings
- * or nil; markers as of decoder/markers.rb; frame, a Symbol; collect, max_line and max_event, bytes or nil. */
+/* setup(options): format, a Symbol or nil; paths, names and kept, Arrays of Strings; from, an Array of Strings or nil;
+ * event and id_prefix, Strings or nil; markers as of decoder/markers.rb; frame, a Symbol; collect, max_line and
+ * max_event, bytes or nil. */
 static VALUE initialize(VALUE self, VALUE given) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this pipeline is initialized already");
     struct streamer_strings paths = streamer_strings_of(streamer_option(given, "paths")),
                             names = streamer_strings_of(streamer_option(given, "names")),
-                            kept = streamer_strings_of(streamer_option(given, "kept")), types;
+                            kept = streamer_strings_of(streamer_option(given, "kept")),
+                            from = streamer_strings_of(streamer_option(given, "from")), types;
     if (names.count != paths.count) rb_raise(rb_eArgError, "expected as many names as paths");
     VALUE format = streamer_option(given, "format"), frame = streamer_option(given, "frame");
     struct streamer_pipeline_options options = {
@@ -57,6 +59,9 @@ static VALUE initialize(VALUE self, VALUE given) {
         .kept = kept.texts,
         .kept_lengths = kept.lengths,
         .kept_count = kept.count,
+        .from = from.texts,
+        .from_lengths = from.lengths,
+        .from_count = from.count,
         .classifier = streamer_classifier_options_of(streamer_option(given, "markers"), &types),
         .text = frame == ID2SYM(rb_intern("text")),
         .raw = frame == ID2SYM(rb_intern("raw")),
@@ -66,7 +71,6 @@ static VALUE initialize(VALUE self, VALUE given) {
     };
     options.event = streamer_option_text(given, "event", &options.event_length);
     options.id = streamer_option_text(given, "id_prefix", &options.id_length);
-    options.from = streamer_option_text(given, "from", &options.from_length);
     struct streamer_pipeline *pipeline;
     enum streamer_status status = streamer_pipeline_new(&pipeline, &options);
     if (status != STREAMER_OK) streamer_raise_status(status);
@@ -103,6 +107,11 @@ static VALUE kept_value(VALUE self, VALUE n) {
     size_t length;
     const char *json = streamer_pipeline_kept(streamer_get_pipeline(self), NUM2SIZET(n), &length);
     return json == NULL ? Qnil : rb_utf8_str_new(json, (long)length);
+}
+
+/* Whether a later value of the n-th kept path was too large to be kept. */
+static VALUE is_kept_too_large(VALUE self, VALUE n) {
+    return streamer_pipeline_kept_too_large(streamer_get_pipeline(self), NUM2SIZET(n)) ? Qtrue : Qfalse;
 }
 
 static VALUE error_of(struct streamer_pipeline *pipeline, enum streamer_status status) {
@@ -178,6 +187,7 @@ void streamer_init_pipeline(void) {
     rb_define_method(class, "text_cut?", is_text_cut, 0);
     rb_define_method(class, "text_from", text_from, 1);
     rb_define_method(class, "kept_value", kept_value, 1);
+    rb_define_method(class, "kept_too_large?", is_kept_too_large, 1);
     rb_define_method(class, "feed", feed, 1);
     rb_define_method(class, "finish", finish, 0);
     rb_define_method(class, "done?", is_done, 0);

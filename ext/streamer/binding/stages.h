@@ -13,8 +13,9 @@ struct streamer_pipeline *streamer_get_pipeline(VALUE object);
 /* The pipeline is the caller's from now on, and the Ruby object empty. */
 struct streamer_pipeline *streamer_take_pipeline(VALUE object);
 
-/* What the paths of one event gave, as the caller of Extractor#call sees it. */
-VALUE streamer_ruby_value(const struct streamer_value *value);
+/* What the paths gave, as the caller of Extractor#call sees it: `count` of them, at most STREAMER_MAX_PATHS, into
+ * `found`, which is on the stack. */
+void streamer_ruby_values(const struct streamer_value *values, size_t count, VALUE *found);
 
 /* The frames of one read as a String, written by the encoder straight into it; those of the body's end when bytes is
  * NULL. Raises with #frames set to what came before. */
@@ -22,6 +23,3 @@ VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length);
 
 /* Raises what a pipeline failed with. */
 void streamer_raise_pipeline(struct streamer_pipeline *pipeline, enum streamer_status status);
-
-/* Compiles paths: an Array of Strings. Raises ArgumentError. */
-struct streamer_extractor *streamer_compile_paths(VALUE paths);

@@ -4,12 +4,37 @@
 
 #include "ceilings.h"
 #include "decoder.h"
+#include "json_scan.h"
 #include "utf8.h"
 
 static const char bom[STREAMER_BOM] = {'\xEF', '\xBB', '\xBF'};
 
+static bool is_keep_alive_type(const char *type, size_t length) {
+    switch (length) {
+        case 4: return memcmp(type, "ping", length) == 0;
+        case 9: return memcmp(type, "heartbeat", length) == 0 || memcmp(type, "keepalive", length) == 0;
+        case 10: return memcmp(type, "keep-alive", length) == 0;
+        default: return false;
+    }
+}
+
+/* An API's ping whose `event` line did not come through. */
+static bool is_json_ping(const char *data, size_t length) {
+    static const char ping[] = "{\"type\":\"ping\"}";
+    size_t matched = 0;
+    if (length > 2 * strlen(ping)) return false;
+    for (size_t i = 0; i < length; i++) {
+        if (streamer_json_blank(data[i])) continue;
+        if (matched == strlen(ping) || data[i] != ping[matched++]) return false;
+    }
+    return matched == strlen(ping);
+}
+
 bool streamer_event_is_content(const struct streamer_event *event) {
-    return event->data_length > 0 && !(event->type_length == 4 && memcmp(event->type, "ping", 4) == 0);
+    const char *data = event->data;
+    size_t length = event->data_length, blank = 0;
+    while (blank < length && streamer_json_blank(data[blank])) blank++;
+    return blank < length && !is_keep_alive_type(event->type, event->type_length) && !is_json_ping(data, length);
 }
 
 struct streamer_decoder *streamer_decoder_new(enum streamer_format format, size_t max_line, size_t max_event) {
@@ -53,6 +78,7 @@ static enum streamer_status skip_bom(struct streamer_decoder *decoder, const cha
         decoder->bom_matched++;
         ++*cursor;
     }
+    decoder->skipped += STREAMER_BOM;
     return STREAMER_OK;
 }
 
@@ -94,6 +120,15 @@ const char *streamer_decoder_last_event_id(const struct streamer_decoder *decode
 int64_t streamer_decoder_retry(const struct streamer_decoder *decoder) {
     decoder = actual(decoder);
     return decoder->vtable->format == STREAMER_FORMAT_SSE ? streamer_sse_retry(decoder) : -1;
+}
+
+size_t streamer_decoder_skipped(const struct streamer_decoder *decoder) {
+    return decoder->skipped;
+}
+
+const char *streamer_decoder_settled(const struct streamer_decoder *decoder) {
+    decoder = actual(decoder);
+    return decoder->vtable->format == STREAMER_FORMAT_SSE ? streamer_sse_settled(decoder) : NULL;
 }
 
 bool streamer_decoder_document(const struct streamer_decoder *decoder) {

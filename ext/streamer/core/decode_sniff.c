@@ -21,7 +21,7 @@ static enum streamer_status next(struct streamer_decoder *decoder, const char **
                                  struct streamer_event *event) {
     struct sniffed *sniffed = (struct sniffed *)decoder;
     if (sniffed->inner == NULL) {
-        while (*cursor < end && (**cursor == '\n' || **cursor == '\r')) ++*cursor;
+        for (; *cursor < end && (**cursor == '\n' || **cursor == '\r'); ++*cursor) decoder->skipped++;
         if (*cursor == end) return STREAMER_MORE;
         if (!choose(sniffed, **cursor)) return STREAMER_NO_MEMORY;
     }

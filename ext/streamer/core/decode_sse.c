@@ -41,6 +41,7 @@ struct sse {
     const char *input_end;
     const char *next_lf;
     const char *next_cr;
+    const char *settled; /* in the input: behind the last line with which no event was begun */
 };
 
 static const char *find(const char *from, const char *end, char byte) {
@@ -201,11 +202,18 @@ static bool next_line(struct sse *sse, const char **cursor, const char *end, con
     return true;
 }
 
+/* Whether no line of an event has been read. */
+static bool between_events(const struct sse *sse) {
+    return sse->data_state == DATA_NONE && sse->type.length == 0 && !sse->id_pending;
+}
+
 static enum streamer_status read_event(struct sse *sse, const char **cursor, const char *end,
                                        struct streamer_event *event) {
+    sse->settled = NULL;
     if (sse->after_cr && *cursor < end) {
         sse->after_cr = false;
         if (**cursor == '\n') ++*cursor;
+        if (between_events(sse)) sse->settled = *cursor;
     }
     if (*cursor == end) return suspend(sse, end, end);
 
@@ -232,6 +240,7 @@ static enum streamer_status read_event(struct sse *sse, const char **cursor, con
             sse->input_end = end;
             return STREAMER_EVENT;
         }
+        if (between_events(sse)) sse->settled = *cursor;
     }
     const char *rest = *cursor;
     *cursor = end;
@@ -285,6 +294,10 @@ const char *streamer_sse_last_event_id(const struct streamer_decoder *decoder, s
     const struct sse *sse = (const struct sse *)decoder;
     *length = sse->id.length;
     return sse->id.length > 0 ? sse->id.bytes : "";
+}
+
+const char *streamer_sse_settled(const struct streamer_decoder *decoder) {
+    return ((const struct sse *)decoder)->settled;
 }
 
 int64_t streamer_sse_retry(const struct streamer_decoder *decoder) {
