@@ -2,6 +2,7 @@
 
 require_relative "circuit_breaker/permit"
 require_relative "instrumentation"
+require_relative "upstream/url"
 
 module Streamer
   # Stops asking an upstream that fails again and again: requests to its origin then end at once with CircuitOpenError, until one is let
@@ -34,8 +35,10 @@ module Streamer
       @origins = {} # only those that failed
     end
 
-    # origin: "https://api.example.com". :closed, :open, or :half_open when a probe may be made or is under way.
+    # origin: a URL, of which scheme, host and port count: "https://api.example.com". :closed, :open, or :half_open when a probe may be made
+    # or is under way. Raises ArgumentError.
     def state(origin)
+      origin = Upstream::URL.parse(origin).origin
       @lock.synchronize do
         known = @origins[origin]
         next :closed if known&.due.nil?

@@ -9,9 +9,9 @@ module Streamer
   # May be shared by all threads and fibers. It holds no connection itself: those belong to the process, or inside a fiber
   # scheduler to the thread, and are kept alive and reused.
   class Client
-    # base: an http or https URL; its path is put before the paths of requests. The rest as in Request.
+    # base: an http or https URL. Its path is put before the paths of requests, and its query before their queries. The rest as in Request.
     def initialize(base, headers: {}, timeouts: {}, redirects: Request::REDIRECTS, retries: nil, circuit: nil, **way)
-      @base = base.to_s.chomp("/")
+      @base = Upstream::URL.parse(base)
       @way = way
       @options = { timeouts: timeouts, redirects: redirects, retries: RetryPolicy.of(retries), circuit: circuit, route: Upstream::ConnectionOptions.new(**way) }
       @headers = by_lower_case(headers)
@@ -24,14 +24,10 @@ module Streamer
     # method: :post, "GET", ... path: "/v1/…", with its query. headers:, timeouts: over the client's own, name by name; json:, body:, tls:,
     # redirects: and the rest as in Request, in place of the client's own. Raises ArgumentError for what cannot be sent.
     def request(method, path = "", headers: {}, timeouts: {}, **options)
-      path = path.to_s
-      raise ArgumentError, "expected a path, got a URL: the client's headers are for its own origin" if path.match?(%r{\A[a-z][a-z0-9+.-]*:|\A//}i)
-
-      path = "/#{path}" unless path.empty? || path.start_with?("/", "?")
       own = options.slice(*Upstream::ConnectionOptions::OPTIONS)
       options = { **options.except(*Upstream::ConnectionOptions::OPTIONS), route: route_with(own) } if own.any?
-      Request.new(method, "#{@base}#{path}", headers: @headers.merge(by_lower_case(headers)),
-                                             **@options, timeouts: @options[:timeouts].merge(timeouts), **options)
+      Request.new(method, @base.join(path), headers: @headers.merge(by_lower_case(headers)),
+                                            **@options, timeouts: @options[:timeouts].merge(timeouts), **options)
     end
 
     # get(path, **options), head, post, put, patch, delete: request(:get, path, **options).call. The Response at its head; waits for it, from
@@ -50,7 +46,7 @@ module Streamer
       block ? source.each_event(&block) : source
     end
 
-    def inspect = "#<Streamer::Client #{Request.new("GET", @base)}>"
+    def inspect = "#<Streamer::Client #{@base}>"
 
     private
 

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require "json"
-require "uri"
 require_relative "instrumentation"
+require_relative "upstream/url"
 
 module Streamer
   # A request that is not sent yet: sent with #call, or by Streamer.merge, gather and relay_events when its turn comes.
@@ -47,7 +47,7 @@ module Streamer
     # Raises ArgumentError for what cannot be sent.
     def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, route: nil, **way)
       @method = token(method.to_s.upcase, "method")
-      @uri = parse(url)
+      @url = Upstream::URL.parse(url)
       raise ArgumentError, "give json: or body:, not both" if json && body
 
       @body = json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json)
@@ -62,14 +62,15 @@ module Streamer
       @circuit = circuit
     end
 
-    def url = @uri.to_s
+    # A String, without credentials and fragment.
+    def url = @url.href
 
     # Sends it and returns the Response once its head is here, redirects followed and retries made. From any thread or fiber; inside a fiber
     # scheduler only the fiber waits. Raises Streamer::Error.
     def call = Upstream::Exchange.new(self).response
 
     # For logs and errors: no query, no credentials.
-    def to_s = "#{method} #{origin}#{@uri.path}"
+    def to_s = "#{method} #{@url}"
 
     def inspect = "#<Streamer::Request #{self}>"
 
@@ -91,9 +92,7 @@ module Streamer
     end
 
     # Scheme, host and port.
-    def origin # :nodoc:
-      "#{@uri.scheme}://#{@uri.host}#{":#{@uri.port}" unless @uri.port == @uri.default_port}"
-    end
+    def origin = @url.origin # :nodoc:
 
     # Sends it once and returns the Response to it, whatever its status. Yields the Transfer as soon as it is under way.
     def exchange # :nodoc:
@@ -133,17 +132,17 @@ module Streamer
     def destination(location)
       raise RedirectError, "redirected without a Location" if location.nil?
 
-      target = @uri.merge(location)
-      raise RedirectError, "redirected to something that is neither http nor https" unless target.is_a?(URI::HTTP) && target.host&.match?(/[^.]/)
-      raise RedirectError, "redirected from https to http" if @uri.scheme == "https" && target.scheme != "https"
+      target = @url.resolve(location)
+      raise RedirectError, "redirected from https to http" if @url.scheme == "https" && target.scheme == "http"
+      raise RedirectError, "redirected with credentials to another origin" if target.credentials && !@url.same_origin?(target)
 
       target
-    rescue URI::Error
-      raise RedirectError, "redirected to something that is no URL"
+    rescue Upstream::InvalidURLError => error
+      raise RedirectError, "redirected to a URL that cannot be requested: #{error.message}"
     end
 
     def redirected(status, target, elapsed)
-      same_origin = [target.scheme, target.host, target.port] == [@uri.scheme, @uri.host, @uri.port]
+      same_origin = @url.same_origin?(target)
       as_get = (status == 303 && !%w[GET HEAD].include?(method)) || ([301, 302].include?(status) && method == "POST")
       headers = same_origin ? @headers : @headers.slice(*SHAREABLE_HEADERS)
       headers = headers.except("content-type") if as_get
@@ -177,7 +176,7 @@ module Streamer
     end
 
     def transfer
-      Transfer.new(method, url, header_lines, transfer_body, @route.to(@uri),
+      Transfer.new(method, url, header_lines, transfer_body, @route.to(@url),
                    @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
     end
 
@@ -219,17 +218,6 @@ module Streamer
       raise RedirectError, "redirected, and the body cannot be sent again: #{@body.class} does not rewind"
     end
 
-    def parse(url)
-      uri = url.is_a?(URI) ? url.dup : URI(url.to_s)
-      raise ArgumentError, "a URL with http:// or https:// and a host is wanted, got one without" unless uri.is_a?(URI::HTTP) && uri.host
-
-      uri.path = "/" if uri.path.empty?
-      uri.fragment = nil
-      uri
-    rescue URI::Error
-      raise ArgumentError, "not a URL that can be requested" # without it: it may hold credentials
-    end
-
     def token(text, what)
       return text if text.match?(/\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/)
 
@@ -240,15 +228,15 @@ module Streamer
       own = headers.to_h { |name, value| [token(name.to_s, "header name").downcase, value] }
       own["content-type"] = "application/json" if json && !own.key?("content-type")
       own["content-type"] = "application/octet-stream" if @body && !own.key?("content-type")
-      own["authorization"] ||= basic_authorization if @uri.userinfo
+      own["authorization"] ||= basic_authorization if @url.credentials
       DEFAULT_HEADERS.merge(own).compact.transform_values(&:to_s).each do |name, value|
         raise ArgumentError, "the value of #{name} holds CR, LF or NUL" if value.match?(/[\r\n\0]/)
       end
     end
 
     def basic_authorization
-      credentials = URI.decode_www_form_component(@uri.userinfo)
-      @uri.userinfo = nil
+      credentials = @url.credentials
+      @url = @url.without_credentials
       "Basic #{[credentials].pack("m0")}"
     end
 
