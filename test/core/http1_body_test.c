@@ -93,7 +93,7 @@ static void refuses_chunks_whose_framing_is_invalid(void) {
         {BODY("5\r\r\nhello"), "\"\" CHUNK_INVALID"},
         {BODY("5;a\rb\r\nhello"), "\"\" CHUNK_INVALID"},
         {BODY("8000000000000000\r\nhello"), "\"\" CHUNK_INVALID"},
-        {BODY("10000000000000005\r\nhello"), "\"\" CHUNK_INVALID"},
+        {BODY("10000000000000005\r\nhello\r\n0\r\n\r\n"), "\"\" CHUNK_INVALID"},
         {BODY("ffffffffffffffffffffffff\r\nhello"), "\"\" CHUNK_INVALID"},
         {BODY("5\r\nhello!\r\n0\r\n\r\n"), "\"hello\" CHUNK_INVALID"},
         {BODY("5\r\nhello0\r\n\r\n"), "\"hello\" CHUNK_INVALID"},
