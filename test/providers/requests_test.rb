@@ -58,7 +58,7 @@ class ProviderRequestsTest < Minitest::Test
   def test_timeouts
     @upstream.on("/api/chat", &:stall)
     provider = Streamer::Providers[:ollama].new(base_url: @upstream.url, timeouts: { first_event: 30 })
-    assert_raises(Streamer::FirstEventTimeout) { provider.chat(model: "m", messages: [], timeouts: { first_event: 0.1 }).call }
+    assert_raises(Streamer::FirstEventTimeoutError) { provider.chat(model: "m", messages: [], timeouts: { first_event: 0.1 }).call }
   end
 
   def test_a_models_name_is_no_path
@@ -96,7 +96,7 @@ class ProviderRequestsTest < Minitest::Test
     provider = Streamer::Providers[:openai].new(api_key: "sk-secret", base_url: @upstream.url)
     chat = provider.chat(model: "m", messages: [])
     assert_match(/OpenAI.*#{Regexp.escape(@upstream.url)}/, provider.inspect)
-    shown = [provider, chat, chat.request, chat.call, chat.plan].map(&:inspect)
+    shown = [provider, chat, chat.request, chat.call, chat.relay_options].map(&:inspect)
     shown.each { |text| refute_includes text, "sk-secret" }
   end
 

@@ -49,10 +49,10 @@ module Streamer
         self
       end
 
-      # All its text. max: bytes; BodyTooLarge beyond.
+      # All its text. max: bytes; BodyTooLargeError beyond.
       def text(max: Response::MAX_BODY)
         each_text.with_object(+"") do |piece, text|
-          raise BodyTooLarge, "the text is larger than #{max} bytes (max:)" if text.bytesize + piece.bytesize > max
+          raise BodyTooLargeError, "the text is larger than #{max} bytes (max:)" if text.bytesize + piece.bytesize > max
 
           text << piece
         end

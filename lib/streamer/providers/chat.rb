@@ -7,8 +7,8 @@ module Streamer
     # A question to a provider that is not sent yet. Made by Provider#chat; may be sent any number of times.
     #
     #   chat.each_text { |text| print text }                        # in a thread, a job, an async task
-    #   relay_events chat.request, **chat.plan, event: "token"      # as the whole answer of a controller's action
-    #   events.relay chat.request, **chat.plan                      # within stream_events
+    #   relay_events chat, event: "token"      # as the whole answer of a controller's action
+    #   events.relay chat                      # within stream_events
     class Chat
       # The Request.
       attr_reader :request
@@ -20,7 +20,7 @@ module Streamer
 
       # What relay_events and events.relay are told of this provider's answers. The result's `kept` has finish_reason, input_tokens and
       # output_tokens.
-      def plan
+      def relay_options
         parts = { value: :text, from: :from, format: :format, done: :done, error: :error, keep: :kept }
         parts.transform_values { |part| @provider.declared(part) }.compact
       end

@@ -4,7 +4,7 @@ module Streamer
   module Providers
     # A call of one of the application's tools, while its arguments arrive.
     class ToolCall
-      # Bytes of one call's arguments; EventTooLarge beyond.
+      # Bytes of one call's arguments; EventTooLargeError beyond.
       MAX_ARGUMENTS = 16 * 1024 * 1024
 
       # Integer; tells calls of one answer apart. id, name: Strings; nil where the provider has not said them (yet).
@@ -18,11 +18,11 @@ module Streamer
         @arguments = +""
       end
 
-      # The arguments parsed, {} where there are none. Raises ExtractError while they are incomplete.
+      # The arguments parsed, {} where there are none. Raises InvalidJSONError while they are incomplete.
       def json
         arguments.strip.empty? ? {} : JSON.parse(arguments)
       rescue JSON::ParserError => error
-        raise ExtractError, "the arguments of #{name} are not valid JSON: #{error.message[0, 200]}"
+        raise InvalidJSONError, "the arguments of #{name} are not valid JSON: #{error.message[0, 200]}"
       end
 
       def grow(id: nil, name: nil, arguments: nil) # :nodoc:
@@ -30,7 +30,7 @@ module Streamer
         @name ||= name
         @delta = arguments.to_s
         if @arguments.bytesize + @delta.bytesize > MAX_ARGUMENTS
-          raise EventTooLarge, "the arguments of a tool call are larger than #{MAX_ARGUMENTS} bytes"
+          raise EventTooLargeError, "the arguments of a tool call are larger than #{MAX_ARGUMENTS} bytes"
         end
 
         @arguments << @delta
