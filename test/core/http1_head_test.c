@@ -3,49 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test.h"
+#include "http1_support.h"
 
 #define REST "rest of the stream\n\n"
-
-static void check_rest(const char *bytes, size_t length) {
-    CHECK(length == 0 || (length == strlen(REST) && memcmp(bytes, REST, length) == 0));
-}
-
-/* "HTTP/1.1 200, LENGTH 5, persists" and the fields, or the name of an error, or MORE. What lies behind a head is left
- * where it is. */
-static void read_head(struct transcript *transcript, const char *method, const char *text, size_t length,
-                      struct cut cut) {
-    static const char *const framings[] = {"NONE", "LENGTH", "CHUNKED", "UNTIL_CLOSE"};
-    struct streamer_http1_head head;
-    enum streamer_status status = STREAMER_MORE;
-    streamer_http1_head_init(&head, method);
-    for (size_t start = 0; start < length && status == STREAMER_MORE; start = cut_end(cut, start, length)) {
-        size_t size = cut_end(cut, start, length) - start;
-        char *bytes = exact_copy(text + start, size);
-        const char *cursor = bytes;
-        status = streamer_http1_head_read(&head, &cursor, bytes + size);
-        CHECK(status != STREAMER_MORE || cursor == bytes + size);
-        if (status == STREAMER_OK) check_rest(cursor, (size_t)(bytes + size - cursor));
-        if (status != STREAMER_MORE) {
-            const char *again = bytes;
-            CHECK_STATUS(status, streamer_http1_head_read(&head, &again, bytes + size));
-            CHECK(again == bytes);
-        }
-        free(bytes);
-    }
-    CHECK(head.line.capacity == 0 || status == STREAMER_MORE);
-    if (status == STREAMER_OK) {
-        transcript_printf(transcript, "HTTP/1.%d %d, %s", head.version - 10, head.status, framings[head.framing]);
-        if (head.framing == STREAMER_BODY_LENGTH) {
-            transcript_printf(transcript, " %llu", (unsigned long long)head.content_length);
-        }
-        if (head.persists) transcript_printf(transcript, ", persists");
-        transcript_printf(transcript, "\n%.*s", (int)head.fields.length, head.fields.bytes);
-    } else {
-        transcript_printf(transcript, "%s\n", streamer_status_name(status));
-    }
-    streamer_http1_head_release(&head);
-}
 
 /* With `expected` one line, only the first one of the text counts. */
 static void check_expected(const char *expected, struct transcript text) {
@@ -58,7 +18,7 @@ static void check_head(const char *method, const char *head, size_t length, cons
     test_about(head);
     EVERY_CUT(cut, length) {
         struct transcript transcript = {0};
-        read_head(&transcript, method, head, length, cut);
+        transcript_head(&transcript, method, head, length, cut);
         check_expected(expected, transcript);
         transcript_free(&transcript);
     }
@@ -68,7 +28,7 @@ static void check_head(const char *method, const char *head, size_t length, cons
     char *text = malloc(length + strlen(REST));
     memcpy(text, head, length);
     memcpy(text + length, REST, strlen(REST));
-    read_head(&transcript, method, text, length + strlen(REST), (struct cut){0, false});
+    transcript_head(&transcript, method, text, length + strlen(REST), (struct cut){0, false});
     check_expected(expected, transcript);
     transcript_free(&transcript);
     free(text);
@@ -323,7 +283,7 @@ static void all_heads_of_a_response_have_one_ceiling(void) {
             const struct cut cuts[] = {{0, false}, {1, false}, {size / 2, false}, {size - 2, false}, {0, true}};
             for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
                 struct transcript transcript = {0};
-                read_head(&transcript, "GET", text, size, cuts[i]);
+                transcript_head(&transcript, "GET", text, size, cuts[i]);
                 const char *expected = more ? "HEADERS_TOO_LARGE\n" : "HTTP/1.1 200, UNTIL_CLOSE\n";
                 CHECK(strncmp(expected, transcript.text, strlen(expected)) == 0);
                 transcript_free(&transcript);

@@ -192,7 +192,7 @@ int main(void) {
     formats_tests();
     extract_tests();
     encode_tests();
-    watch_tests();
+    classifier_tests();
     pipeline_tests();
     contract_tests();
     memory_tests();
@@ -200,6 +200,7 @@ int main(void) {
     media_type_tests();
     http1_head_tests();
     http1_body_tests();
+    http1_random_tests();
     http1_request_tests();
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;

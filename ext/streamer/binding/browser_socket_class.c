@@ -1,6 +1,6 @@
 #include <fcntl.h>
 
-#include "../core/limits.h"
+#include "../core/ceilings.h"
 #include "../sink/browser.h"
 #include "../relay/thread.h"
 #include "../loop/clock.h"

@@ -107,9 +107,10 @@ bool streamer_media_type_parse(struct streamer_span text, struct streamer_media_
     struct value value;
     bool found = false;
     while (!found && text.length > 0) found = take_charset(&text, &value);
-    if (found && value.length <= sizeof parsed.charset) {
-        parsed.charset_length = value.length;
-        memcpy(parsed.charset, value.bytes, value.length);
+    if (found && value.length <= sizeof value.bytes) {
+        struct streamer_span charset = streamer_http_trim((struct streamer_span){value.bytes, value.length});
+        parsed.charset_length = charset.length;
+        memcpy(parsed.charset, charset.bytes, charset.length);
     }
     *type = parsed;
     return true;

@@ -16,7 +16,7 @@ struct streamer_media_type {
     size_t essence_length;
     size_t charset_length;              /* 0: there is none */
     char essence[STREAMER_MAX_ESSENCE]; /* "text/event-stream": lower-case, without parameters */
-    char charset[STREAMER_MAX_CHARSET]; /* as written, without quotes and escapes */
+    char charset[STREAMER_MAX_CHARSET]; /* as written, without quotes and white space */
 };
 
 /* "Parse a MIME type", of one. False when it is none; *type is as it was then. */

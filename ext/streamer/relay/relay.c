@@ -96,10 +96,10 @@ static enum streamer_sink_result keep_body(struct streamer_relay *relay, const c
     return enough ? STREAMER_SINK_ENOUGH : STREAMER_SINK_TOOK;
 }
 
-static void note_progress(struct streamer_relay *relay, uint64_t frames_before, uint64_t news_before) {
+static void note_progress(struct streamer_relay *relay, uint64_t frames_before, uint64_t content_before) {
     atomic_fetch_add_explicit(&stats.frames, streamer_pipeline_frames(relay->pipeline) - frames_before,
                               memory_order_relaxed);
-    if (streamer_pipeline_news(relay->pipeline) > news_before) streamer_transfer_note_event(relay->transfer);
+    if (streamer_pipeline_content_events(relay->pipeline) > content_before) streamer_transfer_note_event(relay->transfer);
     if (streamer_pipeline_texts(relay->pipeline) > 0) streamer_transfer_note_text(relay->transfer);
     int notifications = 0;
     if (relay->first_event == 0 && streamer_pipeline_events(relay->pipeline) > 0) {
@@ -150,7 +150,7 @@ static bool is_stream(struct streamer_relay *relay) {
 static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t length, bool gone) {
     const char *cursor = bytes, *end = bytes == NULL ? NULL : bytes + length;
     size_t needed = 0;
-    uint64_t frames = streamer_pipeline_frames(relay->pipeline), notifications = streamer_pipeline_news(relay->pipeline);
+    uint64_t frames = streamer_pipeline_frames(relay->pipeline), content_before = streamer_pipeline_content_events(relay->pipeline);
     enum streamer_status status;
     do {
         status = bytes == NULL ? streamer_pipeline_finish(relay->pipeline, &scratch, &needed)
@@ -159,7 +159,7 @@ static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t
     if (status != STREAMER_MORE) relay->status = status == STREAMER_FULL ? STREAMER_NO_MEMORY : status;
     bool alive = gone || pass_on(relay) || relay->options.outlives_browser;
     empty_scratch();
-    note_progress(relay, frames, notifications);
+    note_progress(relay, frames, content_before);
     return alive;
 }
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "../core/limits.h"
+#include "../core/ceilings.h"
 #include "../loop/clock.h"
 #include "../loop/fork.h"
 
