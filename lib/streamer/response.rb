@@ -39,7 +39,7 @@ module Streamer
     def redirect? = Upstream::Redirect::STATUSES.include?(status)
 
     # Whether the body is an event stream by its media type.
-    def event_stream? = headers["content-type"].to_s.match?(%r{\Atext/event-stream\b}i)
+    def event_stream? = headers.media_type == "text/event-stream"
 
     # Yields each Event and returns self. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array, a JSON
     # document, a piece of text. format: what it is whatever the head says, as in Decoder.
@@ -117,9 +117,24 @@ module Streamer
       self
     end
 
-    # The whole body. max: bytes; BodyTooLargeError beyond. In the encoding the head names, UTF-8 for text and JSON. Raises ResponseError when
-    # the answer of another attempt (see RetryPolicy) is no success and this one, whose status the caller knows, was.
+    # The whole body, a String. Text (by its media type, or because a charset is named) is well-formed UTF-8, whatever its charset; all else
+    # is binary. max: bytes; BodyTooLargeError beyond. Raises ResponseError when the response of another attempt (see RetryPolicy) is no
+    # success and this one, whose status the caller knows, was.
     def read(max: MAX_BODY)
+      bytes = read_bytes(max)
+      Upstream::Text.of(bytes, headers)
+    end
+
+    # The whole body, parsed. max: bytes, as in read. Raises InvalidJSONError when it is not JSON.
+    def json(max: MAX_BODY)
+      bytes = read_bytes(max)
+      JSON.parse(Upstream::Text.decode(bytes, headers.charset))
+    rescue JSON::ParserError => error
+      raise InvalidJSONError.new("the body is not valid JSON: #{error.message.scrub[0, 200]}").concerning(request.to_s, request_id: request_id)
+    end
+
+    # As read, and always as it came.
+    def read_bytes(max) # :nodoc:
       succeeded = success?
       undelivered do
         ensure_success! if succeeded
@@ -130,15 +145,8 @@ module Streamer
 
           body << bytes
         end
-        body.force_encoding(encoding)
+        body
       end
-    end
-
-    # The whole body, parsed. Raises InvalidJSONError when it is not JSON.
-    def json(max: MAX_BODY)
-      JSON.parse(read(max: max))
-    rescue JSON::ParserError => error
-      raise InvalidJSONError.new("the body is not valid JSON: #{error.message[0, 200]}").concerning(request.to_s, request_id: request_id)
     end
 
     # Raises ResponseError, with the start of the body, unless the status is 2xx. Returns self.
@@ -160,15 +168,18 @@ module Streamer
 
     # Why an answer cannot be read as events, an error, or nil. Yields for the start of its body.
     def self.refusal(status, headers, format:, values:) # :nodoc:
-      type, encoding = headers.values_at("content-type", "content-encoding")
+      type = headers.media_type
       format ||= Decoder.format_of(type)
       expectation =
         if !status.between?(200, 299) then ""
         elsif format.nil? || (values && format == :text) then " with #{type}, and not with an event stream"
-        elsif encoding && !encoding.match?(/\Aidentity\b/i) then " with the content encoding #{encoding}, which was not asked for"
+        elsif !headers.identity? then " with the content encoding #{headers["content-encoding"]}, which was not asked for"
         end
       ResponseError.new(status, headers, yield, expectation) if expectation
     end
+
+    # The start of an error's body, as text whatever it is called.
+    def self.error_text(bytes, headers) = Upstream::Text.decode(bytes, headers.charset) # :nodoc:
 
     # The error as a caller sees it: an answer that is one as a whole is a ResponseError.
     def self.error_of(error, status, headers) # :nodoc:
@@ -255,7 +266,7 @@ module Streamer
       end
     end
 
-    def media_format = Decoder.format_of(headers["content-type"])
+    def media_format = Decoder.format_of(headers.media_type)
 
     def take
       @transfer.read
@@ -287,17 +298,7 @@ module Streamer
       rescue ConnectionError, TimeoutError
         nil
       end
-      body.force_encoding(encoding).scrub!
-    end
-
-    def encoding
-      type = headers["content-type"].to_s
-      charset = type[/charset="?([\w-]+)/i, 1]
-      return Encoding.find(charset) if charset
-
-      type.match?(%r{\Atext/|json}i) ? Encoding::UTF_8 : Encoding::BINARY
-    rescue ArgumentError
-      Encoding::BINARY
+      Response.error_text(body, headers)
     end
   end
 end
