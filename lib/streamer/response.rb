@@ -53,10 +53,13 @@ module Streamer
       undelivered do
         ensure_stream!(format: format)
         decoder = Decoder.new(format: format || media_format, error: error, **options)
-        take = ->(event) { hand_over(event, &block) }
+        over = false
+        take = lambda do |event|
+          hand_over(event, &block) unless over
+          over = decoder.done?
+        end
         reading do
-          until_end(decoder) { |bytes| decoder.feed(bytes, &take) }
-          decoder.finish(&take)
+          until_marker(decoder) { |bytes| decoder.feed(bytes, &take) } || decoder.finish(&take)
         end
       end
       self
@@ -74,15 +77,19 @@ module Streamer
       undelivered do
         ensure_stream!(format: format, values: true)
         decoder = Decoder.new(format: format || media_format, error: error, **options)
+        over = false
         take = lambda do |value|
+          next if over
+
+          over = decoder.done?
           @transfer.note_event
           @transfer.note_text if value.is_a?(String) && !value.empty?
           yield wrap ? wrap.call(value) : value
           @delivered += 1
         end
         reading do
-          until_end(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? }
-          decoder.finish_values(extractor, &take)
+          until_marker(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? } ||
+            decoder.finish_values(extractor, &take)
         end
       end
       self
@@ -99,8 +106,7 @@ module Streamer
         @delivered = pipeline.frames
       end
       reading(pipeline) do
-        until_end(pipeline, -> { @transfer.read_frames(pipeline) }, &take)
-        take.call(pipeline.finish)
+        until_marker(pipeline, -> { @transfer.read_frames(pipeline) }, &take) || take.call(pipeline.finish)
       end
       self
     end
@@ -247,13 +253,17 @@ module Streamer
 
     private
 
-    # Yields each read. Behind the end marker it does not matter how the connection ends.
-    def until_end(stage, read = method(:take))
+    # Yields each read. True when the end marker came: nothing behind it matters, not even how the connection ends. What still comes is
+    # thrown away, within the bounds of a relay (64 KiB, 1 second), so that the connection can be used again.
+    def until_marker(stage, read = method(:take))
       while (bytes = read.call)
         yield bytes
+        next unless stage.done?
+
+        @transfer.drain
+        return true
       end
-    rescue ConnectionError, TimeoutError
-      raise unless stage.done?
+      false
     end
 
     # An Extractor of the paths, and what makes its value the one that the block gets; nil where they are the same.
