@@ -40,17 +40,21 @@ static bool is_raw(unsigned options) {
 }
 
 static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits) {
-    static const char *const paths[] = {"choices.0.delta.content", "usage.total_tokens"};
-    static const size_t lengths[] = {23, 18};
+    static const char *const paths[] = {"choices.0.delta.content", "usage.total_tokens|usage.*{t=a}.n"};
+    static const size_t lengths[] = {23, 33};
     static const char *const kept[] = {"model", "usage"};
     static const size_t kept_lengths[] = {5, 5};
     static const char *const last_types[] = {"end"};
     static const size_t last_type_lengths[] = {3};
+    static const char *const from[] = {"delta", "other"};
+    static const size_t from_lengths[] = {5, 5};
     struct streamer_pipeline *pipeline;
     struct streamer_pipeline_options wanted = {
         .format = format_of(options),
         .paths = options & NO_PATHS ? NULL : paths,
         .path_lengths = options & NO_PATHS ? NULL : lengths,
+        .names = paths,
+        .name_lengths = lengths,
         .count = options & NO_PATHS    ? 0
                  : options & TWO_PATHS ? 2
                                        : 1,
@@ -62,18 +66,19 @@ static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits)
         .id_length = options & WITH_ID ? 2 : 0,
         .event = options & WITH_EVENT ? "token" : NULL,
         .event_length = options & WITH_EVENT ? 5 : 0,
-        .from = options & WITH_FROM ? "delta" : NULL,
-        .from_length = options & WITH_FROM ? 5 : 0,
-        .watch = {.done = options & WITH_DONE ? "[DONE]" : NULL,
-                  .done_length = options & WITH_DONE ? 6 : 0,
-                  .done_types = last_types,
-                  .done_type_lengths = last_type_lengths,
-                  .done_type_count = options & WITH_LAST_TYPE ? 1 : 0,
-                  .done_path = options & WITH_DONE_PATH ? "done" : NULL,
-                  .done_path_length = 4,
-                  .done_required = options & WITH_REQUIRED,
-                  .error = options & WITH_ERRORS ? "error" : NULL,
-                  .error_length = 5},
+        .from = from,
+        .from_lengths = from_lengths,
+        .from_count = options & WITH_FROM ? 2 : 0,
+        .classifier = {.done = options & WITH_DONE ? "[DONE]" : NULL,
+                       .done_length = options & WITH_DONE ? 6 : 0,
+                       .done_types = last_types,
+                       .done_type_lengths = last_type_lengths,
+                       .done_type_count = options & WITH_LAST_TYPE ? 1 : 0,
+                       .done_path = options & WITH_DONE_PATH ? "done" : NULL,
+                       .done_path_length = 4,
+                       .done_required = options & WITH_REQUIRED,
+                       .error = options & WITH_ERRORS ? "error" : NULL,
+                       .error_length = 5},
         .text = options & WITH_TEXT,
         .raw = is_raw(options),
         .max_line = options & WITH_LIMITS ? 8 * (1 + (limits & 15)) : 0,
@@ -135,12 +140,12 @@ static void record_complaint(struct record *record, const struct streamer_pipeli
     if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) return;
     size_t length;
     bool document;
-    const char *complaint = streamer_pipeline_complaint(pipeline, &length, &document);
+    const char *error_payload = streamer_pipeline_error_payload(pipeline, &length, &document);
     struct streamer_decoder *decoder = streamer_decoder_new(format_of(options), 0, 0);
     struct streamer_event event;
-    MUST(nth_event(decoder, body, streamer_pipeline_events(pipeline), &event), "the complaint is an event");
-    MUST(length == event.data_length && (length == 0 || memcmp(complaint, event.data, length) == 0),
-         "the complaint is the last event's data");
+    MUST(nth_event(decoder, body, streamer_pipeline_events(pipeline), &event), "the error_payload is an event");
+    MUST(length == event.data_length && (length == 0 || memcmp(error_payload, event.data, length) == 0),
+         "the error_payload is the last event's data");
     record_field(record, (const char *)&document, sizeof document);
     streamer_decoder_free(decoder);
 }
@@ -187,7 +192,7 @@ static struct result run(struct input body, unsigned options, unsigned limits, s
     record_kept(&result.kept, pipeline, options);
     record_complaint(&result.kept, pipeline, result.status, body, options);
     result.events = streamer_pipeline_events(pipeline);
-    result.news = streamer_pipeline_news(pipeline);
+    result.news = streamer_pipeline_content_events(pipeline);
     result.texts = streamer_pipeline_texts(pipeline);
     result.frames = streamer_pipeline_frames(pipeline);
     result.done = streamer_pipeline_done(pipeline);
@@ -199,20 +204,12 @@ static bool is_too_large(const struct result *result) {
     return result->status == STREAMER_LINE_TOO_LONG || result->status == STREAMER_EVENT_TOO_LARGE;
 }
 
-/* Raw, an event ends with CR when the LF behind it is not read yet; the LF then comes with the next event, or not at
- * all. */
-static size_t compared_length(const struct result *result, unsigned options) {
-    size_t length = result->output.length;
-    bool crlf = length > 1 && memcmp(result->output.bytes + length - 2, "\r\n", 2) == 0;
-    return is_raw(options) && crlf ? length - 1 : length;
-}
-
 static void check_same(const struct result *left, const struct result *right, unsigned options) {
-    /* Which of the two ceilings an event's raw bytes meet first depends on when they are counted. */
+    /* Which of the ceilings an event's raw bytes meet first depends on when they are counted. */
     bool too_large = is_raw(options) && is_too_large(left) && is_too_large(right);
     MUST(left->status == right->status || too_large, "the same outcome");
-    size_t length = compared_length(left, options);
-    MUST(length == compared_length(right, options), "as many bytes");
+    size_t length = left->output.length;
+    MUST(length == right->output.length, "as many bytes");
     MUST(length == 0 || memcmp(left->output.bytes, right->output.bytes, length) == 0, "the same bytes");
     MUST(record_same(&left->kept, &right->kept), "the same things kept");
     if (too_large) return;
@@ -226,17 +223,24 @@ static struct input without_bom(struct input body) {
     return bom ? (struct input){body.bytes + 3, body.length - 3} : body;
 }
 
+/* The body without what is in front of its first line. */
+static struct input lines_of(struct input body, unsigned options) {
+    struct input rest = without_bom(body);
+    if (format_of(options) != STREAMER_FORMAT_SNIFFED) return rest;
+    while (rest.length > 0 && (*rest.bytes == '\n' || *rest.bytes == '\r')) take_byte(&rest);
+    return rest;
+}
+
 /* Whether the body is an event stream, by decode_sniff.c's rule. */
 static bool is_stream(struct input body, unsigned options) {
     if (format_of(options) != STREAMER_FORMAT_SNIFFED) return format_of(options) == STREAMER_FORMAT_SSE;
-    struct input rest = without_bom(body);
-    while (rest.length > 0 && (*rest.bytes == '\n' || *rest.bytes == '\r')) take_byte(&rest);
+    struct input rest = lines_of(body, options);
     return rest.length == 0 || (*rest.bytes != '{' && *rest.bytes != '[');
 }
 
 static void check_frames(const struct result *result, struct input body, unsigned options) {
     if (is_raw(options) && is_stream(body, options)) {
-        struct input bytes = without_bom(body);
+        struct input bytes = lines_of(body, options);
         MUST(result->output.length <= bytes.length, "raw, nothing is added");
         MUST(result->output.length == 0 || memcmp(result->output.bytes, bytes.bytes, result->output.length) == 0,
              "raw, the bytes are as they came");
