@@ -3,15 +3,15 @@
 #include <math.h>
 #include <ruby/fiber/scheduler.h>
 
-#include "../relay/thread.h"
 #include "../core/fields.h"
 #include "../loop/fork.h"
-#include "binding.h"
+#include "../relay/thread.h"
 #include "await.h"
-#include "source.h"
+#include "binding.h"
 #include "errors.h"
 #include "objects.h"
 #include "scheduler.h"
+#include "source.h"
 #include "stages.h"
 
 /* Of a request, in the form in which they are kept. */
