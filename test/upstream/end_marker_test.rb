@@ -59,8 +59,9 @@ module EndMarkerTests
     @upstream.on("/") { |exchange| BEHIND[:comments].call(exchange.head.chunk(Upstream.token(0)).chunk("data: [DONE]\n\n")) }
     response = @client.get("/")
     response.each_value(TEXT) { nil }
+    request = @upstream.requests.last
     pump
-    assert @upstream.requests.last.wait_gone(10)
+    assert request.wait_gone(10)
     assert_equal :completed, response.timings[:outcome]
   end
 
@@ -75,7 +76,7 @@ module EndMarkerTests
 
   def each_way(done)
     values = -> { @client.get("/").each_value(TEXT, done: done).to_a }
-    frames = -> { @client.get("/").each_frames(Streamer::Pipeline.new(value: TEXT, text: true, done: done)).to_a.join }
+    frames = -> { @client.get("/").each_frames(Streamer::Pipeline.new(value: TEXT, frame: :text, done: done)).to_a.join }
     events = -> { @client.get("/").each_event(done: done).count }
     { values => ["t0 "], frames => "data: t0 \n\n", events => 2 }
   end

@@ -38,6 +38,7 @@ struct streamer_connection {
     struct streamer_connection *previous, *next;           /* of its destination */
     struct streamer_connection *idle_previous, *idle_next; /* of the pool's idle ones */
     bool idle;
+    bool draining; /* HTTP/1: about to be free */
     uint64_t served; /* requests that it was given */
     struct streamer_timer timer;
 

@@ -108,6 +108,7 @@ void streamer_transfer_begin_draining(struct streamer_transfer *transfer) {
     streamer_buffer_clear(&transfer->inbox);
     streamer_transfer_unlock(transfer);
     streamer_loop_set_timer(transfer->pool->loop, &transfer->timer, streamer_now() + STREAMER_DRAIN_TIME);
+    streamer_stream_drain(&transfer->stream);
     if (!transfer->paused) return;
     transfer->paused = false;
     streamer_stream_resume(&transfer->stream);

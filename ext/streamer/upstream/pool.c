@@ -148,7 +148,8 @@ static struct streamer_connection *add_connection(struct streamer_pool *pool, st
 
 /* How many connections may be under way for those that wait. */
 static size_t wanted(const struct streamer_destination *destination) {
-    if (destination->protocol == STREAMER_PROTOCOL_HTTP1) return destination->waiting;
+    if (destination->protocol == STREAMER_PROTOCOL_HTTP1)
+        return destination->waiting > destination->draining ? destination->waiting - destination->draining : 0;
     return destination->waiting > 0 ? 1 : 0;
 }
 
@@ -162,9 +163,26 @@ static bool open_more(struct streamer_destination *destination) {
     return true;
 }
 
+static void set_draining(struct streamer_connection *connection, bool draining) {
+    if (connection->draining == draining) return;
+    connection->draining = draining;
+    if (draining)
+        connection->destination->draining++;
+    else
+        connection->destination->draining--;
+}
+
+static void on_drained_too_long(struct streamer_timer *timer, int64_t now) {
+    (void)now;
+    struct streamer_connection *connection = STREAMER_OWNER(timer, struct streamer_connection, timer);
+    set_draining(connection, false);
+    open_more(connection->destination);
+}
+
 void streamer_pool_forget(struct streamer_connection *connection) {
     struct streamer_destination *destination = connection->destination;
     set_idle(connection, false);
+    set_draining(connection, false);
     *(connection->previous != NULL ? &connection->previous->next : &destination->connections) = connection->next;
     if (connection->next != NULL) connection->next->previous = connection->previous;
     atomic_fetch_sub_explicit(&connection->pool->stats.connections, 1, memory_order_relaxed);
@@ -240,6 +258,7 @@ static bool is_unused(const struct streamer_connection *connection) {
 
 void streamer_pool_offer(struct streamer_connection *connection) {
     streamer_connection_retain(connection);
+    set_draining(connection, false);
     while (has_room(connection) && connection->destination->first != NULL) {
         struct streamer_stream *stream = connection->destination->first;
         dequeue(stream);
@@ -291,6 +310,14 @@ void streamer_stream_cancel(struct streamer_stream *stream) {
         else
             streamer_http2_connection_cancel(stream);
     }
+}
+
+void streamer_stream_drain(struct streamer_stream *stream) {
+    struct streamer_connection *connection = stream->connection;
+    if (connection == NULL || connection->state != STREAMER_CONNECTION_HTTP1) return;
+    set_draining(connection, true);
+    connection->timer.fire = on_drained_too_long;
+    streamer_loop_set_timer(connection->pool->loop, &connection->timer, streamer_now() + STREAMER_DRAIN_GRACE);
 }
 
 void streamer_stream_resume(struct streamer_stream *stream) {

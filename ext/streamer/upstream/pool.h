@@ -30,6 +30,8 @@ enum { STREAMER_IDLE_CONNECTIONS = 1024 };
 /* Destinations whose protocol is remembered while nothing goes on there. */
 enum { STREAMER_REMEMBERED_DESTINATIONS = 256 };
 
+enum { STREAMER_DRAIN_GRACE = 10 };
+
 enum { STREAMER_DESTINATION_BUCKETS = 256, STREAMER_READ_SIZE = 64 << 10 };
 
 /* Where connections of one route lead. */
@@ -41,6 +43,7 @@ struct streamer_destination {
     struct streamer_connection *connections;
     struct streamer_stream *first, *last; /* that wait, in their order */
     size_t waiting, opening;
+    size_t draining; /* HTTP/1 connections that are about to be free */
     int64_t connect_timeout; /* ms; of who asked last */
     enum { STREAMER_PROTOCOL_UNKNOWN, STREAMER_PROTOCOL_HTTP1, STREAMER_PROTOCOL_HTTP2 } protocol;
 };
@@ -105,6 +108,10 @@ void streamer_pool_leave(struct streamer_pool *pool, struct streamer_member *mem
  * ms. False when out of memory: no call comes. */
 bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream, const struct streamer_route *route,
                            int64_t connect_timeout);
+
+/* What still comes for the stream is dropped, and it is expected to end soon: for STREAMER_DRAIN_GRACE ms a request waits
+ * for its connection rather than opening one. */
+void streamer_stream_drain(struct streamer_stream *stream);
 
 /* Nobody wants the stream any more, at whatever point it is; no call comes. Nothing when it has ended. */
 void streamer_stream_cancel(struct streamer_stream *stream);
