@@ -110,7 +110,7 @@ module Streamer
     end
 
     def read(answer, &block)
-      decoder = Decoder.new
+      decoder = Decoder.new(done: nil)
       decoder.feed("id: #{last_event_id}\n\n") # as if it were the same stream
       each_chunk_behind_mark(answer) do |bytes|
         decoder.feed(bytes) do |event|

@@ -1,14 +1,19 @@
 # frozen_string_literal: true
 
 module Streamer
-  # An answer whose head is here and whose body is on its way. The body is read once, by one thread or fiber, in one of the
-  # ways below; how fast the block takes it is how fast the upstream is read.
+  # A response whose head is here and whose body is on its way. The body is read once, by one thread or fiber, in one of the ways below, and
+  # only as fast as the block consumes it.
   #
-  # A block that breaks or raises cancels the rest. Errors say how much the block had received.
+  # each_event, each_value and each_frames return at the stream's end marker ("[DONE]" unless done: says otherwise); what comes behind it is
+  # thrown away. A block that breaks or raises cancels the rest. Errors say how much the block had received.
   class Response
     # Bytes of an error's body that are kept, and of a body that #read returns unless told otherwise.
     MAX_ERROR_BODY = 64 * 1024
     MAX_BODY = 64 * 1024 * 1024
+
+    # Seconds that reading waits behind the end marker for the end of the message.
+    GRACE = 0.01
+    private_constant :GRACE
 
     # The Request that this answers, redirects followed.
     attr_reader :request
@@ -246,7 +251,7 @@ module Streamer
 
     # Yields the event: it is delivered then, and the timeouts know of it.
     def hand_over(event) # :nodoc:
-      @transfer.note_event unless event.type == "ping" || event.data.empty?
+      @transfer.note_event if event.content?
       yield event
       @delivered += 1
     end
@@ -260,10 +265,22 @@ module Streamer
         yield bytes
         next unless stage.done?
 
-        @transfer.drain
+        drain
         return true
       end
       false
+    end
+
+    # The message's end is mostly right behind the marker. Whoever waits for it that long finds the connection free for the next request.
+    def drain
+      return @transfer.drain if Upstream::Source.current # the other sources go on meanwhile
+
+      group = Group.new
+      group.join(@transfer, 0)
+      @transfer.drain
+      group.wait(GRACE) if @transfer.outcome == :OPEN
+    ensure
+      group&.leave(@transfer)
     end
 
     # An Extractor of the paths, and what makes its value the one that the block gets; nil where they are the same.
