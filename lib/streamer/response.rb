@@ -69,6 +69,16 @@ module Streamer
     # that is one JSON document without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
+
+      each_found(*paths, format: format, error: error, **options) do |value|
+        @transfer.note_text if value.is_a?(String) && !value.empty?
+        yield value
+        true
+      end
+    end
+
+    # As each_value, for a block that returns whether the application got anything of the value.
+    def each_found(*paths, format: nil, error: "error", **options) # :nodoc:
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
       extractor = Extractor.new(*paths)
@@ -77,9 +87,7 @@ module Streamer
         decoder = Decoder.new(format: format || media_format, error: error, **options)
         take = lambda do |value|
           @transfer.note_event
-          @transfer.note_text if value.is_a?(String) && !value.empty?
-          yield value
-          @delivered += 1
+          @delivered += 1 if yield value
         end
         reading do
           until_end(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? }

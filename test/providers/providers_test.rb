@@ -100,7 +100,7 @@ module ProvidersTests
     define_method("test_#{name}_plan_relays_text") do
       play("#{name}_text")
       chat = chat(name)
-      pipeline = Streamer::Plan.new(**chat.plan, event: "token", frame: :text, collect: 1000).pipeline
+      pipeline = Streamer::Plan.new(**chat.relay_options, event: "token", frame: :text, collect: 1000).pipeline
       chat.request.call.each_frames(pipeline) { |frames| frames }
       assert_equal TEXT, pipeline.text.delete_prefix("The weather, then.")
       assert_equal({ finish_reason: EXPECTED.fetch(name)[2], input_tokens: 19, output_tokens: 6 }, pipeline.kept)
@@ -110,11 +110,11 @@ module ProvidersTests
   def test_openai_responses_relayed_without_arguments_and_thoughts
     play("openai_responses_tools")
     chat = chat(:openai_responses)
-    pipeline = Streamer::Plan.new(**chat.plan, collect: 1000).pipeline
+    pipeline = Streamer::Plan.new(**chat.relay_options, collect: 1000).pipeline
     assert_empty chat.request.call.each_frames(pipeline).to_a
     assert_equal ["", "completed"], [pipeline.text, pipeline.kept[:finish_reason]]
     play("openai_responses_failed")
-    pipeline = Streamer::Plan.new(**chat.plan, collect: 1000).pipeline
+    pipeline = Streamer::Plan.new(**chat.relay_options, collect: 1000).pipeline
     error = assert_raises(Streamer::UpstreamError) { chat.request.call.each_frames(pipeline) { |frames| frames } }
     assert_match(/Rate limit reached/, error.message)
     assert_equal "Grüße", error.text
@@ -145,7 +145,7 @@ module ProvidersTests
   def test_whole_text
     play("openai_text")
     assert_equal TEXT, chat(:openai).call.text
-    assert_raises(Streamer::BodyTooLarge) { chat(:openai).call.text(max: 10) }
+    assert_raises(Streamer::BodyTooLargeError) { chat(:openai).call.text(max: 10) }
   end
 
   def test_breaking_ends_the_upstream

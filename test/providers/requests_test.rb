@@ -96,7 +96,7 @@ class ProviderRequestsTest < Minitest::Test
     provider = Streamer::Providers[:openai].new(api_key: "sk-secret", base_url: @upstream.url)
     chat = provider.chat(model: "m", messages: [])
     assert_match(/OpenAI.*#{Regexp.escape(@upstream.url)}/, provider.inspect)
-    shown = [provider, chat, chat.request, chat.call, chat.plan].map(&:inspect)
+    shown = [provider, chat, chat.request, chat.call, chat.relay_options].map(&:inspect)
     shown.each { |text| refute_includes text, "sk-secret" }
   end
 
