@@ -14,7 +14,7 @@ module Streamer
               done: { event: "message_stop" },
               error: "error",
               text: "delta.text|content_block.text",
-              usage: "usage|message.usage",
+              usage: %w[message.usage usage],
               values: { index: "index", block: "content_block", arguments: "delta.partial_json" },
               kept: { finish_reason: "delta.stop_reason", input_tokens: "usage.input_tokens|message.usage.input_tokens",
                       output_tokens: "usage.output_tokens|message.usage.output_tokens" }

@@ -9,7 +9,7 @@ module Streamer
               key: ["authorization", "Bearer %s"],
               body: { stream: true },
               done: { event: "message-end", value: "delta.finish_reason" },
-              error: "error|delta.error",
+              error: "error|delta.error|delta.finish_reason{=ERROR}",
               text: "delta.message.content.text",
               usage: "delta.usage",
               values: { index: "index", tool_calls: "delta.message.tool_calls" },

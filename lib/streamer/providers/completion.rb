@@ -100,7 +100,7 @@ module Streamer
       # What counts is what was said last: usage is cumulative. An empty String is what some servers send for a reason that is still open.
       def remember(found)
         @provider.declared(:kept).each_key { |name| @kept[name] = found[name] unless found[name].nil? || found[name] == "" }
-        @raw_usage = { **@raw_usage.to_h, **found[:usage].compact } if found[:usage].is_a?(Hash)
+        @provider.usage_paths.each_key { |name| @raw_usage = { **@raw_usage.to_h, **found[name].compact } if found[name].is_a?(Hash) }
         @refusal = "#{@refusal}#{found[:refusal]}" if found[:refusal].is_a?(String)
       end
     end

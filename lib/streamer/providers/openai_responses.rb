@@ -10,14 +10,15 @@ module Streamer
               key: ["authorization", "Bearer %s"],
               body: { stream: true },
               done: { event: %w[response.completed response.incomplete response.failed] },
-              error: "response.error|error",
+              error: "response.error|error|response.status{=failed}",
               text: "delta",
               from: %w[response.output_text.delta response.refusal.delta],
               refusal: "refusal", # of response.refusal.done
               usage: "response.usage",
               values: { index: "output_index", key: "item_id", item: "item", output: "response.output", name: "name",
                         arguments: "arguments", input: "input" },
-              kept: { finish_reason: "response.incomplete_details.reason|response.status",
+              kept: { finish_reason: "response.incomplete_details.reason|#{
+                        %w[completed incomplete cancelled].map { |status| "response.status{=#{status}}" }.join("|")}",
                       input_tokens: "response.usage.input_tokens", output_tokens: "response.usage.output_tokens" }
 
       # Items that are calls of the application's tools, and where they have their arguments.

@@ -18,7 +18,7 @@ module Streamer
       # path; an event names its type in its data, too ("type"). Reasoning is no text.
       # kept: name => path of what is known at the end: finish_reason, input_tokens and output_tokens.
       #
-      # For Completion alone: usage: the path of all that is said of it. refusal: the path of text in which the model refuses to respond.
+      # For Completion alone: usage: the path, or paths, of all that is said of it. refusal: the path of text in which the model refuses to respond.
       # values: name => path of what else `tool_calls` needs.
       PARTS = %i[base_url path key headers body format done error text from kept usage refusal values].freeze
 
@@ -67,9 +67,12 @@ module Streamer
 
       # name => path of all that a Completion reads of an event.
       def paths # :nodoc:
-        @paths ||= { text: declared(:text), type: ("type" if declared(:from)), usage: declared(:usage), refusal: declared(:refusal),
+        @paths ||= { text: declared(:text), type: ("type" if declared(:from)), refusal: declared(:refusal), **usage_paths,
                      **declared(:values), **declared(:kept) }.compact
       end
+
+      # name => path of what it says of its usage.
+      def usage_paths = @usage_paths ||= Array(declared(:usage)).to_h { |path| ["usage at #{path}", path] } # :nodoc:
 
       # An event's text; nil where it has none. found: the values at `paths`.
       def text(found) # :nodoc:
