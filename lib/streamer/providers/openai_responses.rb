@@ -30,9 +30,9 @@ module Streamer
       def tool_calls(found)
         case found[:type]
         when "response.function_call_arguments.delta", "response.custom_tool_call_input.delta"
-          [{ **found.slice(:index, :key), arguments: found[:text] }]
+          [{ **found.slice(:index, :key), arguments: found[:text], opaque: true }]
         when "response.function_call_arguments.done", "response.custom_tool_call_input.done"
-          [{ **found.slice(:index, :key, :name), whole: found[:arguments] || found[:input] }]
+          [{ **found.slice(:index, :key, :name), whole: found[:arguments] || found[:input], opaque: true }]
         when "response.output_item.added", "response.output_item.done" then calls(found[:item], found[:index])
         when "response.completed", "response.incomplete" then calls(found[:output])
         else []
@@ -46,7 +46,7 @@ module Streamer
         hashes(items).each_with_index.filter_map do |item, position|
           next unless (arguments = CALLS[item["type"]])
 
-          { index: index || position, key: item["id"], id: item["call_id"], name: item["name"], whole: item[arguments] }
+          { index: index || position, key: item["id"], id: item["call_id"], name: item["name"], whole: item[arguments], opaque: true }
         end
       end
 

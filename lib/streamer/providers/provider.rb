@@ -93,7 +93,8 @@ module Streamer
           function = call["function"] || call["custom"]
           function = {} unless function.is_a?(Hash)
           arguments = function["arguments"].nil? ? function["input"] : function["arguments"]
-          { index: call["index"] || (position if calls.size > 1), id: call["id"], name: function["name"], arguments: arguments }
+          { index: call["index"] || (position if calls.size > 1), id: call["id"], name: function["name"], arguments: arguments,
+            opaque: call["type"] == "custom" || call.key?("custom") }
         end
       end
 

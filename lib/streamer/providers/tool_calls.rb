@@ -12,18 +12,21 @@ module Streamer
     class ToolCalls # :nodoc:
       # index: the provider's. ids: what it calls it by, all of them. id: the one that the application needs.
       # name: nil where it is not said, "" where it is said to be unknown yet.
-      # arguments: a piece of their JSON. whole: all of it. begins: whether another call begins in any case.
-      Part = Struct.new(:index, :ids, :id, :name, :arguments, :whole, :begins, keyword_init: true) do
+      # arguments: a piece of their JSON. whole: all of it. opaque: whether they may be any text. begins: whether another call begins in any
+      # case.
+      Part = Struct.new(:index, :ids, :id, :name, :arguments, :whole, :opaque, :begins, keyword_init: true) do
         def name? = !name.to_s.empty?
 
         def anonymous? = ids.empty? && name.nil?
 
-        # Whether it has arguments of another call than the one whose arguments these are, if they are complete.
-        def restarts?(complete)
-          json = whole || arguments
-          json.to_s.match?(/\A\s*[{\[]/) && json != complete && (whole.nil? || JSON.parse(whole) != JSON.parse(complete))
-        rescue JSON::ParserError
-          false # a custom tool's
+        def arguments? = !(whole || arguments).to_s.empty?
+
+        # Whether its arguments are the beginning of JSON.
+        def opens? = !opaque && (whole || arguments).to_s.match?(/\A\s*[{\[]/)
+
+        # Whether its arguments say what complete ones do.
+        def repeats?(complete)
+          whole ? JSON.parse(whole) == JSON.parse(complete) : arguments == complete
         end
       end
       private_constant :Part
@@ -36,6 +39,7 @@ module Streamer
         @calls = []
         @by_id = {}    # the last call that had this id
         @by_index = {} # or this index
+        @announced = {}.compare_by_identity # calls that are complete => the name that has come again since
       end
 
       # Those whose names are known.
@@ -46,6 +50,7 @@ module Streamer
       #
       # index: an Integer or anything else that tells calls apart. id: the call's; key: another id that the provider's events have.
       # name: a String. arguments: a String, a piece of their JSON; or a Hash, all of them. whole: all of their JSON.
+      # opaque: true where the arguments may be any text, or calls are told apart without them.
       # begins: true where another call begins in any case, or, without a name, something that is none.
       def add(parts)
         changed = {}.compare_by_identity
@@ -53,6 +58,7 @@ module Streamer
           part = part_of(**part)
           call = find(part) || start(part)
           learn(call, part)
+          @announced[call] = part.name if part.name? && !part.arguments? && call.complete?
           call.start_delta unless changed.key?(call)
           changed[call] |= call.grow(id: part.id, name: (part.name if part.name?), arguments: part.arguments, whole: part.whole)
         end
@@ -61,22 +67,26 @@ module Streamer
 
       private
 
-      def part_of(index: nil, id: nil, key: nil, name: nil, arguments: nil, whole: nil, begins: false)
+      def part_of(index: nil, id: nil, key: nil, name: nil, arguments: nil, whole: nil, opaque: false, begins: false)
         id, key = [id, key].map { |text| text.to_s unless NO_ID.include?(text.to_s.strip) }
         whole = JSON.generate(arguments) unless arguments.nil? || arguments.is_a?(String)
         Part.new(index: index.is_a?(String) ? Integer(index, 10, exception: false) : index,
                  ids: [key, id].compact, id: id, name: (name if name.is_a?(String)),
-                 arguments: (arguments if arguments.is_a?(String)), whole: (whole unless whole == ""), begins: begins)
+                 arguments: (arguments if arguments.is_a?(String)), whole: (whole unless whole == ""), opaque: opaque, begins: begins)
       end
 
       # The call that a part continues; nil if it begins one.
       def find(part)
         call = with_id(part)
-        return (call unless another_with_id?(call, part)) if call
-        return if part.begins
+        another = call && another_with_id?(call, part)
+        if call.nil? && !part.begins
+          call = at_index(part)
+          another = call && another_at_index?(call, part)
+        end
+        return call unless another
 
-        call = at_index(part)
-        call unless call.nil? || another_at_index?(call, part)
+        part.name = @announced[call] unless part.name?
+        nil
       end
 
       def with_id(part)
@@ -92,19 +102,20 @@ module Streamer
       end
 
       def another_with_id?(call, part)
-        return false unless part.name? && call.named?
+        return restarts?(call, part) if !part.name? || !call.named? || part.name == call.name
 
-        part.name == call.name ? restarts?(call, part) : call.complete? || moved?(call, part)
+        call.complete? || moved?(call, part)
       end
 
       def another_at_index?(call, part)
-        return true if part.ids.any? && call.id && !part.name.nil? # a new id alone says little: some servers make one up for every piece
+        return true if part.ids.any? && call.id && call.named? && part.name # a new id alone may be one that is made up for every piece
         return restarts?(call, part) if !part.name? || !call.named? || part.name == call.name
 
         !call.arguments.empty?
       end
 
-      def restarts?(call, part) = part.restarts?(call.arguments) && call.complete?
+      # Whether the part has arguments of another call, since those of this one are complete.
+      def restarts?(call, part) = part.opens? && call.complete? && !part.repeats?(call.arguments)
 
       def moved?(call, part) = !part.index.nil? && !@by_index[part.index].equal?(call)
 
