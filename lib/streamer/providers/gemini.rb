@@ -2,7 +2,7 @@
 
 module Streamer
   module Providers
-    # Gemini's streamGenerateContent, as an event stream. A tool call comes in one piece. There is no end marker.
+    # Gemini's streamGenerateContent, as an event stream. There is no end marker.
     class Gemini < Provider
       # A part that is marked as a thought is no text. Where the prompt is blocked there are no candidates, and the reason is the prompt's.
       declare base_url: "https://generativelanguage.googleapis.com/v1beta",
@@ -18,8 +18,14 @@ module Streamer
       MODEL = %r{\A[\w-]+(?:[./][\w-]+)*\z}
       private_constant :MODEL
 
+      # A call comes whole, or on Vertex AI, if it was asked for, value by value, with the name first.
       def tool_calls(found)
-        hashes(found[:calls]).map { |call| { id: call["id"], name: call["name"], whole: JSON.generate(call["args"] || {}), begins: true } }
+        hashes(found[:calls]).map do |call|
+          label = { id: call["id"], name: call["name"], begins: !call["name"].nil? }
+          next { **label, whole: JSON.generate(call["args"] || {}) } if call["name"] && !call["willContinue"] && !call["partialArgs"]
+
+          { **label, values: hashes(call["partialArgs"]), more: call["willContinue"] == true }
+        end
       end
 
       private

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "streamer/providers/partial_arguments"
+
 module Streamer
   module Providers
     # A call of one of the application's tools, while its arguments arrive.
@@ -50,9 +52,10 @@ module Streamer
       # An event begins: delta is what it adds.
       def start_delta = @delta = +"" # :nodoc:
 
-      # Takes what an event has of it. arguments: a piece of them; whole: all of them. Returns whether anything is new to the application.
-      def grow(id: nil, name: nil, arguments: nil, whole: nil) # :nodoc:
+      # Takes what an event has of it, as in ToolCalls#add. Returns whether anything is new to the application.
+      def grow(id: nil, name: nil, arguments: nil, whole: nil, values: nil, more: nil) # :nodoc:
         shown = named?
+        whole = all_of(values, more) if values
         @id ||= id
         extend_name(name) if name
         append(whole ? rest_of(whole) : arguments) unless @whole || repeated?(arguments)
@@ -68,6 +71,13 @@ module Streamer
         if @name.nil? || piece.start_with?(@name) then @name = piece
         elsif arguments.empty? then @name += piece
         end
+      end
+
+      # The arguments that come value by value, once there are no more of them.
+      def all_of(values, more)
+        @partial ||= PartialArguments.new
+        @partial.add(values)
+        @partial.to_json unless more
       end
 
       # Some servers send a call again when it is complete.

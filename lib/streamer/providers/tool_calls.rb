@@ -12,9 +12,8 @@ module Streamer
     class ToolCalls # :nodoc:
       # index: the provider's. ids: what it calls it by, all of them. id: the one that the application needs.
       # name: nil where it is not said, "" where it is said to be unknown yet.
-      # arguments: a piece of their JSON. whole: all of it. opaque: whether they may be any text. begins: whether another call begins in any
-      # case.
-      Part = Struct.new(:index, :ids, :id, :name, :arguments, :whole, :opaque, :begins, keyword_init: true) do
+      # The others as in `add`.
+      Part = Struct.new(:index, :ids, :id, :name, :arguments, :whole, :values, :more, :opaque, :begins, keyword_init: true) do
         def name? = !name.to_s.empty?
 
         def anonymous? = ids.empty? && name.nil?
@@ -50,6 +49,7 @@ module Streamer
       #
       # index: an Integer or anything else that tells calls apart. id: the call's; key: another id that the provider's events have.
       # name: a String. arguments: a String, a piece of their JSON; or a Hash, all of them. whole: all of their JSON.
+      # values: some of them, as in PartialArguments; more: whether others follow.
       # opaque: true where the arguments may be any text, or calls are told apart without them.
       # begins: true where another call begins in any case, or, without a name, something that is none.
       def add(parts)
@@ -60,19 +60,19 @@ module Streamer
           learn(call, part)
           @announced[call] = part.name if part.name? && !part.arguments? && call.complete?
           call.start_delta unless changed.key?(call)
-          changed[call] |= call.grow(id: part.id, name: (part.name if part.name?), arguments: part.arguments, whole: part.whole)
+          changed[call] |= call.grow(id: part.id, name: (part.name if part.name?), **part.to_h.slice(:arguments, :whole, :values, :more))
         end
         changed.select { |_, new| new }.keys
       end
 
       private
 
-      def part_of(index: nil, id: nil, key: nil, name: nil, arguments: nil, whole: nil, opaque: false, begins: false)
+      def part_of(index: nil, id: nil, key: nil, name: nil, arguments: nil, whole: nil, **others)
         id, key = [id, key].map { |text| text.to_s unless NO_ID.include?(text.to_s.strip) }
         whole = JSON.generate(arguments) unless arguments.nil? || arguments.is_a?(String)
         Part.new(index: index.is_a?(String) ? Integer(index, 10, exception: false) : index,
                  ids: [key, id].compact, id: id, name: (name if name.is_a?(String)),
-                 arguments: (arguments if arguments.is_a?(String)), whole: (whole unless whole == ""), opaque: opaque, begins: begins)
+                 arguments: (arguments if arguments.is_a?(String)), whole: (whole unless whole == ""), **others)
       end
 
       # The call that a part continues; nil if it begins one.
