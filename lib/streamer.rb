@@ -12,28 +12,26 @@ require "streamer/extractor"
 require "streamer/encoder"
 require "streamer/pipeline"
 require "streamer/headers"
-require "streamer/limits"
-require "streamer/route"
-require "streamer/retries"
-require "streamer/circuit"
-require "streamer/branches"
+require "streamer/instrumentation"
+require "streamer/retry_policy"
+require "streamer/circuit_breaker"
+require "streamer/upstream/limits"
+require "streamer/upstream/connection_options"
+require "streamer/upstream/sleeper"
+require "streamer/upstream/exchange"
+require "streamer/upstream/merge"
+require "streamer/upstream/gather"
 require "streamer/request"
-require "streamer/attempts"
 require "streamer/response"
 require "streamer/event_source"
 require "streamer/client"
-require "streamer/client_socket"
-require "streamer/plan"
+require "streamer/browser_socket"
 require "streamer/relay"
-require "streamer/result"
-require "streamer/streams"
-require "streamer/merge"
-require "streamer/gather"
 
 module Streamer
   autoload :Providers, "streamer/providers"
   autoload :SSE, "streamer/sse"
-  autoload :Controller, "streamer/rails/controller"
+  autoload :Controller, "streamer/controller"
 
   module Sinks
     autoload :Events, "streamer/sinks/events"
@@ -43,14 +41,34 @@ module Streamer
   end
 
   class << self
-    # Seconds that relays have to finish in when the process is told to end.
-    attr_writer :drain
+    # Seconds that relay_events streams have to finish in when the process is told to end; nil, the default, is 25 seconds, on Falcon 0.8.
+    attr_accessor :drain_timeout
 
-    def drain(default = 25) = @drain || default
+    # Ends the relay_events streams with this key in this process: their browsers get no further token but a terminal event that says so,
+    # the upstreams are cancelled, and the results have the status :cancelled and the reason :stopped. From any thread, any number of times.
+    # False when there is none.
+    def stop(key) = Relay::Registry.stop(key)
+
+    # The limits in force, a Hash.
+    def limits = Upstream::Limits.current
+
+    # Streamer.limits = { per_origin: 20, total: 200 }: what is not named has its default. Applies to requests that are sent from then on, in
+    # every thread. Each event loop counts its own requests: the one for all plain threads, and one for each thread that runs a fiber
+    # scheduler. Raises ArgumentError.
+    #
+    # per_origin, total: requests under way at once, to one origin (scheme, host and port) and altogether; nil, the default, for no limit.
+    # Further requests wait first come, first served, at most for their queue timeout. Requests are counted, not connections: over HTTP/2
+    # many share one. A request counts from its sending until its response has ended or was cancelled, so a block that reads one response
+    # and sends another request to the same origin needs two.
+    # idle_age (55), age (900): seconds after which a connection is not used again, from its last use and from its making; nil disables the
+    # check.
+    def limits=(limits)
+      Upstream::Limits.current = limits
+    end
 
     # Counters of this process's native thread (open relays, relays, frames, upstreams, queued, requests, reused connections, bytes, pauses,
     # turns) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.
-    def stats = Relay.counters.merge(streams: Streams.size)
+    def stats = Relay.counters.merge(streams: Relay::Registry.size)
 
     # Tells the application of an error that has nobody to go to.
     def report(error) # :nodoc:
@@ -59,17 +77,19 @@ module Streamer
       warn "streamer: #{error.full_message(highlight: false)}"
     end
 
-    # One-shot requests: get(url, **options) and post(url, **options) return a Response at its head; options as in Request.
-    def get(url, **options) = request("GET", url, **options)
+    # A Request that is not sent yet; arguments as in Request.
+    def request(method, url, **options) = Request.new(method, url, **options)
 
-    def post(url, **options) = request("POST", url, **options)
+    # Sends a GET request and returns the Response at its head; options as in Request. Raises Streamer::Error.
+    def get(url, **options) = request(:get, url, **options).call
 
-    def request(method, url, **options) = Request.new(method, url, **options).call
+    # Sends a POST request and returns the Response at its head; options as in Request. Raises Streamer::Error.
+    def post(url, **options) = request(:post, url, **options).call
 
     # Reads several upstreams at once and yields (name, Event) as events arrive, in the caller's own thread or fiber, until all have ended.
     # Each source's events keep their order. While the block runs nothing is read ahead beyond 256 KiB of each source. nil.
     #
-    #   Streamer.merge(a: client.get_request("/a"), b: client.get_request("/b")) { |name, event| ... }
+    #   Streamer.merge(a: client.request(:get, "/a"), b: client.request(:get, "/b")) { |name, event| ... }
     #   Streamer.merge(requests, limit: 20, on_error: :yield, progress: ->(progress, name, error) { ... }) { |name, event| ... }
     #
     # sources: name => Request, Response, EventSource, or anything whose call returns one of them. Given as a Hash, options may follow;
@@ -83,9 +103,9 @@ module Streamer
     # started; what a source's call does is done between the others' events, and may wait for upstreams, but should for nothing else.
     def merge(sources = nil, **keywords, &block)
       raise ArgumentError, "merge needs a block" unless block
-      return Merge.call(keywords, &block) if sources.nil?
+      return Upstream::Merge.call(keywords, &block) if sources.nil?
 
-      Merge.call(sources, **keywords, &block)
+      Upstream::Merge.call(sources, **keywords, &block)
     end
 
     # Asks several upstreams at once and returns a Hash of name => content, in the order of the sources: what JSON says, or the body as a
@@ -93,13 +113,13 @@ module Streamer
     # a ResponseError. With on_error: :yield an error takes the content's place. A source's call may return the content itself. Of a
     # provider's chat or answer the content is its text.
     #
-    #   Streamer.gather(air: client.get_request("/air"), sea: client.get_request("/sea")) { |name, quote| ... }
+    #   Streamer.gather(air: client.request(:get, "/air"), sea: client.request(:get, "/sea")) { |name, quote| ... }
     def gather(sources = nil, **keywords, &block)
-      return Gather.call(keywords, &block) if sources.nil?
+      return Upstream::Gather.call(keywords, &block) if sources.nil?
 
-      Gather.call(sources, **keywords, &block)
+      Upstream::Gather.call(sources, **keywords, &block)
     end
   end
 end
 
-require "streamer/rails/railtie" if defined?(Rails::Railtie)
+require "streamer/railtie" if defined?(Rails::Railtie)

@@ -46,7 +46,7 @@ module Ways
 
   module_function
 
-  def streamer_request(query) = CLIENT.post_request(Chat.target(query), json: Chat.request)
+  def streamer_request(query) = CLIENT.request(:post, Chat.target(query), json: Chat.request)
 
   def streamer(query) = streamer_request(query).call
 

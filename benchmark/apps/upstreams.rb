@@ -64,7 +64,7 @@ ways = {
   end,
   "merge" => lambda do |arrivals|
     client = Streamer::Client.new(url, timeouts: { connect: 60 })
-    requests = Array.new(streams) { |stream| [:"#{stream}", client.post_request(TARGET, json: { stream: true })] }
+    requests = Array.new(streams) { |stream| [:"#{stream}", client.request(:post, TARGET, json: { stream: true })] }
     Streamer.merge(**requests.to_h) do |name, event|
       arrivals.add(name.to_s.to_i, event.json.dig("choices", 0, "delta", "content")) unless event.data == "[DONE]"
     end

@@ -9,56 +9,51 @@ module Streamer
   # May be shared by all threads and fibers. It holds no connection itself: those belong to the process, or inside a fiber
   # scheduler to the thread, and are kept alive and reused.
   class Client
-    # base: an http or https URL; its path is put before the paths of requests. The rest as in Request.
+    # base: an http or https URL. Its path is put before the paths of requests, and its query before their queries. The rest as in Request.
     def initialize(base, headers: {}, timeouts: {}, redirects: Request::REDIRECTS, retries: nil, circuit: nil, **way)
-      @base = base.to_s.chomp("/")
+      @base = Upstream::URL.parse(base)
       @way = way
-      @options = { timeouts: timeouts, redirects: redirects, retries: Retries.of(retries), circuit: circuit, route: Route.new(**way) }
+      @options = { timeouts: timeouts, redirects: redirects, retries: RetryPolicy.of(retries), circuit: circuit, route: Upstream::ConnectionOptions.new(**way) }
       @headers = by_lower_case(headers)
       Request.new("GET", @base, headers: headers, **@options) # says now what would be wrong with every request
     end
 
-    %w[get head post put patch delete].each do |name|
-      # get(path, **options) -> Response
-      define_method(name) { |path = "", **options| request(name, path, **options) }
-
-      # get_request(path, **options) -> Request, not sent yet
-      define_method("#{name}_request") { |path = "", **options| build(name, path, **options) }
+    # A Request that is not sent yet: for Streamer.merge and gather, events.relay and relay_events, or to be sent with #call, any number of
+    # times.
+    #
+    # method: :post, "GET", ... path: "/v1/…", with its query. headers:, timeouts: over the client's own, name by name; json:, body:, tls:,
+    # redirects: and the rest as in Request, in place of the client's own. Raises ArgumentError for what cannot be sent.
+    def request(method, path = "", headers: {}, timeouts: {}, **options)
+      own = options.slice(*Upstream::ConnectionOptions::OPTIONS)
+      options = { **options.except(*Upstream::ConnectionOptions::OPTIONS), route: route_with(own) } if own.any?
+      Request.new(method, @base.join(path), headers: @headers.merge(by_lower_case(headers)),
+                                            **@options, timeouts: @options[:timeouts].merge(timeouts), **options)
     end
 
-    # method: "POST", :get, ... path: "/v1/…", with its query. options: headers:, json:, body:, timeouts:, tls:, redirects: and the rest
-    # as in Request, over the client's own. Returns the Response at its head; raises Streamer::Error.
-    def request(method, path = "", **options) = build(method, path, **options).call
+    # get(path, **options), head, post, put, patch, delete: request(:get, path, **options).call. The Response at its head; waits for it, from
+    # any thread or fiber. Raises Streamer::Error.
+    %i[get head post put patch delete].each do |name|
+      define_method(name) { |path = "", **options| request(name, path, **options).call }
+    end
 
     # A GET event stream that is connected again when it ends: an EventSource, read at once with a block (|event|).
-    # options: last_event_id:, reconnection_time:, longest:, failures: as in EventSource, the rest as for request. Unless given here, the
+    # options: last_event_id:, reconnection_time:, max_delay:, max_failures: as in EventSource, the rest as for request. Unless given here, the
     # first_event, event_idle and total timeouts are off: such a stream may be silent for long, and has no end.
     def events(path = "", timeouts: {}, **options, &block)
-      own = options.slice(:last_event_id, :reconnection_time, :longest, :failures)
+      own = options.slice(:last_event_id, :reconnection_time, :max_delay, :max_failures)
       timeouts = { first_event: nil, event_idle: nil, total: nil }.merge(timeouts)
-      source = EventSource.new(build("get", path, timeouts: timeouts, **options.except(*own.keys)), **own)
+      source = EventSource.new(request(:get, path, timeouts: timeouts, **options.except(*own.keys)), **own)
       block ? source.each_event(&block) : source
     end
 
-    def inspect = "#<Streamer::Client #{Request.new("GET", @base)}>"
+    def inspect = "#<Streamer::Client #{@base}>"
 
     private
-
-    def build(method, path, headers: {}, timeouts: {}, **options)
-      path = path.to_s
-      raise ArgumentError, "a path is wanted, not a URL: the client's headers are for its own origin" if path.match?(%r{\A[a-z][a-z0-9+.-]*:|\A//}i)
-
-      path = "/#{path}" unless path.empty? || path.start_with?("/", "?")
-      own = options.slice(*Route::OPTIONS)
-      options = { **options.except(*Route::OPTIONS), route: route_with(own) } if own.any?
-      Request.new(method, "#{@base}#{path}", headers: @headers.merge(by_lower_case(headers)),
-                                             **@options, timeouts: @options[:timeouts].merge(timeouts), **options)
-    end
 
     def by_lower_case(headers) = headers.transform_keys { |name| name.to_s.downcase }
 
     def route_with(own)
-      Route.new(**@way, **own, tls: @way.fetch(:tls, {}).merge(own.fetch(:tls, {})))
+      Upstream::ConnectionOptions.new(**@way, **own, tls: @way.fetch(:tls, {}).merge(own.fetch(:tls, {})))
     end
   end
 end

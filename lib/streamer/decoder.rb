@@ -24,7 +24,7 @@ module Streamer
     # Yields each Event that these bytes complete and returns how many; without a block, an Array of them.
     #
     # A block that raises or breaks loses nothing: what it left unread comes first at the next call. After
-    # LineTooLong or EventTooLarge the stream cannot go on; every further call raises the same.
+    # LineTooLongError or EventTooLargeError the stream cannot go on; every further call raises the same.
     def feed(bytes, &block)
       return feed_events(bytes, &block) if block
 

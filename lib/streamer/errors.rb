@@ -13,11 +13,13 @@ module Streamer
   #
   # Wrong arguments are ArgumentErrors.
   class Error < StandardError
-    # The name an error has for a browser: "idle_timeout", or "internal" for what is not one of ours.
+    # The name an error has for a browser and in Relay::Result#reason: its class's in snake case without "Error", such as "idle_timeout";
+    # "internal" for anything that is no subclass of Streamer::Error.
     def self.name_of(error)
-      return "internal" unless error.is_a?(Error)
+      return "internal" unless error.is_a?(Error) && !error.instance_of?(Error)
 
-      error.class.name.split("::").last.gsub(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/, "_").downcase
+      name = error.class.name.to_s.split("::").last.to_s.delete_suffix("Error")
+      name.empty? ? "internal" : name.gsub(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/, "_").downcase
     end
 
     attr_reader :request, :delivered, :request_id, :text
@@ -68,7 +70,7 @@ module Streamer
   class ConnectError < ConnectionError; end
 
   # The host has an address that the guard refuses (guard:), and none that it allows.
-  class ForbiddenAddress < ConnectionError; end
+  class ForbiddenAddressError < ConnectionError; end
 
   # The server's certificate is not trusted, or not its own. A private CA is named with tls: { ca_file: }.
   class TLSError < ConnectionError; end
@@ -76,21 +78,21 @@ module Streamer
   # The upstream closed or reset the connection before its answer was complete.
   class ClosedError < ConnectionError; end
 
-  # The answer ended in good order, and was not complete: the end marker that `done:` names did not come, or JSON was not closed.
-  class TruncatedError < ClosedError; end
+  # The response ended cleanly but was incomplete: the end marker that `done:` names did not come, or JSON was not closed.
+  class TruncatedError < ConnectionError; end
 
   # The upstream does not speak HTTP.
   class ProtocolError < ConnectionError; end
 
   # One of the client's timeouts ran out; which one is the class.
   class TimeoutError < Error; end
-  class QueueTimeout < TimeoutError; end
-  class ConnectTimeout < TimeoutError; end
-  class FirstByteTimeout < TimeoutError; end
-  class FirstEventTimeout < TimeoutError; end
-  class IdleTimeout < TimeoutError; end
-  class EventIdleTimeout < TimeoutError; end
-  class TotalTimeout < TimeoutError; end
+  class QueueTimeoutError < TimeoutError; end
+  class ConnectTimeoutError < TimeoutError; end
+  class FirstByteTimeoutError < TimeoutError; end
+  class FirstEventTimeoutError < TimeoutError; end
+  class IdleTimeoutError < TimeoutError; end
+  class EventIdleTimeoutError < TimeoutError; end
+  class TotalTimeoutError < TimeoutError; end
 
   # What errors that an upstream has put into words have in common.
   module Reported # :nodoc:
@@ -179,18 +181,18 @@ module Streamer
 
   # Something is larger than allowed; the message names the limit.
   class LimitError < Error; end
-  class LineTooLong < LimitError; end
-  class EventTooLarge < LimitError; end
-  class HeadersTooLarge < LimitError; end
-  class BodyTooLarge < LimitError; end
+  class LineTooLongError < LimitError; end
+  class EventTooLargeError < LimitError; end
+  class HeadersTooLargeError < LimitError; end
+  class BodyTooLargeError < LimitError; end
 
-  # An event's data is not the JSON that a path was asked of.
-  class ExtractError < Error; end
+  # Something that has to be JSON is not: an event's data that a path is looked up in, Event#json, Response#json.
+  class InvalidJSONError < Error; end
 
   # The request was cancelled, by Response#cancel or at the process's end.
   class CancelledError < Error; end
 
-  # A Circuit is open: the upstream has failed too often, and was not asked.
+  # A CircuitBreaker is open: the upstream has failed too often, and was not asked.
   class CircuitOpenError < Error
     attr_reader :origin
 
@@ -210,7 +212,7 @@ module Streamer
   end
 
   # The browser closed the stream, or took nothing for the write timeout (slow?).
-  class ClientDisconnected < Error
+  class BrowserDisconnectedError < Error
     def self.slow = new("the browser took nothing for the write timeout").tap { |error| error.instance_variable_set(:@slow, true) }
 
     def slow? = @slow == true

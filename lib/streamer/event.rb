@@ -20,11 +20,11 @@ module Streamer
       @id = id
     end
 
-    # The data parsed; raises ExtractError when it is not JSON.
+    # The data parsed; raises InvalidJSONError when it is not JSON.
     def json
       @json ||= JSON.parse(data)
     rescue JSON::ParserError => error
-      raise ExtractError, "the event's data is not valid JSON: #{error.message}"
+      raise InvalidJSONError, "the event's data is not valid JSON: #{error.message}"
     end
 
     def ==(other)

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-require_relative "notices"
-require_relative "pause"
+require_relative "instrumentation"
+require_relative "upstream/sleeper"
 
 module Streamer
   # An event stream that is connected again when it ends or breaks (WHATWG HTML Standard, section 9.2), as a browser's EventSource does it,
@@ -16,7 +16,7 @@ module Streamer
   #   too long are errors, and raised. (What retries: of the client covers is tried again first.)
   # - All else, the stream's end, a broken connection, an idle timeout, is followed by another connection, to the URL it began with, after
   #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then. That doubles with each connection in a row that
-  #   has brought no event, up to `longest`, and up to a quarter is added at random. Only an event sets it back, no connection.
+  #   has brought no event, up to `max_delay`, and up to a quarter is added at random. Only an event sets it back, no connection.
   #
   # Each reconnection is published as reconnect.streamer (request, wait, failures, error) where ActiveSupport::Notifications is loaded.
   # Belongs to one thread or fiber at a time, close excepted.
@@ -36,30 +36,31 @@ module Streamer
     # Seconds.
     attr_reader :reconnection_time
 
-    # request: a GET Request. last_event_id: where to begin. longest: seconds, of a wait that has doubled. failures: how many connections in
+    # request: a GET Request. last_event_id: where to begin. max_delay: seconds, of a wait that has doubled. max_failures: how many connections in
     # a row may bring no event before the last error is raised; nil for any number, as in a browser.
-    def initialize(request, last_event_id: "", reconnection_time: RECONNECTION_TIME, longest: 60, failures: nil)
+    def initialize(request, last_event_id: "", reconnection_time: RECONNECTION_TIME, max_delay: 60, max_failures: nil)
       raise ArgumentError, "an event source is read with GET; got #{request.method}" unless request.method == "GET"
 
       @request = request.with_headers("accept" => "text/event-stream", "cache-control" => "no-store")
       @last_event_id = last_event_id.to_s
       @reconnection_time = reconnection_time
-      @longest = longest
-      @allowed = failures
+      @max_delay = max_delay
+      @max_failures = max_failures
       @failures = 0
-      @pause = Pause.new
+      @pause = Upstream::Sleeper.new
     end
 
-    # Yields each Event, connection after connection; nil at the end. Called again, it goes on behind the last event.
+    # Yields each Event, connection after connection; returns self at the end. Called again, it goes on behind the last event.
     def each_event(&block)
       return to_enum(__method__) unless block
 
       until @closed || (error = connection(&block)) == :over
         wait = next_wait
         raise_when_in_vain(error)
-        Notices.publish("reconnect", request: @request.to_s, wait: wait, failures: @failures, error: error)
+        Instrumentation.publish("reconnect", request: @request.to_s, wait: wait, failures: @failures, error: error)
         @pause.wait(wait)
       end
+      self
     end
 
     # Ends it for good. From any thread or fiber, any number of times; each_event then returns.
@@ -79,7 +80,7 @@ module Streamer
     def connection(&block)
       @delivering = false
       @failures += 1
-      @attempts = Attempts.new(request)
+      @attempts = Upstream::Exchange.new(request)
       @attempts.cancel if @closed
       return :over if (answer = @attempts.response).status == 204
 
@@ -91,7 +92,7 @@ module Streamer
 
       :over
     rescue ConnectionError, TimeoutError => error
-      raise if @delivering || error.is_a?(TLSError) || error.is_a?(TotalTimeout)
+      raise if @delivering || error.is_a?(TLSError) || error.is_a?(TotalTimeoutError)
 
       error
     end
@@ -143,13 +144,13 @@ module Streamer
       return reconnection_time * rand(1.0..1.25) if @failures.zero?
 
       base = [reconnection_time, LEAST_BACK_OFF].max
-      [base * (2**[@failures - 1, 32].min), [@longest, base].max].min * rand(1.0..1.25)
+      [base * (2**[@failures - 1, 32].min), [@max_delay, base].max].min * rand(1.0..1.25)
     end
 
     def raise_when_in_vain(error)
-      return if @allowed.nil? || @failures < @allowed
+      return if @max_failures.nil? || @failures < @max_failures
 
-      error ||= ClosedError.new("the event stream ended #{@failures} times in a row without an event (failures:)")
+      error ||= ClosedError.new("the event stream ended #{@failures} times in a row without an event (max_failures:)")
       raise error.concerning(@request.to_s)
     end
   end

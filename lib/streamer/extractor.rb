@@ -17,7 +17,7 @@ module Streamer
     end
 
     # call(json) returns a String, Integer, Float, true, false, nil (also where the path is missing), Hash or Array; with
-    # several paths an Array of these. Raises ExtractError when json is not JSON, or nested deeper than 128.
+    # several paths an Array of these. Raises InvalidJSONError when json is not JSON, or nested deeper than 128.
 
     # Half of a surrogate pair, told from a whole one and from what is behind another backslash.
     HALF = /\\u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|(\\u[dD][89a-fA-F]\h\h)|\\./
@@ -29,7 +29,7 @@ module Streamer
       whole = json.scrub.gsub(HALF) { |escape| Regexp.last_match(1) ? "\\ufffd" : escape }
       JSON.parse(whole, max_nesting: false, allow_duplicate_key: true)
     rescue JSON::ParserError => error
-      raise ExtractError, "the event's data is not valid JSON: #{error.message[0, 200]}"
+      raise InvalidJSONError, "the event's data is not valid JSON: #{error.message[0, 200]}"
     end
   end
 end

@@ -43,8 +43,8 @@ module Streamer
             [event, id, from].map { |field| field && utf8(field) }, Watch.options(done, error), [text, raw], [collect, max_line, max_event])
     end
 
-    # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLong, EventTooLarge,
-    # ExtractError or UpstreamError; the error's #frames are those made of the same bytes before it. After an error every
+    # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLongError, EventTooLargeError,
+    # InvalidJSONError or UpstreamError; the error's #frames are those made of the same bytes before it. After an error every
     # further call raises the same.
     #
     # finish returns the frames of what was unfinished at the body's end. Raises as feed, and TruncatedError when that was no end: `done`

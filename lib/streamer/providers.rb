@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require "streamer/providers/names"
 require "streamer/providers/provider"
 
 module Streamer

@@ -1,23 +1,24 @@
 # frozen_string_literal: true
 
+require_relative "relay/options"
+require_relative "relay/result"
+require_relative "relay/handle"
+require_relative "relay/inline"
+require_relative "relay/registry"
+
 module Streamer
   # relay: an upstream's answer through a pipeline to a browser, in the native thread; no Ruby runs while it goes on.
   class Relay
-    # Ends the streams that relay_events started under this key, in this process: the browser gets no further token but a terminal
-    # event that says so, the upstream is cancelled, the result has the status :cancelled and the reason :stopped. From any thread.
-    # False when there is none.
-    def self.stop(key) = Streams.stop(key)
-
-    # client: a ClientSocket. transfer: started, and not of a fiber scheduler. plan: a Plan.
+    # browser: a BrowserSocket. transfer: started, and not of a fiber scheduler. options: an Options.
     # news: nil, or which of [first event, text] are put on the board. terminal: frames that follow a complete answer, after which the
-    # client is closed; nil leaves that to the caller.
-    def initialize(client, transfer, plan, news: nil, outlives_browser: false, terminal: nil) # :nodoc:
+    # browser's socket is closed; nil leaves that to the caller.
+    def initialize(browser, transfer, options, news: nil, outlives_browser: false, terminal: nil) # :nodoc:
       @transfer = transfer
       @outlives_browser = outlives_browser
-      @plan = plan
-      pipeline = plan.pipeline
+      @options = options
+      pipeline = options.pipeline
       @kept_names = pipeline.kept_names
-      setup(client, transfer, pipeline, news, plan.flush, outlives_browser, terminal)
+      setup(browser, transfer, pipeline, news, options.flush, outlives_browser, terminal)
     end
 
     # start, wait (until it has ended; an exception that interrupts it cancels the upstream), stop (from any thread).
@@ -52,7 +53,7 @@ module Streamer
     # The answer's status, or the error in its place; nil when nobody waited for either any more.
     def outcome # :nodoc:
       @transfer.wait_head
-    rescue CancelledError, ClientDisconnected
+    rescue CancelledError, BrowserDisconnectedError
       nil
     rescue Error => error
       error
@@ -62,11 +63,11 @@ module Streamer
     def verify(request)
       return self if completed?
 
-      raise browser == :slow ? ClientDisconnected.slow : ClientDisconnected.new("the browser has closed the stream") if left?
+      raise browser == :slow ? BrowserDisconnectedError.slow : BrowserDisconnectedError.new("the browser has closed the stream") if left?
 
       status = @transfer.wait_head
       fields = headers
-      refusal = Response.refusal(status, fields, format: @plan.format, values: @plan.values?) { body.force_encoding(Encoding::UTF_8).scrub }
+      refusal = Response.refusal(status, fields, format: @options.format, values: @options.values?) { body.force_encoding(Encoding::UTF_8).scrub }
       raise refusal if refusal
 
       raise_failure
@@ -74,7 +75,7 @@ module Streamer
     rescue Error => error
       error = Response.error_of(error, status, fields) if fields
       raise error.concerning(request.to_s, delivered: measures[:frames], request_id: fields && Response.request_id(fields),
-                                           text: (text if @plan.collects?)).timed(@transfer)
+                                           text: (text if @options.collects?)).timed(@transfer)
     end
 
     # What the upstream's side took, as Response#timings.

@@ -1,11 +1,11 @@
 # frozen_string_literal: true
 
 require "json"
-require "uri"
-require_relative "notices"
+require_relative "instrumentation"
+require_relative "upstream/url"
 
 module Streamer
-  # A request that is not sent yet: what Client#request sends at once, and Streamer.merge and relay_events when it is their turn.
+  # A request that is not sent yet: sent with #call, or by Streamer.merge, gather and relay_events when its turn comes.
   # It can be sent any number of times if its body is no IO.
   class Request
     # Seconds. nil or 0 switches one off.
@@ -37,39 +37,40 @@ module Streamer
 
     attr_reader :method, :headers
 
-    # A Retries; a Circuit or nil.
+    # A RetryPolicy; a CircuitBreaker or nil.
     attr_reader :retries, :circuit
 
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
     # timeouts: as TIMEOUTS, merged into it. redirects: how many to follow. retries: how often it is sent again when it came to nothing, a
-    # number or a Retries; nil for never. circuit: a Circuit. way: proxy:, unix:, tls:, resolve:, guard:, as in Route, or route:, a Route.
+    # number or a RetryPolicy; nil for never. circuit: a CircuitBreaker. way: proxy:, unix:, tls:, resolve:, guard:, as in Upstream::ConnectionOptions, or route:, a Upstream::ConnectionOptions.
     # Raises ArgumentError for what cannot be sent.
     def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, route: nil, **way)
       @method = token(method.to_s.upcase, "method")
-      @uri = parse(url)
+      @url = Upstream::URL.parse(url)
       raise ArgumentError, "give json: or body:, not both" if json && body
 
       @body = json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json)
       @headers = checked(headers, json)
       @timeouts = checked_timeouts(timeouts)
-      @route = way.empty? && route || Route.new(**way)
+      @route = way.empty? && route || Upstream::ConnectionOptions.new(**way)
       @redirects = redirects
       @followed = 0
-      @retries = Retries.of(retries)
-      raise ArgumentError, "circuit is a Streamer::Circuit; got #{circuit.class}" unless circuit.nil? || circuit.is_a?(Circuit)
+      @retries = RetryPolicy.of(retries)
+      raise ArgumentError, "circuit is a Streamer::CircuitBreaker; got #{circuit.class}" unless circuit.nil? || circuit.is_a?(CircuitBreaker)
 
       @circuit = circuit
     end
 
-    def url = @uri.to_s
+    # A String, without credentials and fragment.
+    def url = @url.href
 
     # Sends it and returns the Response once its head is here, redirects followed and retries made. From any thread or fiber; inside a fiber
     # scheduler only the fiber waits. Raises Streamer::Error.
-    def call = Attempts.new(self).response
+    def call = Upstream::Exchange.new(self).response
 
     # For logs and errors: no query, no credentials.
-    def to_s = "#{method} #{origin}#{@uri.path}"
+    def to_s = "#{method} #{@url}"
 
     def inspect = "#<Streamer::Request #{self}>"
 
@@ -91,9 +92,7 @@ module Streamer
     end
 
     # Scheme, host and port.
-    def origin # :nodoc:
-      "#{@uri.scheme}://#{@uri.host}#{":#{@uri.port}" unless @uri.port == @uri.default_port}"
-    end
+    def origin = @url.origin # :nodoc:
 
     # Sends it once and returns the Response to it, whatever its status. Yields the Transfer as soon as it is under way.
     def exchange # :nodoc:
@@ -114,13 +113,13 @@ module Streamer
     end
 
     # What follows an attempt that took `elapsed` seconds: the Request to send, and in how many seconds; nil when nothing does. outcome,
-    # answered, attempts: as in Retries#wait_after.
+    # answered, attempts: as in RetryPolicy#wait_after.
     def another(outcome, answered, attempts, elapsed) # :nodoc:
       wait = retries.wait_after(outcome, method, answered, attempts)
       return if wait.nil? || wait >= time_left(elapsed) || !(following = again(elapsed + wait))
 
       cause = outcome.respond_to?(:status) ? { status: outcome.status } : { error: outcome }
-      Notices.publish("retry", request: to_s, attempt: attempts + 1, wait: wait, **cause)
+      Instrumentation.publish("retry", request: to_s, attempt: attempts + 1, wait: wait, **cause)
       [following, wait]
     end
 
@@ -133,17 +132,17 @@ module Streamer
     def destination(location)
       raise RedirectError, "redirected without a Location" if location.nil?
 
-      target = @uri.merge(location)
-      raise RedirectError, "redirected to something that is neither http nor https" unless target.is_a?(URI::HTTP) && target.host&.match?(/[^.]/)
-      raise RedirectError, "redirected from https to http" if @uri.scheme == "https" && target.scheme != "https"
+      target = @url.resolve(location)
+      raise RedirectError, "redirected from https to http" if @url.scheme == "https" && target.scheme == "http"
+      raise RedirectError, "redirected with credentials to another origin" if target.credentials && !@url.same_origin?(target)
 
       target
-    rescue URI::Error
-      raise RedirectError, "redirected to something that is no URL"
+    rescue Upstream::InvalidURLError => error
+      raise RedirectError, "redirected to a URL that cannot be requested: #{error.message}"
     end
 
     def redirected(status, target, elapsed)
-      same_origin = [target.scheme, target.host, target.port] == [@uri.scheme, @uri.host, @uri.port]
+      same_origin = @url.same_origin?(target)
       as_get = (status == 303 && !%w[GET HEAD].include?(method)) || ([301, 302].include?(status) && method == "POST")
       headers = same_origin ? @headers : @headers.slice(*SHAREABLE_HEADERS)
       headers = headers.except("content-type") if as_get
@@ -177,7 +176,7 @@ module Streamer
     end
 
     def transfer
-      Transfer.new(method, url, header_lines, transfer_body, @route.to(@uri),
+      Transfer.new(method, url, header_lines, transfer_body, @route.to(@url),
                    @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
     end
 
@@ -219,17 +218,6 @@ module Streamer
       raise RedirectError, "redirected, and the body cannot be sent again: #{@body.class} does not rewind"
     end
 
-    def parse(url)
-      uri = url.is_a?(URI) ? url.dup : URI(url.to_s)
-      raise ArgumentError, "a URL with http:// or https:// and a host is wanted, got one without" unless uri.is_a?(URI::HTTP) && uri.host
-
-      uri.path = "/" if uri.path.empty?
-      uri.fragment = nil
-      uri
-    rescue URI::Error
-      raise ArgumentError, "not a URL that can be requested" # without it: it may hold credentials
-    end
-
     def token(text, what)
       return text if text.match?(/\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/)
 
@@ -240,15 +228,15 @@ module Streamer
       own = headers.to_h { |name, value| [token(name.to_s, "header name").downcase, value] }
       own["content-type"] = "application/json" if json && !own.key?("content-type")
       own["content-type"] = "application/octet-stream" if @body && !own.key?("content-type")
-      own["authorization"] ||= basic_authorization if @uri.userinfo
+      own["authorization"] ||= basic_authorization if @url.credentials
       DEFAULT_HEADERS.merge(own).compact.transform_values(&:to_s).each do |name, value|
         raise ArgumentError, "the value of #{name} holds CR, LF or NUL" if value.match?(/[\r\n\0]/)
       end
     end
 
     def basic_authorization
-      credentials = URI.decode_www_form_component(@uri.userinfo)
-      @uri.userinfo = nil
+      credentials = @url.credentials
+      @url = @url.without_credentials
       "Basic #{[credentials].pack("m0")}"
     end
 

@@ -21,7 +21,7 @@ module Streamer
     # For the sinks.
     attr_reader :transfer # :nodoc:
 
-    # The Attempts that brought it, which may bring another in its place.
+    # The Exchange that brought it, which may bring another in its place.
     attr_writer :attempts # :nodoc:
 
     def initialize(request, transfer, status)
@@ -43,7 +43,7 @@ module Streamer
     # Whether the body is an event stream by its media type.
     def event_stream? = headers["content-type"].to_s.match?(%r{\Atext/event-stream\b}i)
 
-    # Yields each Event. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array, a JSON
+    # Yields each Event and returns self. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array, a JSON
     # document, a piece of text. format: what it is whatever the head says, as in Decoder.
     #
     # Raises ResponseError for an answer that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
@@ -61,11 +61,12 @@ module Streamer
           decoder.finish(&take)
         end
       end
-      nil
+      self
     end
 
-    # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. With several
-    # paths an Array of their values. Raises as each_event; ExtractError for an event that is not JSON; and ResponseError for an answer
+    # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
+    # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
+    # has not; a Hash of name => path a Hash of name => value. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
     # that is one JSON document without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
@@ -77,27 +78,27 @@ module Streamer
       end
     end
 
-    # As each_value, for a block that returns whether the application got anything of the value.
+    # As each_value, for a block that returns whether the application got anything of the value: only then it is delivered.
     def each_found(*paths, format: nil, error: "error", **options) # :nodoc:
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
-      extractor = Extractor.new(*paths)
+      extractor, wrap = extraction(paths)
       undelivered do
         ensure_stream!(format: format, values: true)
         decoder = Decoder.new(format: format || media_format, error: error, **options)
         take = lambda do |value|
           @transfer.note_event
-          @delivered += 1 if yield value
+          @delivered += 1 if yield(wrap ? wrap.call(value) : value)
         end
         reading do
           until_end(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? }
           decoder.finish_values(extractor, &take)
         end
       end
-      nil
+      self
     end
 
-    # Yields the frames a Pipeline makes of each read, where it makes any. Raises as each_value.
+    # Yields the frames that a Pipeline makes of each read, where it makes any: one String of whole frames. Returns self. Raises as each_value.
     def each_frames(pipeline)
       return to_enum(__method__, pipeline) unless block_given?
 
@@ -111,10 +112,10 @@ module Streamer
         until_end(pipeline, -> { @transfer.read_frames(pipeline) }, &take)
         take.call(pipeline.finish)
       end
-      nil
+      self
     end
 
-    # Yields the body's bytes as they arrive, as Strings of any length.
+    # Yields the body's bytes as they arrive, as Strings of any length. Returns self.
     def each_chunk
       return to_enum(__method__) unless block_given?
 
@@ -123,10 +124,11 @@ module Streamer
         yield bytes
         @delivered += 1
       end
+      self
     end
 
-    # The whole body. max: bytes; BodyTooLarge beyond. In the encoding the head names, UTF-8 for text and JSON. Raises ResponseError when
-    # the answer of another attempt (see Retries) is no success and this one, whose status the caller knows, was.
+    # The whole body. max: bytes; BodyTooLargeError beyond. In the encoding the head names, UTF-8 for text and JSON. Raises ResponseError when
+    # the answer of another attempt (see RetryPolicy) is no success and this one, whose status the caller knows, was.
     def read(max: MAX_BODY)
       succeeded = success?
       undelivered do
@@ -134,7 +136,7 @@ module Streamer
         body = String.new(encoding: Encoding::BINARY)
         each_read do |bytes|
           @transfer.note_event
-          raise BodyTooLarge, "the body is larger than #{max} bytes (max:)" if body.bytesize + bytes.bytesize > max
+          raise BodyTooLargeError, "the body is larger than #{max} bytes (max:)" if body.bytesize + bytes.bytesize > max
 
           body << bytes
         end
@@ -142,11 +144,11 @@ module Streamer
       end
     end
 
-    # The whole body, parsed. Raises ExtractError when it is not JSON.
+    # The whole body, parsed. Raises InvalidJSONError when it is not JSON.
     def json(max: MAX_BODY)
       JSON.parse(read(max: max))
     rescue JSON::ParserError => error
-      raise ExtractError.new("the body is not valid JSON: #{error.message[0, 200]}").concerning(request.to_s, request_id: request_id)
+      raise InvalidJSONError.new("the body is not valid JSON: #{error.message[0, 200]}").concerning(request.to_s, request_id: request_id)
     end
 
     # Raises ResponseError, with the start of the body, unless the status is 2xx. Returns self.
@@ -253,6 +255,16 @@ module Streamer
       raise unless stage.done?
     end
 
+    # An Extractor of the paths, and what makes its value the one that the block gets; nil where they are the same.
+    def extraction(paths)
+      list = paths.size == 1 ? paths.first : paths
+      case list
+      when Hash then [Extractor.new(*list.values), ->(values) { list.keys.zip(list.size == 1 ? [values] : values).to_h }]
+      when Array then [Extractor.new(*list), (->(value) { [value] } if list.size == 1)]
+      else [Extractor.new(list), nil]
+      end
+    end
+
     def media_format = Decoder.format_of(headers["content-type"])
 
     def take
@@ -262,7 +274,7 @@ module Streamer
       raise
     end
 
-    # Runs the block, once more on the next attempt's answer when this one broke before anything of it was delivered (see Retries).
+    # Runs the block, once more on the next attempt's answer when this one broke before anything of it was delivered (see RetryPolicy).
     def undelivered
       yield
     rescue ConnectionError, TimeoutError => error

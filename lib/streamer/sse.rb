@@ -11,8 +11,8 @@ module Streamer
   #
   # The same methods and options, and three differences: text with any line break arrives line by line, an option that
   # SSE cannot carry raises ArgumentError instead of becoming another field, and on Puma each event is on the wire at
-  # once (see Sinks::Cork; nothing but this one stream is changed). Like Rails' own it lets ClientDisconnected of
-  # ActionController::Live pass and knows no heartbeats: stream_events has them.
+  # once (see Sinks::Cork; nothing but this one stream is changed). Like Rails' own it lets ActionController::Live::ClientDisconnected
+  # pass and knows no heartbeats: stream_events has them.
   class SSE
     FIELDS = %i[event id retry].freeze
 

@@ -60,7 +60,7 @@ module AddressesTests
     silent = full_queue("::1", @port)
     took = seconds { assert_equal 200, get_by("::1", "127.0.0.1").status }
     assert_operator took, :<, 5
-    assert_raises(Streamer::ConnectTimeout) { get_by("::1", timeouts: { connect: 0.3 }) }
+    assert_raises(Streamer::ConnectTimeoutError) { get_by("::1", timeouts: { connect: 0.3 }) }
   ensure
     silent&.each(&:close)
   end
@@ -69,7 +69,7 @@ module AddressesTests
   def test_a_silent_address_leaves_the_next_its_part_of_the_connect_timeout
     silent = full_queue("127.0.0.2", @port)
     assert_equal 200, get_by("127.0.0.2", "127.0.0.1", timeouts: { connect: 4 }).status
-    assert_raises(Streamer::ConnectTimeout) { get_by("127.0.0.2", timeouts: { connect: 0.3 }) }
+    assert_raises(Streamer::ConnectTimeoutError) { get_by("127.0.0.2", timeouts: { connect: 0.3 }) }
   ensure
     silent&.each(&:close)
   end

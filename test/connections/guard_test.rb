@@ -13,7 +13,7 @@ module GuardTests
   def test_loopback_is_refused_under_every_name
     names = %w[127.0.0.1 localhost 127.1 2130706433 0x7f000001 017700000001 0.0.0.0 [::1] [::ffff:127.0.0.1] [::]]
     names.each do |name|
-      assert_raises(Streamer::ForbiddenAddress, Streamer::ResolveError, ArgumentError, name) { get("http://#{name}:#{@port}/") }
+      assert_raises(Streamer::ForbiddenAddressError, Streamer::ResolveError, ArgumentError, name) { get("http://#{name}:#{@port}/") }
     end
     assert_forbidden("http://127.0.0.1:#{@port}/")
     assert_forbidden("http://localhost:#{@port}/")
@@ -39,7 +39,7 @@ module GuardTests
     inside = upstream(&:echo)
     @upstream.on("/moved") { |exchange| exchange.redirect("http://localhost:#{URI(inside.url).port}/") }
     allowed_outside = { guard: ["127.0.0.0/8"], resolve: { "localhost:#{URI(inside.url).port}" => "10.0.0.1" } }
-    error = assert_raises(Streamer::ForbiddenAddress) { Streamer.get(@upstream.url("/moved"), **allowed_outside) }
+    error = assert_raises(Streamer::ForbiddenAddressError) { Streamer.get(@upstream.url("/moved"), **allowed_outside) }
     assert_includes error.message, "localhost"
     assert_empty inside.requests
   end
@@ -87,8 +87,8 @@ module GuardTests
 
   def test_a_client_guards_all_its_requests
     client = Streamer::Client.new(@upstream.url, guard: true)
-    assert_raises(Streamer::ForbiddenAddress) { client.get("/") }
-    assert_raises(Streamer::ForbiddenAddress) { client.post("/", json: {}) }
+    assert_raises(Streamer::ForbiddenAddressError) { client.get("/") }
+    assert_raises(Streamer::ForbiddenAddressError) { client.post("/", json: {}) }
     assert_equal 0, @upstream.connections
   end
 
@@ -97,7 +97,7 @@ module GuardTests
   def get(url, guard: true, **options) = Streamer.get(url, guard: guard, **options)
 
   def assert_forbidden(url, **options)
-    assert_raises(Streamer::ForbiddenAddress) { get(url, **options) }
+    assert_raises(Streamer::ForbiddenAddressError) { get(url, **options) }
   end
 end
 

@@ -59,7 +59,7 @@ module HTTP2Tests
     3.times do
       @client.get("/stalled").each_event { break }
       assert @upstream.requests.last.wait_gone, "the upstream never saw the client leave"
-      assert_raises(Streamer::IdleTimeout) { @client.get("/stalled", timeouts: { idle: 0.5 }).each_event { |event| event } }
+      assert_raises(Streamer::IdleTimeoutError) { @client.get("/stalled", timeouts: { idle: 0.5 }).each_event { |event| event } }
       assert @upstream.requests.last.wait_gone, "the upstream never saw the client leave"
     end
   end
@@ -114,7 +114,7 @@ module HTTP2Tests
     Streamer.limits = { per_origin: 2 }
     held = Array.new(2) { @client.get("/stalled") }
     assert_equal 1, connections(held).size
-    assert_raises(Streamer::QueueTimeout) { @client.get("/", timeouts: { queue: 0.2 }) }
+    assert_raises(Streamer::QueueTimeoutError) { @client.get("/", timeouts: { queue: 0.2 }) }
     held.first.cancel
     assert_equal 200, @client.get("/").status
     held.last.cancel

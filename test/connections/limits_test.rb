@@ -59,7 +59,7 @@ module LimitsTests
     Streamer.limits = { per_origin: 1 }
     held = @client.get("/hold")
     error = nil
-    took = seconds { error = assert_raises(Streamer::QueueTimeout) { @client.get("/", timeouts: { queue: 0.2 }) } }
+    took = seconds { error = assert_raises(Streamer::QueueTimeoutError) { @client.get("/", timeouts: { queue: 0.2 }) } }
     assert_operator took, :>=, 0.19
     assert_operator took, :<, 10
     assert_kind_of Streamer::TimeoutError, error
@@ -88,7 +88,7 @@ module LimitsTests
   end
 
   def test_who_gives_up_leaves_the_queue
-    leaves_the_queue { assert_raises(Streamer::QueueTimeout) { @client.get("/never", timeouts: { queue: 0.1 }) } }
+    leaves_the_queue { assert_raises(Streamer::QueueTimeoutError) { @client.get("/never", timeouts: { queue: 0.1 }) } }
   end
 
   def test_a_slot_comes_back_however_a_request_ends
@@ -99,7 +99,7 @@ module LimitsTests
     refused = Upstream.refused_url
     3.times do
       assert_raises(Streamer::ClosedError) { @client.get("/reset") }
-      assert_raises(Streamer::IdleTimeout) { @client.get("/stall", timeouts: { idle: 0.05 }) }
+      assert_raises(Streamer::IdleTimeoutError) { @client.get("/stall", timeouts: { idle: 0.05 }) }
       assert_raises(Streamer::ConnectError) { Streamer.get(refused) }
       assert_raises(Streamer::ResponseError) { @client.get("/error").each_event { flunk } }
       assert_equal "a", @client.get("/hold").each_event { |event| break event.data }
@@ -126,7 +126,7 @@ module LimitsTests
     [{ per_host: 1 }, { per_origin: 0 }, { total: -1 }, { total: "5" }, { idle_age: 1.5 }].each do |limits|
       assert_raises(ArgumentError, limits.inspect) { Streamer.limits = limits }
     end
-    assert_equal Streamer::LIMITS, Streamer.limits
+    assert_equal Streamer::Upstream::Limits::DEFAULTS, Streamer.limits
   end
 
   def test_what_is_not_named_has_its_default
@@ -177,7 +177,7 @@ class LimitsOnThreadsTest < Minitest::Test
     queued(2)
     refused = beside { @client.get("/", timeouts: { queue: 2 }) }
     queued(3)
-    assert_raises(Streamer::QueueTimeout) { refused.value }
+    assert_raises(Streamer::QueueTimeoutError) { refused.value }
     assert_equal 2, Streamer.stats[:queued]
     held.cancel
     assert_equal [200, 200], waiting.map(&:value)

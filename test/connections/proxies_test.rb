@@ -148,7 +148,7 @@ module ProxyTests
   def test_the_connect_timeout_covers_the_proxys_handshake
     silent = TCPServer.new("127.0.0.1", 0)
     %w[http socks5].each do |scheme|
-      assert_raises(Streamer::ConnectTimeout) do
+      assert_raises(Streamer::ConnectTimeoutError) do
         Streamer.get("https://localhost:1/", proxy: "#{scheme}://127.0.0.1:#{silent.addr[1]}", timeouts: { connect: 0.2 })
       end
     end
@@ -204,7 +204,7 @@ module ProxyTests
   end
 
   def test_credentials_are_in_no_inspection
-    request = Streamer::Client.new(@upstream.url, proxy: "http://me:s3cr3t@127.0.0.1:1", tls: { key_password: "s3cr3t" }).get_request("/")
+    request = Streamer::Client.new(@upstream.url, proxy: "http://me:s3cr3t@127.0.0.1:1", tls: { key_password: "s3cr3t" }).request(:get, "/")
     refute_includes request.inspect, "s3cr3t"
     refute_includes Streamer::Client.new(@upstream.url, proxy: "http://me:s3cr3t@127.0.0.1:1").inspect, "s3cr3t"
   end

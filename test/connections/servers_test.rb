@@ -40,7 +40,7 @@ module ServersTests
 
     define_method(:"test_#{server}_several_streams_at_once") do
       client = client_of(server)
-      requests = Array.new(3) { |index| [index, client.get_request("/streams/events?count=5&every=0.02")] }.to_h
+      requests = Array.new(3) { |index| [index, client.request(:get, "/streams/events?count=5&every=0.02")] }.to_h
       counts = Hash.new(0)
       Streamer.merge(requests) { |name, _event| counts[name] += 1 }
 

@@ -100,7 +100,7 @@ module TimingsTests
   end
 
   def test_one_that_timed_out
-    error = assert_raises(Streamer::IdleTimeout) { @client.get("/stalled", timeouts: { idle: 0.6 }).each_event { |event| event } }
+    error = assert_raises(Streamer::IdleTimeoutError) { @client.get("/stalled", timeouts: { idle: 0.6 }).each_event { |event| event } }
     assert_equal :idle_timeout, error.timings[:outcome]
     assert_operator error.timings[:total], :>, 0.15 # timers go by milliseconds, timings by less
     assert_operator error.timings[:first_event], :<, error.timings[:total]
@@ -123,7 +123,7 @@ module TimingsTests
     error = assert_raises(Streamer::ResponseError) { @client.get("/busy").each_event { flunk } }
     assert_equal :completed, error.timings[:outcome]
     @upstream.on("/no-json") { |exchange| exchange.stream(["data: {\n\n"]).stall }
-    error = assert_raises(Streamer::ExtractError) { @client.get("/no-json").each_value("a") { flunk } }
+    error = assert_raises(Streamer::InvalidJSONError) { @client.get("/no-json").each_value("a") { flunk } }
     assert_operator error.timings[:first_byte], :>, 0
   end
 

@@ -130,7 +130,7 @@ class DecoderTest < Minitest::Test
 
   def test_a_line_longer_than_max_line_is_an_error_that_names_the_limit
     decoder = Streamer::Decoder.new(max_line: 20)
-    error = assert_raises(Streamer::LineTooLong) do
+    error = assert_raises(Streamer::LineTooLongError) do
       decoder.feed("data: ok\n\ndata: 012345678901234567890\n\n") { |event| @data << event.data }
     end
     assert_kind_of Streamer::LimitError, error
@@ -140,12 +140,12 @@ class DecoderTest < Minitest::Test
 
   def test_a_line_counts_while_it_grows
     decoder = Streamer::Decoder.new(max_line: 20)
-    assert_raises(Streamer::LineTooLong) { 21.times { decoder.feed("x") { flunk } } }
+    assert_raises(Streamer::LineTooLongError) { 21.times { decoder.feed("x") { flunk } } }
   end
 
   def test_an_event_larger_than_max_event_is_an_error_that_names_the_limit
     decoder = Streamer::Decoder.new(max_event: 20)
-    error = assert_raises(Streamer::EventTooLarge) do
+    error = assert_raises(Streamer::EventTooLargeError) do
       decoder.feed("data: ok\n\n") { |event| @data << event.data }
       5.times { decoder.feed("data: 01234\n") { flunk } }
     end
@@ -162,7 +162,7 @@ class DecoderTest < Minitest::Test
 
   def test_a_decoder_beyond_its_limit_stays_there
     decoder = Streamer::Decoder.new(max_line: 20)
-    2.times { assert_raises(Streamer::LineTooLong) { decoder.feed("data: #{"x" * 20}\n\ndata: a\n\n") { flunk } } }
+    2.times { assert_raises(Streamer::LineTooLongError) { decoder.feed("data: #{"x" * 20}\n\ndata: a\n\n") { flunk } } }
   end
 
   def test_limits_are_positive_integers

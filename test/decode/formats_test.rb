@@ -84,12 +84,12 @@ class DecodeFormatsTest < Minitest::Test
   end
 
   def test_what_is_no_json_is_an_error
-    assert_raises(Streamer::ExtractError) { Streamer::Decoder.new(format: :json).feed("<html>") }
+    assert_raises(Streamer::InvalidJSONError) { Streamer::Decoder.new(format: :json).feed("<html>") }
   end
 
   def test_limits
-    assert_raises(Streamer::LineTooLong) { Streamer::Decoder.new(format: :ndjson, max_line: 4).feed("12345\n") }
-    assert_raises(Streamer::EventTooLarge) { Streamer::Decoder.new(format: :json, max_event: 4).feed("[12345") }
+    assert_raises(Streamer::LineTooLongError) { Streamer::Decoder.new(format: :ndjson, max_line: 4).feed("12345\n") }
+    assert_raises(Streamer::EventTooLargeError) { Streamer::Decoder.new(format: :json, max_event: 4).feed("[12345") }
     assert_equal %w[1234 5], Streamer::Decoder.new(format: :text, max_event: 4).feed("12345").map(&:data)
   end
 

@@ -96,15 +96,15 @@ class ExtractorTest < Minitest::Test
   def test_invalid_json_is_an_extract_error
     ["", " ", "{", '{"b":1', '{"b":}', "nope", "{'a':1}", '{"b":"\x"}', '{"b":"' + "\n" + '"}', '{"b":01}', "[1,]", '{"b":1} x', '{"a":"unfinished']
       .each do |json|
-        error = assert_raises(Streamer::ExtractError, json.inspect) { Streamer::Extractor.new("a").call(json) }
+        error = assert_raises(Streamer::InvalidJSONError, json.inspect) { Streamer::Extractor.new("a").call(json) }
         assert_kind_of Streamer::Error, error
       end
   end
 
   def test_json_too_deep_is_an_extract_error_and_not_a_crash
     [130, 10_000, 1_000_000].each do |depth|
-      assert_raises(Streamer::ExtractError) { Streamer::Extractor.new("a").call("[" * depth) }
-      assert_raises(Streamer::ExtractError) { Streamer::Extractor.new("a").call('{"b":' * depth) }
+      assert_raises(Streamer::InvalidJSONError) { Streamer::Extractor.new("a").call("[" * depth) }
+      assert_raises(Streamer::InvalidJSONError) { Streamer::Extractor.new("a").call('{"b":' * depth) }
     end
   end
 
@@ -116,7 +116,7 @@ class ExtractorTest < Minitest::Test
   def test_an_extractor_can_be_used_again_after_an_error
     extractor = Streamer::Extractor.new("a")
     3.times do
-      assert_raises(Streamer::ExtractError) { extractor.call('{"b":[[{') }
+      assert_raises(Streamer::InvalidJSONError) { extractor.call('{"b":[[{') }
       assert_equal 1, extractor.call('{"a":1}')
     end
   end
@@ -125,7 +125,7 @@ class ExtractorTest < Minitest::Test
     ["\xFF", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82"].each do |bytes|
       value = begin
         Streamer::Extractor.new("a").call("{\"a\":\"#{bytes}\"}")
-      rescue Streamer::ExtractError
+      rescue Streamer::InvalidJSONError
         next
       end
       assert_predicate value, :valid_encoding?, bytes.b.inspect

@@ -6,7 +6,6 @@ require "timeout"
 require "support/contexts"
 require "streamer/sinks/socket"
 require "streamer/sinks/events"
-require "streamer/plan"
 
 # Requests that are cancelled at random points of their life, in every way that Ruby has: nothing is left behind, nobody hangs, another
 # stream goes on as if nothing had happened, and the next request gets its own answer. STREAMER_CANCELLATIONS is the number of

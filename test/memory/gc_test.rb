@@ -61,7 +61,7 @@ class GCTest < Minitest::Test
     errors: proc do
       begin
         Streamer::Pipeline.new(value: "a").feed("data: {\"a\":1}\n\ndata: {oops\n\n")
-      rescue Streamer::ExtractError => error
+      rescue Streamer::InvalidJSONError => error
         raise "frames differ" unless error.frames == "data: {\"a\":1}\n\n"
       end
     end

@@ -44,8 +44,8 @@ if InstalledGem.load("openai", "streamer/openai", "it wants Ruby 3.3 or newer")
 
     def test_raising_ends_the_upstream_and_passes
       @upstream.on("/v1/chat/completions") { |exchange| exchange.openai(tokens: 100_000, every: 0.01) }
-      mine = Streamer::ClientDisconnected.new("the browser left")
-      assert_same mine, assert_raises(Streamer::ClientDisconnected) { chat.each { raise mine } }
+      mine = Streamer::BrowserDisconnectedError.new("the browser left")
+      assert_same mine, assert_raises(Streamer::BrowserDisconnectedError) { chat.each { raise mine } }
       assert @upstream.requests.last.wait_gone, "the upstream never saw the client leave"
     end
 
@@ -78,7 +78,7 @@ if InstalledGem.load("openai", "streamer/openai", "it wants Ruby 3.3 or newer")
     def test_an_idle_timeout
       @upstream.on("/v1/chat/completions") { |exchange| exchange.head.chunk(BEGINNING).stall }
       error = assert_raises(OpenAI::Errors::APITimeoutError) { chat(client(transport: { timeouts: { idle: 0.2 } })).to_a }
-      assert_instance_of Streamer::IdleTimeout, error.cause
+      assert_instance_of Streamer::IdleTimeoutError, error.cause
     end
 
     def test_a_cut

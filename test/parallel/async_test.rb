@@ -73,7 +73,7 @@ class AsyncIdiomsTest < Minitest::Test
   def test_a_merge_feeds_a_queue_that_another_task_reads
     queue = Async::Queue.new
     reader = task.async { Array.new(6) { queue.dequeue } }
-    Streamer.merge(a: @client.get_request("/numbers"), b: @client.get_request("/numbers")) { |name, event| queue.enqueue([name, event.data]) }
+    Streamer.merge(a: @client.request(:get, "/numbers"), b: @client.request(:get, "/numbers")) { |name, event| queue.enqueue([name, event.data]) }
     assert_equal [[:a, "0"], [:a, "1"], [:a, "2"], [:b, "0"], [:b, "1"], [:b, "2"]], reader.wait.sort
   end
 
@@ -82,7 +82,7 @@ class AsyncIdiomsTest < Minitest::Test
     ticking = task.async { loop { sleep(0.005) && ticks += 1 } }
     merges = Array.new(4) do
       task.async do
-        [].tap { |seen| Streamer.merge(a: @client.get_request("/numbers"), b: @client.get_request("/numbers")) { |*pair| seen << pair } }.size
+        [].tap { |seen| Streamer.merge(a: @client.request(:get, "/numbers"), b: @client.request(:get, "/numbers")) { |*pair| seen << pair } }.size
       end
     end
     assert_equal [6] * 4, merges.map(&:wait)
@@ -91,8 +91,8 @@ class AsyncIdiomsTest < Minitest::Test
   end
 
   def test_stopping_one_merge_leaves_the_others_alone
-    stalled = task.async { Streamer.merge(a: @client.get_request("/stall"), b: @client.get_request("/stall")) { |*| nil } }
-    fine = task.async { Streamer.gather(a: @client.get_request("/a?after=0.3"), b: @client.get_request("/b")) }
+    stalled = task.async { Streamer.merge(a: @client.request(:get, "/stall"), b: @client.request(:get, "/stall")) { |*| nil } }
+    fine = task.async { Streamer.gather(a: @client.request(:get, "/a?after=0.3"), b: @client.request(:get, "/b")) }
     @server.wait_request(4)
     stalled.stop
     assert_equal({ a: { "path" => "/a" }, b: { "path" => "/b" } }, fine.wait)
@@ -101,7 +101,7 @@ class AsyncIdiomsTest < Minitest::Test
 
   def test_the_block_may_wait_for_other_tasks_and_ask_other_upstreams
     seen = []
-    Streamer.merge(a: @client.get_request("/numbers"), b: @client.get_request("/numbers")) do |name, event|
+    Streamer.merge(a: @client.request(:get, "/numbers"), b: @client.request(:get, "/numbers")) do |name, event|
       other = task.async { @client.get("/other").json["path"] }
       sleep(0.01)
       seen << [name, event.data, other.wait]
@@ -121,7 +121,7 @@ class AsyncIdiomsTest < Minitest::Test
     end
     Fiber.scheduler.singleton_class.prepend(counting)
     seen = Hash.new { |hash, name| hash[name] = [] }
-    Streamer.merge((0...200).to_h { |number| [number, client.get_request("/")] }) { |name, event| seen[name] << event.data }
+    Streamer.merge((0...200).to_h { |number| [number, client.request(:get, "/")] }) { |name, event| seen[name] << event.data }
     assert_equal [%w[0 1 2 3 4]], seen.values.uniq
     assert_equal 200, seen.size
     assert_operator waits, :<, 600

@@ -9,7 +9,7 @@ require "support/contexts"
 # client.events: what the HTML Standard (section 9.2) asks of an EventSource. The names in brackets are those of the files in
 # web-platform-tests' eventsource directory that ask the same of browsers.
 module EventSourceTests
-  QUICK = { reconnection_time: 0.01, longest: 0.05 }.freeze
+  QUICK = { reconnection_time: 0.01, max_delay: 0.05 }.freeze
 
   def setup
     @answers = Thread::Queue.new
@@ -146,18 +146,18 @@ module EventSourceTests
   # A stream that answers 200 and brings nothing would otherwise be asked for ever at the same pace.
   def test_the_wait_doubles_until_an_event_and_not_until_a_connection
     answers "retry: 0\n\n", *[": nothing\n\n"] * 3, "data: x\n\n", ": nothing\n\n"
-    waits = published { @client.events("/feed", reconnection_time: 0.01, longest: 0.4) { |_| nil } }
+    waits = published { @client.events("/feed", reconnection_time: 0.01, max_delay: 0.4) { |_| nil } }
     [0.1..0.125, 0.2..0.25, 0.4..0.5, 0.4..0.5, 0..0.001, 0.1..0.125].zip(waits) { |range, notice| assert_includes range, notice[:wait] }
     assert_equal [1, 2, 3, 4, 0, 1], waits.map { |notice| notice[:failures] }
   end
 
   def test_the_failures_in_a_row_can_be_limited
     answers(*[:close.to_proc] * 9)
-    assert_raises(Streamer::ClosedError) { events(failures: 3) }
+    assert_raises(Streamer::ClosedError) { events(max_failures: 3) }
     assert_equal 3, @server.requests.size
     @answers.clear
     answers(*[": nothing\n\n"] * 9)
-    assert_match(/2 times/, assert_raises(Streamer::ClosedError) { events(failures: 2) }.message)
+    assert_match(/2 times/, assert_raises(Streamer::ClosedError) { events(max_failures: 2) }.message)
   end
 
   # --- the format across connections ---
@@ -216,12 +216,12 @@ module EventSourceTests
     answers "data: 1\n\n", "data: 2\n\n"
     @server.on("/other") { |exchange| exchange.stream(["data: other\n\n"]) }
     seen = []
-    Streamer.merge(feed: @client.events("/feed", **QUICK), other: @client.get_request("/other")) { |name, event| seen << [name, event.data] }
+    Streamer.merge(feed: @client.events("/feed", **QUICK), other: @client.request(:get, "/other")) { |name, event| seen << [name, event.data] }
     assert_equal [%w[1 2], %w[other]], seen.group_by(&:first).values_at(:feed, :other).map { |pairs| pairs.map(&:last) }
   end
 
   def test_only_get_is_repeated
-    assert_match(/POST/, assert_raises(ArgumentError) { Streamer::EventSource.new(@client.post_request("/")) }.message)
+    assert_match(/POST/, assert_raises(ArgumentError) { Streamer::EventSource.new(@client.request(:post, "/")) }.message)
   end
 
   private

@@ -16,7 +16,7 @@ module GatherTests
     super
   end
 
-  def get(path) = @client.get_request(path)
+  def get(path) = @client.request(:get, path)
 
   def test_contents_come_as_they_finish_and_are_returned_in_their_order
     order = []
@@ -39,7 +39,7 @@ module GatherTests
     error = assert_raises(Streamer::ResponseError) { Streamer.gather(bad: get("/failing"), silent: get("/silent")) }
     assert_match(/out of order/, error.message)
     contents = Streamer.gather({ bad: get("/failing"), wrong: get("/wrong"), good: get("/good?after=0.1") }, on_error: :yield)
-    assert_equal [Streamer::ResponseError, Streamer::ExtractError, Hash], contents.values.map(&:class)
+    assert_equal [Streamer::ResponseError, Streamer::InvalidJSONError, Hash], contents.values.map(&:class)
   end
 
   def test_a_call_may_return_the_content

@@ -22,7 +22,7 @@ module LeavingTests
 
   def test_nothing_is_left_behind
     client = Streamer::Client.new(@server.url, retries: 2)
-    merge = ->(round) { Streamer.merge((0...5).to_h { |number| [number, client.get_request("/")] }, limit: 1 + (round % 5)) { |*| nil } }
+    merge = ->(round) { Streamer.merge((0...5).to_h { |number| [number, client.request(:get, "/")] }, limit: 1 + (round % 5)) { |*| nil } }
     leave(merge, 0)
     before = belongings
     ROUNDS.times { |round| leave(merge, round) }

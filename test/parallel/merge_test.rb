@@ -22,9 +22,9 @@ module MergeTests
     super
   end
 
-  def numbers(count, every = 0) = @client.get_request("/numbers?count=#{count}&every=#{every}")
+  def numbers(count, every = 0) = @client.request(:get, "/numbers?count=#{count}&every=#{every}")
 
-  def get(path) = @client.get_request(path)
+  def get(path) = @client.request(:get, path)
 
   def test_events_come_from_all_as_they_arrive_and_keep_each_source_s_order
     seen = []
@@ -122,8 +122,8 @@ module MergeTests
   end
 
   def test_an_error_of_the_block_is_the_block_s
-    assert_raises(Streamer::ClientDisconnected) do
-      Streamer.merge({ a: numbers(3), b: get("/stall") }, on_error: :yield) { raise Streamer::ClientDisconnected, "gone" }
+    assert_raises(Streamer::BrowserDisconnectedError) do
+      Streamer.merge({ a: numbers(3), b: get("/stall") }, on_error: :yield) { raise Streamer::BrowserDisconnectedError, "gone" }
     end
   end
 

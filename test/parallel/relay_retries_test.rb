@@ -62,7 +62,7 @@ module RelayRetriesTests
     refuse(status: 503, times: 9)
     relay(circuit: 1).events
     client = relay(circuit: 1, note: "#{name} again")
-    assert_equal({ "error" => "circuit_open_error" }, JSON.parse(client.events.first.data).slice("error"))
+    assert_equal({ "error" => "circuit_open" }, JSON.parse(client.events.first.data).slice("error"))
     assert_equal %w[failed circuit_open_error], result(note: "#{name} again").values_at("status", "reason")
     assert_equal 1, @upstream.requests.size
   end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require "test_helper"
-require "streamer/sinks/call"
+require "streamer/sinks/upstream_call"
 require "support/contexts"
 require "active_support"
 require "active_support/isolated_execution_state"
@@ -10,7 +10,7 @@ require "time"
 
 # What is sent again, when, and what never is.
 module RetriesTests
-  QUICK = Streamer::Retries.new(times: 3, first: 0.01, longest: 0.05)
+  QUICK = Streamer::RetryPolicy.new(max_retries: 3, base_delay: 0.01, max_delay: 0.05)
 
   def setup
     @answers = Thread::Queue.new
@@ -90,7 +90,7 @@ module RetriesTests
   def test_a_post_that_takes_too_long_is_not_sent_again_and_a_get_is
     slow = ->(exchange) { exchange.stall }
     answers slow
-    assert_raises(Streamer::FirstEventTimeout) { @client.post("/", body: "x", timeouts: { first_event: 0.6 }) }
+    assert_raises(Streamer::FirstEventTimeoutError) { @client.post("/", body: "x", timeouts: { first_event: 0.6 }) }
     assert_equal 1, asked
     @answers.clear
     answers slow
@@ -99,7 +99,7 @@ module RetriesTests
 
   def test_nobody_listening_is_tried_again_and_then_raised
     url = Upstream.refused_url
-    took = seconds { assert_raises(Streamer::ConnectError) { Streamer::Client.new(url, retries: Streamer::Retries.new(times: 2, first: 0.2)).post("/", body: "x") } }
+    took = seconds { assert_raises(Streamer::ConnectError) { Streamer::Client.new(url, retries: Streamer::RetryPolicy.new(max_retries: 2, base_delay: 0.2)).post("/", body: "x") } }
     assert_operator took, :>=, 0.3 # (0.1 to 0.2) + (0.2 to 0.4)
   end
 
@@ -153,7 +153,7 @@ module RetriesTests
       @answers.clear
     end
     answers broken, status(404)
-    assert_raises(Streamer::ResponseError) { Streamer.gather(a: @client.get_request("/")) }
+    assert_raises(Streamer::ResponseError) { Streamer.gather(a: @client.request(:get, "/")) }
   end
 
   def test_what_was_delivered_is_not_asked_for_again
@@ -170,7 +170,7 @@ module RetriesTests
   end
 
   def test_cancelling_the_response_ends_the_wait_for_another
-    @client = Streamer::Client.new(@server.url, retries: Streamer::Retries.new(times: 1, first: 60, longest: 60))
+    @client = Streamer::Client.new(@server.url, retries: Streamer::RetryPolicy.new(max_retries: 1, base_delay: 60, max_delay: 60))
     answers ->(exchange) { exchange.head.close }
     response = @client.get("/")
     reading = beside { response.each_event.to_a }
@@ -193,14 +193,14 @@ module RetriesTests
 
   def test_a_sink_s_relay_is_tried_again_too
     answers status(503), ->(exchange) { exchange.openai(tokens: 1) }
-    response = Streamer::Sinks::Call.new(@client.post_request("/", body: "x")).response
+    response = Streamer::Sinks::UpstreamCall.new(@client.request(:post, "/", body: "x")).response
     assert_equal 200, response.status
     assert_equal 2, response.each_event.count
   end
 
   def test_the_wait_between_two_attempts_can_be_cancelled_from_anywhere
     answers status(429, "retry-after": "30")
-    call = Streamer::Sinks::Call.new(@client.get_request("/"))
+    call = Streamer::Sinks::UpstreamCall.new(@client.request(:get, "/"))
     waiting = beside { call.response }
     @server.wait_request
     sleep 0.1
@@ -211,7 +211,7 @@ module RetriesTests
 
   def test_branches_of_a_merge_wait_side_by_side
     answers(*Array.new(5) { status(503, "retry-after": "2") })
-    took = seconds { assert_equal 5, Streamer.gather((0...5).to_h { |number| [number, @client.get_request("/")] }).size }
+    took = seconds { assert_equal 5, Streamer.gather((0...5).to_h { |number| [number, @client.request(:get, "/")] }).size }
     assert_operator took, :>=, 2
     assert_operator took, :<, 9
   end
@@ -220,7 +220,7 @@ module RetriesTests
     answers status(503, "retry-after": "30")
     @server.on("/quick") { |exchange| @server.wait_request(2) && exchange.json({}) }
     took = seconds do
-      Streamer.merge(waiting: @client.get_request("/"), quick: @client.get_request("/quick")) { |name, _| break assert_equal(:quick, name) }
+      Streamer.merge(waiting: @client.request(:get, "/"), quick: @client.request(:get, "/quick")) { |name, _| break assert_equal(:quick, name) }
     end
     assert_operator took, :<, 20
     assert_equal 2, asked
@@ -239,7 +239,7 @@ module RetriesTests
   # --- the circuit ---
 
   def test_a_circuit_opens_after_failures_in_a_row_and_asks_nobody
-    circuit = Streamer::Circuit.new(failures: 2, cooldown: 60)
+    circuit = Streamer::CircuitBreaker.new(error_threshold: 2, error_timeout: 60)
     client = Streamer::Client.new(@server.url, circuit: circuit)
     answers status(500), status(200), status(500), status(503)
     4.times { client.get("/").read }
@@ -252,7 +252,7 @@ module RetriesTests
 
   def test_one_probe_is_let_through_and_closes_it_or_opens_it_again
     states = []
-    circuit = Streamer::Circuit.new(failures: 1, cooldown: 1)
+    circuit = Streamer::CircuitBreaker.new(error_threshold: 1, error_timeout: 1)
     release = Thread::Queue.new
     client = Streamer::Client.new(@server.url, circuit: circuit)
     held = ->(exchange) { release.pop && exchange.json({}, status: 500) }
@@ -274,12 +274,12 @@ module RetriesTests
   end
 
   def test_a_cancelled_probe_leaves_the_next_one_its_chance
-    circuit = Streamer::Circuit.new(failures: 1, cooldown: 0.1)
+    circuit = Streamer::CircuitBreaker.new(error_threshold: 1, error_timeout: 0.1)
     client = Streamer::Client.new(@server.url, circuit: circuit)
     answers status(500), :stall.to_proc
     client.get("/")
     sleep 0.2
-    call = Streamer::Sinks::Call.new(client.get_request("/"))
+    call = Streamer::Sinks::UpstreamCall.new(client.request(:get, "/"))
     probe = beside { call.response }
     @server.wait_request(2)
     call.cancel
@@ -288,18 +288,18 @@ module RetriesTests
   end
 
   def test_an_open_circuit_ends_the_attempts
-    circuit = Streamer::Circuit.new(failures: 2, cooldown: 60)
+    circuit = Streamer::CircuitBreaker.new(error_threshold: 2, error_timeout: 60)
     answers(*Array.new(4) { status(503) })
     assert_raises(Streamer::CircuitOpenError) { Streamer::Client.new(@server.url, retries: QUICK, circuit: circuit).get("/") }
     assert_equal 2, asked
   end
 
   def test_wrong_arguments_are_named
-    assert_match(/times.*-1/, assert_raises(ArgumentError) { Streamer::Retries.new(times: -1) }.message)
-    assert_match(/longest/, assert_raises(ArgumentError) { Streamer::Retries.new(longest: nil) }.message)
+    assert_match(/max_retries.*-1/, assert_raises(ArgumentError) { Streamer::RetryPolicy.new(max_retries: -1) }.message)
+    assert_match(/max_delay/, assert_raises(ArgumentError) { Streamer::RetryPolicy.new(max_delay: nil) }.message)
     assert_match(/retries.*"2"/, assert_raises(ArgumentError) { Streamer::Client.new(@server.url, retries: "2") }.message)
     assert_match(/circuit.*Integer/, assert_raises(ArgumentError) { Streamer::Client.new(@server.url, circuit: 5) }.message)
-    assert_match(/failures/, assert_raises(ArgumentError) { Streamer::Circuit.new(failures: 0) }.message)
+    assert_match(/error_threshold/, assert_raises(ArgumentError) { Streamer::CircuitBreaker.new(error_threshold: 0) }.message)
   end
 
   private
@@ -314,7 +314,7 @@ class RetriesOnThreadsTest < Minitest::Test
   include RetriesTests
 
   def test_waits_grow_up_to_a_ceiling_and_are_spread
-    retries = Streamer::Retries.new(first: 1, longest: 8)
+    retries = Streamer::RetryPolicy.new(base_delay: 1, max_delay: 8)
     { 0 => 0.5..1, 1 => 1..2, 2 => 2..4, 3 => 4..8, 9 => 4..8, 5000 => 4..8 }.each do |attempts, range|
       waits = Array.new(50) { retries.back_off(attempts) }
       waits.each { |wait| assert_includes range, wait }

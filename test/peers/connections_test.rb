@@ -2,7 +2,6 @@
 
 require "test_helper"
 require "support/contexts"
-require "streamer/plan"
 require "streamer/sinks/socket"
 require "streamer/sinks/events"
 

@@ -57,7 +57,7 @@ class PipelineFormatsTest < Minitest::Test
       .each do |done, mark|
         pipeline = Streamer::Pipeline.new(value: "a", done: done).tap { |fed| fed.feed(bytes) }
         error = assert_raises(Streamer::TruncatedError, done.inspect) { pipeline.finish }
-        assert_kind_of Streamer::ClosedError, error
+        assert_kind_of Streamer::ConnectionError, error
         pipeline = Streamer::Pipeline.new(value: "a", done: done).tap { |fed| fed.feed(bytes + mark) }
         assert_equal ["", true], [pipeline.finish, pipeline.done?], done.inspect
       end

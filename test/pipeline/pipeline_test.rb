@@ -105,17 +105,17 @@ class PipelineTest < Minitest::Test
 
   def test_broken_json_is_an_error_that_carries_the_frames_before_it
     pipeline = Streamer::Pipeline.new(value: "a")
-    error = assert_raises(Streamer::ExtractError) { pipeline.feed("data: {\"a\":1}\n\ndata: {\"a\":2}\n\ndata: oops\n\ndata: {\"a\":3}\n\n") }
+    error = assert_raises(Streamer::InvalidJSONError) { pipeline.feed("data: {\"a\":1}\n\ndata: {\"a\":2}\n\ndata: oops\n\ndata: {\"a\":3}\n\n") }
     assert_equal "data: {\"a\":1}\n\ndata: {\"a\":2}\n\n", error.frames
-    assert_raises(Streamer::ExtractError) { pipeline.feed("data: {\"a\":4}\n\n") }
+    assert_raises(Streamer::InvalidJSONError) { pipeline.feed("data: {\"a\":4}\n\n") }
   end
 
   def test_limits_name_themselves_and_carry_the_frames_before
     good = "data: {\"a\":1}\n\n"
-    error = assert_raises(Streamer::LineTooLong) { Streamer::Pipeline.new(value: "a", max_line: 30).feed("#{good}data: #{"x" * 40}\n\n") }
+    error = assert_raises(Streamer::LineTooLongError) { Streamer::Pipeline.new(value: "a", max_line: 30).feed("#{good}data: #{"x" * 40}\n\n") }
     assert_match(/max_line/, error.message)
     assert_equal good, error.frames
-    error = assert_raises(Streamer::EventTooLarge) { Streamer::Pipeline.new(value: "a", max_event: 30).feed("#{good}data: #{"x" * 40}\n\n") }
+    error = assert_raises(Streamer::EventTooLargeError) { Streamer::Pipeline.new(value: "a", max_event: 30).feed("#{good}data: #{"x" * 40}\n\n") }
     assert_match(/max_event/, error.message)
     assert_equal good, error.frames
   end

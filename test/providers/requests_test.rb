@@ -59,7 +59,7 @@ class ProviderRequestsTest < Minitest::Test
   def test_timeouts
     @upstream.on("/api/chat", &:stall)
     provider = Streamer::Providers[:ollama].new(base_url: @upstream.url, timeouts: { first_event: 30 })
-    assert_raises(Streamer::FirstEventTimeout) { provider.chat(model: "m", messages: [], timeouts: { first_event: 0.1 }).call }
+    assert_raises(Streamer::FirstEventTimeoutError) { provider.chat(model: "m", messages: [], timeouts: { first_event: 0.1 }).call }
   end
 
   def test_a_models_name_is_not_a_path

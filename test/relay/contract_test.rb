@@ -21,7 +21,7 @@ module RelayContractTests
 
   def test_text_is_relayed_as_it_comes
     answer("text/plain", ["one ", "tw\u00F6".b[0..2], "tw\u00F6".b[3..], "\r", "\nthree"])
-    events = relay(value: "null", ids: "x-").events
+    events = relay(value: "null", id_prefix: "x-").events
 
     assert_equal "one tw\u00F6\nthree", events[0...-1].map(&:data).join
     assert_equal ["token", "x-1"], [events.first.type, events.first.id]
@@ -31,8 +31,8 @@ module RelayContractTests
   def test_text_where_values_are_wanted_is_refused
     answer("text/plain", ["oops"])
 
-    assert_equal "response_error", relay.events.last.json["error"]
-    assert_equal %w[failed response_error], result.values_at("status", "reason")
+    assert_equal "response", relay.events.last.json["error"]
+    assert_equal %w[failed response], result.values_at("status", "reason")
   end
 
   def test_an_error_event_ends_it_as_an_error
@@ -43,8 +43,8 @@ module RelayContractTests
     body = client.body
 
     assert_includes body, "event: token\ndata: {\"content\":\"t0 \"}"
-    assert_includes body, "event: error\ndata: {\"error\":\"upstream_error\""
-    assert_equal ["failed", "upstream_error", "Streamer::UpstreamError", "t0 ", "req-1", "t0 "],
+    assert_includes body, "event: error\ndata: {\"error\":\"upstream\""
+    assert_equal ["failed", "upstream", "Streamer::UpstreamError", "t0 ", "req-1", "t0 "],
                  result.values_at("status", "reason", "error", "text", "request_id", "partial")
   end
 
@@ -53,7 +53,7 @@ module RelayContractTests
     events = relay(frame: "raw", value: "null").events
 
     assert_equal %w[message error], events.map(&:type)
-    assert_equal ["1", "upstream_error"], [events.first.data, events.last.json["error"]]
+    assert_equal ["1", "upstream"], [events.first.data, events.last.json["error"]]
     assert_equal "failed", result["status"]
   end
 
@@ -62,15 +62,15 @@ module RelayContractTests
       answer(type, ["{\"error\":{\"message\":\"no such model\"}}"], { "request-id" => "req-2" })
       note = "#{name} #{type}"
 
-      assert_equal "response_error", relay(note: note).events.last.json["error"]
-      assert_equal %w[failed response_error req-2], result(note: note).values_at("status", "reason", "request_id")
+      assert_equal "response", relay(note: note).events.last.json["error"]
+      assert_equal %w[failed response req-2], result(note: note).values_at("status", "reason", "request_id")
     end
   end
 
   def test_a_document_without_the_value_is_no_stream
     answer("application/json", ["{\"choices\":[{\"message\":{}}]}"])
 
-    assert_equal "response_error", relay.events.last.json["error"]
+    assert_equal "response", relay.events.last.json["error"]
     assert_equal "failed", result["status"]
   end
 
@@ -79,8 +79,8 @@ module RelayContractTests
     events = relay(done: '"[DONE]"').events
 
     assert_equal %w[token error], events.map(&:type)
-    assert_equal "truncated_error", events.last.json["error"]
-    assert_equal ["failed", "truncated_error", "t0 "], result.values_at("status", "reason", "text")
+    assert_equal "truncated", events.last.json["error"]
+    assert_equal ["failed", "truncated", "t0 "], result.values_at("status", "reason", "text")
   end
 
   def test_an_end_with_it_does_not
@@ -98,7 +98,7 @@ module RelayContractTests
     answer("application/json", ["[{\"a\":1}"])
 
     assert_equal %w[token error], relay(value: "a").events.map(&:type)
-    assert_equal "truncated_error", result["reason"]
+    assert_equal "truncated", result["reason"]
   end
 
   private

@@ -9,8 +9,8 @@ class HTTP2RelayTest < Minitest::Test
   include RelayCase
 
   def test_row_12_the_events_are_those_of_http_1
-    first = relay(ids: "x").events
-    second = with_client { |client| Streamer::Decoder.new.feed(client.get(path(ids: "x")).read) }
+    first = relay(id_prefix: "x").events
+    second = with_client { |client| Streamer::Decoder.new.feed(client.get(path(id_prefix: "x")).read) }
 
     assert_equal(first.map { |event| [event.type, event.data] }, second.map { |event| [event.type, event.data] })
     assert_equal %w[x1 x2 x3], second.first(3).map(&:id)

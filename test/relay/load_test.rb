@@ -23,7 +23,7 @@ module SlowReaderTests
     relay.next_event
     found = result
 
-    assert_equal ["cancelled", "slow", "Streamer::ClientDisconnected"], found.values_at("status", "reason", "error")
+    assert_equal ["cancelled", "slow", "Streamer::BrowserDisconnectedError"], found.values_at("status", "reason", "error")
     assert @upstream.requests.last.wait_gone, "the upstream was not let go"
     assert_operator found["timings"]["duration"], :<, 15
   end

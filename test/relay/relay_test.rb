@@ -33,7 +33,7 @@ module RelayTests
   end
 
   def test_events_can_be_text_and_have_ids_and_another_terminal
-    events = relay(frame: "text", ids: "a-", event: "word", terminal: '{"event":"end","data":"."}').events
+    events = relay(frame: "text", id_prefix: "a-", event: "word", terminal: '{"event":"end","data":"."}').events
 
     assert_equal [["word", "t0 ", "a-1"], ["word", "t1 ", "a-2"], ["word", "t2 ", "a-3"], ["end", ".", nil]],
                  events.map { |event| [event.type, event.data, event.id] }
@@ -97,21 +97,21 @@ module RelayTests
     client = relay
     event = client.next_event
 
-    assert_equal ["error", "response_error"], [event.type, event.json["error"]]
+    assert_equal ["error", "response"], [event.type, event.json["error"]]
     assert_nil client.next_event
-    assert_equal %w[failed response_error Streamer::ResponseError], result.values_at("status", "reason", "error")
+    assert_equal %w[failed response Streamer::ResponseError], result.values_at("status", "reason", "error")
     assert_reported "Streamer::ResponseError"
   end
 
   def test_an_upstream_that_refuses_fails
-    assert_equal "connect_error", relay(upstream: Upstream.refused_url).next_event.json["error"]
-    assert_equal %w[failed connect_error], result.values_at("status", "reason")
+    assert_equal "connect", relay(upstream: Upstream.refused_url).next_event.json["error"]
+    assert_equal %w[failed connect], result.values_at("status", "reason")
   end
 
   # getaddrinfo refuses a label of 64 characters without asking anybody.
   def test_an_upstream_without_a_name_fails
-    assert_equal "resolve_error", relay(upstream: "http://#{"a" * 64}.invalid/").next_event.json["error"]
-    assert_equal %w[failed resolve_error], result.values_at("status", "reason")
+    assert_equal "resolve", relay(upstream: "http://#{"a" * 64}.invalid/").next_event.json["error"]
+    assert_equal %w[failed resolve], result.values_at("status", "reason")
   end
 
   def test_a_gateway_that_pings_does_not_hide_that_nothing_comes
@@ -133,14 +133,14 @@ module RelayTests
     assert_equal ["token", "error"], events.map(&:type)
     assert_equal "idle_timeout", events.last.json["error"]
     assert_equal ["timed_out", "idle_timeout", "t0 "], result.values_at("status", "reason", "text")
-    assert_reported "Streamer::IdleTimeout"
+    assert_reported "Streamer::IdleTimeoutError"
   end
 
   def test_an_upstream_that_breaks_off_fails
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).close }
 
     assert_equal %w[token error], relay.events.map(&:type)
-    assert_equal ["failed", "closed_error", "t0 "], result.values_at("status", "reason", "text")
+    assert_equal ["failed", "closed", "t0 "], result.values_at("status", "reason", "text")
   end
 
   def test_it_is_stopped_by_its_key_from_another_request
@@ -214,7 +214,7 @@ module RelayTests
     client.next_event
     client.leave
 
-    assert_equal %w[failed closed_error], result.values_at("status", "reason")
+    assert_equal %w[failed closed], result.values_at("status", "reason")
   end
 
   def test_a_callback_that_raises_is_reported_and_harms_nobody
@@ -260,8 +260,8 @@ module RelayTests
   end
 
   def test_row_12_every_framing_carries_the_same_events
-    chunked = relay(ids: "x", client: { version: "1.1" }).events
-    bare = relay(ids: "x", client: { version: "1.0" }).events
+    chunked = relay(id_prefix: "x", client: { version: "1.1" }).events
+    bare = relay(id_prefix: "x", client: { version: "1.0" }).events
 
     assert_equal 4, chunked.size
     assert_equal chunked.map { |event| event.to_h.except(:at) }, bare.map { |event| event.to_h.except(:at) }
@@ -331,8 +331,8 @@ module RelayTests
     events = relay.events
 
     assert_equal %w[token error], events.map(&:type)
-    assert_equal ["extract_error", "The stream was interrupted by an error."], events.last.json.values_at("error", "message")
-    assert_reported "Streamer::ExtractError"
+    assert_equal ["invalid_json", "The stream was interrupted by an error."], events.last.json.values_at("error", "message")
+    assert_reported "Streamer::InvalidJSONError"
     upstream = result["timings"]["upstream"]
     assert_equal 1, result["delivered"]
     assert_includes %w[cancelled completed], upstream["outcome"] # whether we ended it, or it was over by then

@@ -16,7 +16,7 @@ class StreamsTest < Minitest::Test
       @on_text = on_text
     end
 
-    def plan = Streamer::Plan.new(value: "choices.0.delta.content", collect: 10_000)
+    def options = Streamer::Relay::Options.new(value: "choices.0.delta.content", collect: 10_000)
     def every = 0.02
     def first_event? = true
     def outlives_browser? = false
@@ -41,9 +41,9 @@ class StreamsTest < Minitest::Test
     @browsers.each(&:close)
     @upstream.stop
     deadline = Upstream.now + 20
-    sleep 0.005 while Streamer::Streams.size.positive? && Upstream.now < deadline
+    sleep 0.005 while Streamer::Relay::Registry.size.positive? && Upstream.now < deadline
 
-    assert_equal 0, Streamer::Streams.size, "streams are left"
+    assert_equal 0, Streamer::Relay::Registry.size, "streams are left"
   end
 
   def test_it_is_there_until_its_last_callback_has_returned
@@ -51,11 +51,11 @@ class StreamsTest < Minitest::Test
     job = Job.new(on_finish: -> { gate.pop })
     start(job)
     assert_equal :first, take(job)
-    Streamer::Streams.stop("k")
+    Streamer::Relay::Registry.stop("k")
     result = take(job)
 
     assert_equal [:cancelled, :stopped, "t0 "], [result.status, result.reason, result.text]
-    assert_equal 1, Streamer::Streams.size
+    assert_equal 1, Streamer::Relay::Registry.size
     gate << true
   end
 
@@ -64,19 +64,19 @@ class StreamsTest < Minitest::Test
     other = Job.new("other")
     [*same, other].each { |job| start(job) && take(job) }
 
-    assert Streamer::Streams.stop("same")
+    assert Streamer::Relay::Registry.stop("same")
     assert_equal [:stopped, :stopped], same.map { |job| take(job).reason }
     assert_empty other.told
-    assert Streamer::Streams.stop("other")
+    assert Streamer::Relay::Registry.stop("other")
     assert_equal :stopped, take(other).reason
-    refute Streamer::Streams.stop("none")
+    refute Streamer::Relay::Registry.stop("none")
   end
 
   def test_stopping_twice_is_one_end
     job = Job.new
     start(job)
     take(job)
-    Array.new(4) { Thread.new { Streamer::Streams.stop("k") } }.each(&:join)
+    Array.new(4) { Thread.new { Streamer::Relay::Registry.stop("k") } }.each(&:join)
     take(job)
     sleep 0.05
 
@@ -95,7 +95,7 @@ class StreamsTest < Minitest::Test
 
       assert_nil stream.redirect
       assert_nil stream.pause
-      Streamer::Callbacks.close(stream)
+      Streamer::Relay::Dispatcher.close(stream)
       assert_equal [:cancelled, :stopped], take(job).then { |result| [result.status, result.reason] }
     end
     assert_equal answers.keys, @upstream.requests.map(&:path)
@@ -107,7 +107,7 @@ class StreamsTest < Minitest::Test
       reports = reported do
         start(job)
         take(job)
-        Streamer::Streams.stop("k")
+        Streamer::Relay::Registry.stop("k")
         take(job)
       end
 
@@ -117,7 +117,7 @@ class StreamsTest < Minitest::Test
     start(job)
 
     assert_equal :first, take(job)
-    Streamer::Streams.stop("k")
+    Streamer::Relay::Registry.stop("k")
   end
 
   def test_the_native_thread_has_a_name
@@ -127,14 +127,14 @@ class StreamsTest < Minitest::Test
     take(job)
 
     assert_includes Dir["/proc/self/task/*/comm"].map { |path| File.read(path).chomp }, "streamer"
-    Streamer::Streams.stop("k")
+    Streamer::Relay::Registry.stop("k")
   end
 
   def test_a_stream_that_cannot_be_started_is_not_there
     broken = Struct.new(:key) { def relay = raise(IOError, "broken") }.new("broken")
 
-    assert_raises(IOError) { Streamer::Streams.start(broken) }
-    assert_equal 0, Streamer::Streams.size
+    assert_raises(IOError) { Streamer::Relay::Registry.start(broken) }
+    assert_equal 0, Streamer::Relay::Registry.size
   end
 
   def test_text_comes_in_batches_and_the_tail_before_the_end
@@ -156,7 +156,7 @@ class StreamsTest < Minitest::Test
     stream = stream(job, @upstream.url("/")).first
     sleep 0.05
     assert_empty @upstream.requests
-    Streamer::Streams.start(stream)
+    Streamer::Relay::Registry.start(stream)
 
     assert_equal [:first, "t0 t1 t2 "], [take(job), take(job).text]
   end
@@ -171,7 +171,7 @@ class StreamsTest < Minitest::Test
     start(slow, flood.url)
     take(slow)
     sleep 0.3 # its browser reads nothing, and more than the high-water mark waits
-    Streamer::Streams.stop("slow")
+    Streamer::Relay::Registry.stop("slow")
     stopped = Upstream.now
     assert_equal :cancelled, take(slow).status
 
@@ -186,10 +186,10 @@ class StreamsTest < Minitest::Test
       browser = start(job)
       take(job)
       before = Upstream.now
-      Streamer::Streams.drain(0.2)
+      Streamer::Relay::Registry.drain(0.2)
       took = Upstream.now - before
       late = Job.new("late")
-      [browser.read[/event: closing/], took.between?(0.2, 10), take(job).reason, Streamer::Streams.size, start(late).readpartial(60)]
+      [browser.read[/event: closing/], took.between?(0.2, 10), take(job).reason, Streamer::Relay::Registry.size, start(late).readpartial(60)]
     end => [closing, in_time, reason, left, told]
 
     assert_equal ["event: closing", true, :shutdown, 0], [closing, in_time, reason, left]
@@ -204,14 +204,14 @@ class StreamsTest < Minitest::Test
       job = Job.new("childs")
       start(job)
       first = take(job)
-      reached = Streamer::Streams.stop("parents")
-      Streamer::Streams.stop("childs")
-      [Streamer::Streams.size, first, reached, take(job).status]
+      reached = Streamer::Relay::Registry.stop("parents")
+      Streamer::Relay::Registry.stop("childs")
+      [Streamer::Relay::Registry.size, first, reached, take(job).status]
     end
 
     assert_equal [1, :first, false, :cancelled], childs
     assert_empty parents.told
-    assert Streamer::Streams.stop("parents")
+    assert Streamer::Relay::Registry.stop("parents")
     assert_equal :cancelled, take(parents).status
   end
 
@@ -220,7 +220,7 @@ class StreamsTest < Minitest::Test
   # The browser's end of a new stream.
   def start(job, url = @upstream.url("/"))
     stream, browser = stream(job, url)
-    Streamer::Streams.start(stream)
+    Streamer::Relay::Registry.start(stream)
     browser
   end
 
@@ -228,9 +228,9 @@ class StreamsTest < Minitest::Test
   def stream(job, url, **options)
     browser, server = UNIXSocket.pair
     @browsers << browser
-    client = Streamer::ClientSocket.new(server, chunked: false, heartbeat: nil)
+    client = Streamer::BrowserSocket.new(server, chunked: false, heartbeat: nil)
     server.close
-    [Streamer::Stream.new(client, Streamer::Request.new("GET", url, **options), job), browser]
+    [Streamer::Relay::Detached.new(client, Streamer::Request.new("GET", url, **options), job), browser]
   end
 
   # What was reported to the application while the block ran and until its streams were gone.
@@ -240,7 +240,7 @@ class StreamsTest < Minitest::Test
     subscriber.define_singleton_method(:report) { |error, **| reports << error }
     ActiveSupport.error_reporter.subscribe(subscriber)
     yield
-    sleep 0.005 while Streamer::Streams.size.positive?
+    sleep 0.005 while Streamer::Relay::Registry.size.positive?
     reports
   ensure
     ActiveSupport.error_reporter.unsubscribe(subscriber)

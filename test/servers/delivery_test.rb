@@ -6,7 +6,7 @@ require "support/upstream"
 
 # What stream_events promises, on real servers.
 module DeliveryTests
-  DISCONNECTED = "Streamer::ClientDisconnected"
+  DISCONNECTED = "Streamer::BrowserDisconnectedError"
 
   def server = AppServer.shared(self.class::KIND)
 
@@ -222,7 +222,7 @@ module DeliveryTests
     with_upstream(->(exchange) { exchange.answer("no", status: 503) }) do |upstream|
       event = server.stream("/streams/relay?upstream=#{upstream.url}").next_event
 
-      assert_equal ["error", "response_error"], [event.type, event.json["error"]]
+      assert_equal ["error", "response"], [event.type, event.json["error"]]
     end
   end
 
@@ -233,7 +233,7 @@ module DeliveryTests
       events = server.stream(path).events
 
       assert_equal %w[token error], events.map(&:type)
-      assert_equal "extract_error", events.last.json["error"]
+      assert_equal "invalid_json", events.last.json["error"]
     end
   end
 

@@ -54,7 +54,7 @@ module LiveTests
     server.notes.wait(name, "began")
     client.leave
 
-    assert_equal "Streamer::ClientDisconnected", server.notes.wait(name, "ended")["error"]
+    assert_equal "Streamer::BrowserDisconnectedError", server.notes.wait(name, "ended")["error"]
     assert_equal %w[began ended], server.notes.of(name).map { |note| note["what"] }
   end
 

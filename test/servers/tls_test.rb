@@ -30,6 +30,6 @@ class TLSTest < Minitest::Test
     3.times { assert_equal "", client.next.comment }
     client.leave
 
-    assert_equal "Streamer::ClientDisconnected", server.notes.wait(name, "ended")["error"]
+    assert_equal "Streamer::BrowserDisconnectedError", server.notes.wait(name, "ended")["error"]
   end
 end

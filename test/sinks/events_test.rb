@@ -2,6 +2,7 @@
 
 require "test_helper"
 require "streamer/sinks/base"
+require "support/upstream"
 
 class EventsTest < Minitest::Test
   # A sink that keeps what it gets, and pulls relays through Ruby as the others do.
@@ -73,7 +74,7 @@ class EventsTest < Minitest::Test
     @events.close
 
     refute_predicate @events, :connected?
-    assert_raises(Streamer::ClientDisconnected) { @events.write("y") }
+    assert_raises(Streamer::BrowserDisconnectedError) { @events.write("y") }
     assert_equal ["x"], received.map(&:data)
   end
 
@@ -85,8 +86,8 @@ class EventsTest < Minitest::Test
 
   def test_a_relay_in_this_thread_shows_its_pipeline_after_each_read
     seen = []
-    call = Streamer::Sinks::Call.new(Answer.new("data: 1\n\n", "data: 2\n\n"))
-    @sink.relay_here(call, Streamer::Plan.new) { |pipeline| seen << [pipeline.class, @sink.written.dup] }
+    call = Streamer::Sinks::UpstreamCall.new(Answer.new("data: 1\n\n", "data: 2\n\n"))
+    @sink.relay_here(call, Streamer::Relay::Options.new) { |pipeline| seen << [pipeline.class, @sink.written.dup] }
 
     assert_equal [[Streamer::Pipeline, "data: 1\n\n"], [Streamer::Pipeline, "data: 1\n\ndata: 2\n\n"]], seen
   end
@@ -94,7 +95,7 @@ class EventsTest < Minitest::Test
   def test_a_relay_can_outlive_the_browser
     answer = Answer.new("data: 1\n\n", "data: 2\n\n")
     seen = 0
-    @sink.relay_here(Streamer::Sinks::Call.new(answer), Streamer::Plan.new, outlives_browser: true) do
+    @sink.relay_here(Streamer::Sinks::UpstreamCall.new(answer), Streamer::Relay::Options.new, outlives_browser: true) do
       seen += 1
       @sink.lose
     end
@@ -103,8 +104,8 @@ class EventsTest < Minitest::Test
   end
 
   def test_a_relays_error_passes_after_the_frames_made_before_it
-    error = failure(Streamer::ExtractError, frames: "data: 2\n\n")
-    raised = assert_raises(Streamer::ExtractError) { @events.relay(Answer.new("data: 1\n\n", error: error)) }
+    error = failure(Streamer::InvalidJSONError, frames: "data: 2\n\n")
+    raised = assert_raises(Streamer::InvalidJSONError) { @events.relay(Answer.new("data: 1\n\n", error: error)) }
 
     assert_same error, raised
     assert_equal %w[1 2], received.map(&:data)
@@ -113,8 +114,26 @@ class EventsTest < Minitest::Test
   def test_a_browser_that_leaves_cancels_what_is_relayed
     answer = Answer.new("data: 1\n\n", error: Streamer::CancelledError.new("cancelled")) { @sink.lose }
 
-    assert_raises(Streamer::ClientDisconnected) { @events.relay(answer) }
+    assert_raises(Streamer::BrowserDisconnectedError) { @events.relay(answer) }
     assert_predicate answer, :cancelled?
+  end
+
+  # As a provider's Chat is: a request, and how its response is read.
+  Declared = Struct.new(:request, :relay_options)
+
+  def test_what_declares_its_own_options_is_relayed_with_them_and_the_callers_win
+    upstream = Upstream.new { |exchange| exchange.stream(["data: {\"a\":\"x\",\"b\":\"y\"}\n\n"]) }
+    chat = Declared.new(Streamer.request(:get, upstream.url), { value: "a", event: "token" })
+    @events.relay(chat)
+    @events.relay(chat, value: "b", frame: :text)
+
+    assert_equal [["token", "{\"a\":\"x\"}"], %w[token y]], received.map { |event| [event.type, event.data] }
+  ensure
+    upstream&.stop
+  end
+
+  def test_what_cannot_be_relayed_is_named
+    assert_match(/String/, assert_raises(ArgumentError) { @events.relay("http://127.0.0.1/") }.message)
   end
 
   def test_a_relay_that_somebody_else_cancels_says_so

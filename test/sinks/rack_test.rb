@@ -45,7 +45,7 @@ class RackSinkTest < Minitest::Test
 
   def test_whatever_the_stream_raises_means_that_the_browser_has_left
     @stream.error = Errno::EPIPE.new
-    error = assert_raises(Streamer::ClientDisconnected) { @sink.write("x") }
+    error = assert_raises(Streamer::BrowserDisconnectedError) { @sink.write("x") }
 
     assert_kind_of Errno::EPIPE, error.cause
     refute_predicate @sink, :connected?
@@ -53,16 +53,16 @@ class RackSinkTest < Minitest::Test
 
   def test_nothing_is_tried_again_after_that
     @stream.error = IOError.new("closed")
-    assert_raises(Streamer::ClientDisconnected) { @sink.write("x") }
+    assert_raises(Streamer::BrowserDisconnectedError) { @sink.write("x") }
     @stream.error = nil
 
-    assert_raises(Streamer::ClientDisconnected) { @sink.write("y") }
+    assert_raises(Streamer::BrowserDisconnectedError) { @sink.write("y") }
     assert_empty @stream.written
   end
 
   def test_close_closes_the_stream_also_when_the_browser_has_left
     @stream.error = Errno::EPIPE.new
-    assert_raises(Streamer::ClientDisconnected) { @sink.write("x") }
+    assert_raises(Streamer::BrowserDisconnectedError) { @sink.write("x") }
     2.times { @sink.close }
 
     assert_predicate @stream, :closed?
@@ -99,7 +99,7 @@ class RackSinkTest < Minitest::Test
     sink = Streamer::Sinks::Rack.new(@stream, heartbeat: 0.03)
     @stream.error = Errno::EPIPE.new
 
-    Timeout.timeout(20) { assert_raises(Streamer::ClientDisconnected) { sink.relay(answer, Streamer::Plan.new) } }
+    Timeout.timeout(20) { assert_raises(Streamer::BrowserDisconnectedError) { sink.relay(answer, Streamer::Relay::Options.new) } }
   ensure
     sink&.close
   end
@@ -133,7 +133,7 @@ class RackSinkTest < Minitest::Test
     stream = Queued.new
     stream.ready = true
     sink = Streamer::Sinks::Rack.new(stream, heartbeat: nil, write_timeout: 0.05)
-    error = assert_raises(Streamer::ClientDisconnected) { sink.write("x" * Streamer::Sinks::Rack::HIGH_WATER) }
+    error = assert_raises(Streamer::BrowserDisconnectedError) { sink.write("x" * Streamer::Sinks::Rack::HIGH_WATER) }
 
     assert_predicate error, :slow?
     refute_predicate sink, :connected?

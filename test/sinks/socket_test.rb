@@ -72,7 +72,7 @@ class SocketSinkTest < Minitest::Test
     sleep 0.005 while @sink.connected? && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
 
     refute_predicate @sink, :connected?
-    assert_raises(Streamer::ClientDisconnected) { @sink.write("x") }
+    assert_raises(Streamer::BrowserDisconnectedError) { @sink.write("x") }
   end
 
   def test_large_frames_of_several_threads_do_not_interleave
@@ -167,7 +167,7 @@ module SocketSinkRelayTests
 
   def test_a_browser_that_leaves_between_two_attempts_ends_the_wait
     source = refusing(times: 9, "retry-after": 30)
-    relaying = beside { assert_raises(Streamer::ClientDisconnected) { relay(request(source, retries: 1)) } }
+    relaying = beside { assert_raises(Streamer::BrowserDisconnectedError) { relay(request(source, retries: 1)) } }
     source.wait_request
     sleep 0.1
     @browser.close
@@ -178,7 +178,7 @@ module SocketSinkRelayTests
 
   def test_an_open_circuit_is_believed
     source = refusing(times: 9)
-    circuit = Streamer::Circuit.new(failures: 1, cooldown: 60)
+    circuit = Streamer::CircuitBreaker.new(error_threshold: 1, error_timeout: 60)
     assert_raises(Streamer::ResponseError) { relay(request(source, circuit: circuit)) }
     assert_raises(Streamer::CircuitOpenError) { relay(request(source, circuit: circuit)) }
 
@@ -205,7 +205,7 @@ module SocketSinkRelayTests
     [->(source) { request(source) }, ->(source) { request(source).call }].each do |way|
       setup if @browser.closed?
       source = upstream { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
-      relaying = beside { assert_raises(Streamer::ClientDisconnected) { relay(way.call(source)) } }
+      relaying = beside { assert_raises(Streamer::BrowserDisconnectedError) { relay(way.call(source)) } }
       @browser.wait_readable(20)
       @browser.close
 
@@ -216,7 +216,7 @@ module SocketSinkRelayTests
 
   def test_a_browser_that_leaves_before_there_is_an_answer_ends_the_request
     source = upstream(&:stall)
-    relaying = beside { assert_raises(Streamer::ClientDisconnected) { relay(request(source)) } }
+    relaying = beside { assert_raises(Streamer::BrowserDisconnectedError) { relay(request(source)) } }
     asked = source.wait_request
     @browser.close
 
@@ -235,7 +235,7 @@ module SocketSinkRelayTests
     end
   end
 
-  def relay(upstream) = @sink.relay(upstream, Streamer::Plan.new(**PLAN))
+  def relay(upstream) = @sink.relay(upstream, Streamer::Relay::Options.new(**PLAN))
 
   def relayed(upstream)
     relay(upstream)

@@ -6,7 +6,7 @@ require "rails"
 require "active_record/railtie"
 require "action_controller/railtie"
 require "streamer"
-require "streamer/rails/railtie" # for a test in this process, where streamer was there before Rails
+require "streamer/railtie" # for a test in this process, where streamer was there before Rails
 require_relative "notes"
 
 # The application behind the tests of the servers and of the controller: the default middleware stack with
@@ -66,7 +66,7 @@ module RailsApp
     config.i18n.available_locales = %i[en de]
     config.time_zone = "UTC"
     config.streamer.heartbeat = 12
-    config.streamer.drain = ENV.fetch("DRAIN", "25").to_f
+    config.streamer.drain_timeout = ENV.fetch("DRAIN", "25").to_f
     config.streamer.write_timeout = ENV.fetch("WRITE_TIMEOUT", "30").to_f
     ENV.fetch("MIDDLEWARE", "").split(",").each { |name| config.middleware.use(RailsApp.const_get(name)) }
   end
@@ -223,7 +223,7 @@ module RailsApp
     end
 
     def failed_upstream
-      stream_events { |_events| raise Streamer::IdleTimeout, "nothing for 60 s" }
+      stream_events { |_events| raise Streamer::IdleTimeoutError, "nothing for 60 s" }
     end
 
     def twice
@@ -286,7 +286,7 @@ module RailsApp
     end
 
     def relayed
-      upstream = Streamer::Client.new(params.fetch(:upstream)).get_request("/")
+      upstream = Streamer::Client.new(params.fetch(:upstream)).request(:get, "/")
       relay_events(upstream, value: "choices.0.delta.content", event: "token", **options) do |result|
         note "result", status: result.status, text: result.text, error: result.error&.class&.name
       end
@@ -311,7 +311,7 @@ module RailsApp
   end
 
   class RelaysController < ApplicationController
-    CIRCUIT = Streamer::Circuit.new(failures: 1, cooldown: 60)
+    CIRCUIT = Streamer::CircuitBreaker.new(error_threshold: 1, error_timeout: 60)
     private_constant :CIRCUIT
 
     def show
@@ -333,7 +333,7 @@ module RailsApp
       end
     end
 
-    def stop = render(json: { stopped: Streamer::Relay.stop(params[:key]) })
+    def stop = render(json: { stopped: Streamer.stop(params[:key]) })
 
     def state
       render json: { streams: Streamer.stats[:streams], threads: Thread.list.size, fds: Dir.children("/proc/self/fd").size,
@@ -359,7 +359,7 @@ module RailsApp
 
     # The request's parameters by their own names; what is JSON there is JSON here.
     def options
-      given = params.permit(:collect, :event, :key, :heartbeat, :frame, :ids, :on_disconnect, :retry, :value).to_h.symbolize_keys
+      given = params.permit(:collect, :event, :key, :heartbeat, :frame, :id_prefix, :on_disconnect, :retry, :value).to_h.symbolize_keys
       %i[frame on_disconnect].each { |name| given[name] &&= given[name].to_sym }
       given[:heartbeat] &&= given[:heartbeat].to_f
       %i[collect retry].each { |name| given[name] &&= given[name].to_i }

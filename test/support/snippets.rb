@@ -176,7 +176,7 @@ module Snippets
 
   # One block's run.
   class Run
-    SETTINGS = File.expand_path("../../lib/streamer/rails/railtie.rb", __dir__)
+    SETTINGS = File.expand_path("../../lib/streamer/railtie.rb", __dir__)
     CHECK = /\A(\s*)(\S.*?)\s+# => (.+)\z/
 
     def initialize(block, expected)
@@ -211,7 +211,7 @@ module Snippets
     end
 
     # Plain Ruby. `EXPRESSION # => VALUE` is checked; what it prints is compared with the `output` block that follows.
-    # raises=Streamer::IdleTimeout: the exception that ends it.
+    # raises=Streamer::IdleTimeoutError: the exception that ends it.
     def script
       return evaluate(@block) unless (name = @block.options["raises"])
 

@@ -45,7 +45,7 @@ class InlineTest < Minitest::Test
   def test_a_failed_upstream_is_seen_in_the_same_way
     @upstream.on("/") { |exchange| exchange.json({ error: "no" }, status: 500) }
     Streamer::Testing.inline! do
-      assert_event relay, { error: { error: "response_error", message: String } }
+      assert_event relay, { error: { error: "response", message: String } }
       assert_equal "failed", result["status"]
     end
   end

@@ -39,7 +39,7 @@ class TestingUpstreamTest < Minitest::Test
 
   def test_so_much_of_it_and_then_a_fault
     recording = Streamer::Testing::Recording.load(RECORDING)
-    { reset: Streamer::ClosedError, close: Streamer::ClosedError, stall: Streamer::IdleTimeout }.each do |fault, error|
+    { reset: Streamer::ClosedError, close: Streamer::ClosedError, stall: Streamer::IdleTimeoutError }.each do |fault, error|
       server = upstream { |exchange| exchange.replay(recording, bytes: 400).public_send(fault) }
       raised = assert_raises(error) { text(ask(server, timeouts: { idle: 1 })) }
 

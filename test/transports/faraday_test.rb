@@ -80,7 +80,7 @@ module FaradayTests
 
   def test_raising_in_on_data_ends_the_upstream
     @upstream.on("/endless") { |exchange| exchange.openai(tokens: 100_000, every: 0.01) }
-    [RuntimeError.new("enough"), Streamer::ClientDisconnected.new("the browser left")].each_with_index do |mine, index|
+    [RuntimeError.new("enough"), Streamer::BrowserDisconnectedError.new("the browser left")].each_with_index do |mine, index|
       raised = assert_raises(mine.class) do
         faraday.post("/endless") { |request| request.options.on_data = proc { raise mine } }
       end
@@ -98,20 +98,20 @@ module FaradayTests
   def test_a_read_timeout
     @upstream.on("/stall") { |exchange| exchange.head.chunk("data: 1\n\n").stall }
     error = assert_raises(Faraday::TimeoutError) { faraday(request: { timeout: 30, read_timeout: 0.2 }).get("/stall") }
-    assert_instance_of Streamer::IdleTimeout, error.wrapped_exception
+    assert_instance_of Streamer::IdleTimeoutError, error.wrapped_exception
     assert @upstream.wait_request.wait_gone, "the upstream never saw the client leave"
   end
 
   def test_a_timeout_before_the_head
     @upstream.on("/stall", &:stall)
     error = assert_raises(Faraday::TimeoutError) { faraday(request: { timeout: 0.2 }).get("/stall") }
-    assert_instance_of Streamer::FirstEventTimeout, error.wrapped_exception
+    assert_instance_of Streamer::FirstEventTimeoutError, error.wrapped_exception
   end
 
   def test_an_open_timeout
     Upstream.blackhole do |url|
       error = assert_raises(Faraday::TimeoutError) { faraday(url, request: { timeout: 30, open_timeout: 0.2 }).get("/") }
-      assert_instance_of Streamer::ConnectTimeout, error.wrapped_exception
+      assert_instance_of Streamer::ConnectTimeoutError, error.wrapped_exception
     end
   end
 
@@ -127,7 +127,7 @@ module FaradayTests
   def test_a_total_timeout_is_the_adapters
     @upstream.on("/endless") { |exchange| exchange.openai(tokens: 100_000, every: 0.02) }
     error = assert_raises(Faraday::TimeoutError) { faraday(adapter: { timeouts: { total: 0.3 } }).get("/endless") }
-    assert_instance_of Streamer::TotalTimeout, error.wrapped_exception
+    assert_instance_of Streamer::TotalTimeoutError, error.wrapped_exception
   end
 
   def test_connection_errors
@@ -190,7 +190,7 @@ module FaradayTests
 
   def test_a_body_has_a_ceiling
     error = assert_raises(Faraday::Error) { faraday(adapter: { max_body: 50 }).get("/echo") }
-    assert_instance_of Streamer::BodyTooLarge, error.wrapped_exception
+    assert_instance_of Streamer::BodyTooLargeError, error.wrapped_exception
   end
 
   def test_options_that_are_none_are_refused_at_once

@@ -158,7 +158,7 @@ class CancelOnThreadsTest < Minitest::Test
       sleep 0.02
       thread.wakeup
     end
-    assert_raises(Streamer::IdleTimeout) { thread.value }
+    assert_raises(Streamer::IdleTimeoutError) { thread.value }
   end
 
   def test_an_interrupt_ends_a_script_that_waits

@@ -85,7 +85,7 @@ module ChunkTests
       exchange.chunk("data: a\n\n").raw("0\r\n")
       0.step { |number| exchange.raw("x-filler-#{number}: #{"f" * 900}\r\n") }
     end
-    assert_raises(Streamer::HeadersTooLarge) { get.read }
+    assert_raises(Streamer::HeadersTooLargeError) { get.read }
   end
 
   def test_a_coding_that_nobody_asked_for

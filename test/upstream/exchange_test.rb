@@ -77,7 +77,7 @@ module ExchangeTests
 
   def test_any_method
     %w[PUT PATCH DELETE REPORT].each do |method|
-      assert_equal method, @client.request(method, "/echo").json["method"]
+      assert_equal method, @client.request(method, "/echo").call.json["method"]
     end
   end
 
@@ -180,10 +180,10 @@ module ExchangeTests
     @upstream.on("/closing") { |exchange| said << exchange.answer("first").pause(0.05).raw(closing).close }
     @upstream.on("/chatty") { |exchange| said << exchange.answer("first").pause(0.05).raw(unasked) }
     %w[GET POST].product(%w[/closing /chatty]) do |method, path|
-      assert_equal "first", @client.request(method, path).read
+      assert_equal "first", @client.request(method, path).call.read
       said.pop
       sleep 0.05 # until it has arrived
-      assert_equal [200, method], @client.request(method, "/echo").then { |answer| [answer.status, answer.json["method"]] }
+      assert_equal [200, method], @client.request(method, "/echo").call.then { |answer| [answer.status, answer.json["method"]] }
     end
   end
 
@@ -202,7 +202,7 @@ module ExchangeTests
   def test_one_shot_forms
     assert_equal "GET", Streamer.get(@upstream.url("/echo")).json["method"]
     assert_equal "POST", Streamer.post(@upstream.url("/echo"), json: { a: 1 }).json["method"]
-    assert_equal "PUT", Streamer.request("PUT", @upstream.url("/echo"), body: "x").json["method"]
+    assert_equal "PUT", Streamer.request("PUT", @upstream.url("/echo"), body: "x").call.json["method"]
   end
 
   def test_no_compression_is_asked_for

@@ -76,31 +76,31 @@ module FaultTests
 
   def test_headers_for_ever
     @upstream.on("/fault", &:headers_for_ever)
-    fault Streamer::HeadersTooLarge
+    fault Streamer::HeadersTooLargeError
   end
 
   def test_a_line_of_two_gibibytes
     @upstream.on("/fault", &:endless_line)
-    fault Streamer::LineTooLong
+    fault Streamer::LineTooLongError
     assert @upstream.requests.first.wait_gone, "the upstream was left sending"
   end
 
   def test_an_endless_line_into_a_value
     @upstream.on("/fault", &:endless_line)
-    error = assert_raises(Streamer::LineTooLong) { @client.get("/fault").each_value("a") { flunk } }
+    error = assert_raises(Streamer::LineTooLongError) { @client.get("/fault").each_value("a") { flunk } }
     assert_names_request error
   end
 
   def test_an_endless_body_read_whole
     @upstream.on("/fault", &:endless_line)
-    error = assert_raises(Streamer::BodyTooLarge) { @client.get("/fault").read }
+    error = assert_raises(Streamer::BodyTooLargeError) { @client.get("/fault").read }
     assert_names_request error
   end
 
   def test_broken_json_where_a_value_is_wanted
     @upstream.on("/fault") { |exchange| exchange.stream(["data: {\"a\":1}\n\n", "data: {oops\n\n", "data: {\"a\":2}\n\n"]) }
     values = []
-    error = assert_raises(Streamer::ExtractError) { @client.get("/fault").each_value("a") { |value| values << value } }
+    error = assert_raises(Streamer::InvalidJSONError) { @client.get("/fault").each_value("a") { |value| values << value } }
     assert_equal [[1], 1], [values, error.delivered]
     assert_names_request error
   end

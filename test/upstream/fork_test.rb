@@ -45,7 +45,7 @@ module ForkTests
   # libcurl closes the socket of a connect that is given up without telling: its number is then anybody's.
   def test_the_child_keeps_descriptors_that_took_the_number_of_a_connect_given_up
     Upstream.blackhole do |url|
-      3.times { assert_raises(Streamer::ConnectTimeout) { Streamer.get(url, timeouts: { connect: 0.05 }) } }
+      3.times { assert_raises(Streamer::ConnectTimeoutError) { Streamer.get(url, timeouts: { connect: 0.05 }) } }
     end
     pipes = Array.new(20) { IO.pipe }
     assert_equal "20", in_child { pipes.sum { |_, writer| writer.write_nonblock("x") } }

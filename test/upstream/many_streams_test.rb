@@ -109,7 +109,7 @@ class ManyStreamsOnAThreadTest < Minitest::Test
 
   def read_all(count, path)
     texts = Array.new(count) { [] }
-    Streamer.merge(Array.new(count) { |number| [number, @client.get_request(path)] }.to_h) do |number, event|
+    Streamer.merge(Array.new(count) { |number| [number, @client.request(:get, path)] }.to_h) do |number, event|
       yield if block_given?
       texts[number] << event.json.dig("choices", 0, "delta", "content") unless event.data == "[DONE]"
     end

@@ -100,7 +100,7 @@ module RedirectTests
 
   def test_total_covers_all_of_a_chain
     @upstream.on("/slow") { |exchange| exchange.pause(0.15).redirect("/slow") }
-    assert_raises(Streamer::TotalTimeout) { @client.get("/slow", timeouts: { total: 0.25 }) } # and not RedirectError
+    assert_raises(Streamer::TotalTimeoutError) { @client.get("/slow", timeouts: { total: 0.25 }) } # and not RedirectError
   end
 end
 

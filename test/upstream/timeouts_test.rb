@@ -11,7 +11,7 @@ module TimeoutTests
 
   def test_connect
     Upstream.blackhole do |url|
-      error = timeout(Streamer::ConnectTimeout, 0.2) { Streamer::Client.new(url, timeouts: { connect: 0.2 }).get("/").read }
+      error = timeout(Streamer::ConnectTimeoutError, 0.2) { Streamer::Client.new(url, timeouts: { connect: 0.2 }).get("/").read }
       assert_equal "GET #{url}/", error.request
     end
   end
@@ -25,7 +25,7 @@ module TimeoutTests
 
   def test_first_byte
     @upstream.on("/stall", &:stall)
-    timeout(Streamer::FirstByteTimeout, 0.2) { read("/stall", first_byte: 0.2) }
+    timeout(Streamer::FirstByteTimeoutError, 0.2) { read("/stall", first_byte: 0.2) }
     assert @upstream.wait_request.wait_gone, "the upstream never saw the client leave"
   end
 
@@ -37,19 +37,19 @@ module TimeoutTests
   def test_first_byte_counts_from_the_sending
     Upstream.blackhole do |url|
       client = Streamer::Client.new(url, timeouts: { connect: 0.4, first_byte: 0.1 })
-      timeout(Streamer::ConnectTimeout, 0.4) { client.get("/").read }
+      timeout(Streamer::ConnectTimeoutError, 0.4) { client.get("/").read }
     end
   end
 
   def test_first_event_before_the_head
     @upstream.on("/stall", &:stall)
-    timeout(Streamer::FirstEventTimeout, 0.5) { read("/stall", first_event: 0.5) }
+    timeout(Streamer::FirstEventTimeoutError, 0.5) { read("/stall", first_event: 0.5) }
     assert @upstream.wait_request.wait_gone, "the upstream never saw the client leave"
   end
 
   def test_first_event_after_the_head
     @upstream.on("/stall") { |exchange| exchange.head.stall }
-    timeout(Streamer::FirstEventTimeout, 0.2) { read("/stall", first_event: 0.2) }
+    timeout(Streamer::FirstEventTimeoutError, 0.2) { read("/stall", first_event: 0.2) }
   end
 
   def test_first_event_is_not_met_by_comments
@@ -57,14 +57,14 @@ module TimeoutTests
       exchange.head
       loop { exchange.chunk(": ping\n\n").pause(0.02) }
     end
-    timeout(Streamer::FirstEventTimeout, 0.2) { read("/pings", first_event: 0.2) }
+    timeout(Streamer::FirstEventTimeoutError, 0.2) { read("/pings", first_event: 0.2) }
   end
 
   def test_first_event_is_not_met_by_events_that_say_nothing
     keep_alive
-    timeout(Streamer::FirstEventTimeout, 0.2) { read("/keep-alive", first_event: 0.2) }
-    timeout(Streamer::FirstEventTimeout, 0.2) { values("/keep-alive", first_event: 0.2) }
-    timeout(Streamer::FirstEventTimeout, 0.2) { frames("/keep-alive", first_event: 0.2) }
+    timeout(Streamer::FirstEventTimeoutError, 0.2) { read("/keep-alive", first_event: 0.2) }
+    timeout(Streamer::FirstEventTimeoutError, 0.2) { values("/keep-alive", first_event: 0.2) }
+    timeout(Streamer::FirstEventTimeoutError, 0.2) { frames("/keep-alive", first_event: 0.2) }
   end
 
   def test_first_event_is_over_with_the_first_event
@@ -75,19 +75,19 @@ module TimeoutTests
   def test_first_event_also_guards_values
     @upstream.on("/stall") { |exchange| exchange.head.stall }
     client = Streamer::Client.new(@upstream.url, timeouts: { first_event: 0.2 })
-    timeout(Streamer::FirstEventTimeout, 0.2) { client.get("/stall").each_value("a") { flunk } }
+    timeout(Streamer::FirstEventTimeoutError, 0.2) { client.get("/stall").each_value("a") { flunk } }
   end
 
   def test_idle_within_the_body
     @upstream.on("/stall") { |exchange| exchange.head.chunk("data: a\n\n").stall }
-    error = timeout(Streamer::IdleTimeout, 0.6) { read("/stall", idle: 0.6) }
+    error = timeout(Streamer::IdleTimeoutError, 0.6) { read("/stall", idle: 0.6) }
     assert_equal [1, ["a"]], [error.delivered, @seen]
     assert @upstream.requests.first.wait_gone, "the upstream never saw the client leave"
   end
 
   def test_idle_before_the_head
     @upstream.on("/stall", &:stall)
-    timeout(Streamer::IdleTimeout, 0.2) { read("/stall", idle: 0.2) }
+    timeout(Streamer::IdleTimeoutError, 0.2) { read("/stall", idle: 0.2) }
   end
 
   def test_idle_starts_again_with_each_read
@@ -107,11 +107,11 @@ module TimeoutTests
 
   def test_event_idle_sees_through_what_only_keeps_alive
     keep_alive("data: {\"a\":1}\n\n")
-    error = timeout(Streamer::EventIdleTimeout, 1) { read("/keep-alive", event_idle: 1, idle: 0.8) }
+    error = timeout(Streamer::EventIdleTimeoutError, 1) { read("/keep-alive", event_idle: 1, idle: 0.8) }
     assert_operator error.delivered, :>, 1
     assert @upstream.requests.first.wait_gone, "the upstream never saw the client leave"
-    timeout(Streamer::EventIdleTimeout, 0.3) { values("/keep-alive", event_idle: 0.3) }
-    timeout(Streamer::EventIdleTimeout, 0.3) { frames("/keep-alive", event_idle: 0.3) }
+    timeout(Streamer::EventIdleTimeoutError, 0.3) { values("/keep-alive", event_idle: 0.3) }
+    timeout(Streamer::EventIdleTimeoutError, 0.3) { frames("/keep-alive", event_idle: 0.3) }
   end
 
   def test_event_idle_begins_with_the_first_event_and_again_with_each
@@ -141,7 +141,7 @@ module TimeoutTests
 
   def test_total
     @upstream.on("/endless") { |exchange| exchange.openai(tokens: 1000, every: 0.02) }
-    error = timeout(Streamer::TotalTimeout, 0.6) { read("/endless", total: 0.6) }
+    error = timeout(Streamer::TotalTimeoutError, 0.6) { read("/endless", total: 0.6) }
     assert_operator error.delivered, :>, 1
     assert_equal error.delivered, @seen.size
     assert @upstream.requests.first.wait_gone, "the upstream never saw the client leave"
@@ -149,13 +149,13 @@ module TimeoutTests
 
   def test_total_covers_a_slow_head
     @upstream.on("/slow") { |exchange| exchange.slow_head(every: 0.02) }
-    timeout(Streamer::TotalTimeout, 0.25) { read("/slow", total: 0.25) }
+    timeout(Streamer::TotalTimeoutError, 0.25) { read("/slow", total: 0.25) }
   end
 
   def test_a_request_may_change_its_clients_timeouts
     @upstream.on("/stall") { |exchange| exchange.head.stall }
     client = Streamer::Client.new(@upstream.url, timeouts: { idle: 30 })
-    timeout(Streamer::IdleTimeout, 0.2) { client.get("/stall", timeouts: { idle: 0.2 }).each_event { flunk } }
+    timeout(Streamer::IdleTimeoutError, 0.2) { client.get("/stall", timeouts: { idle: 0.2 }).each_event { flunk } }
   end
 
   def test_nil_and_zero_switch_a_timeout_off

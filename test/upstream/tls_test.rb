@@ -77,7 +77,7 @@ module TLSTests
 
   def test_a_server_that_never_shakes_hands
     silent = TCPServer.new("127.0.0.1", 0)
-    assert_raises(Streamer::ConnectTimeout) do
+    assert_raises(Streamer::ConnectTimeoutError) do
       count("https://127.0.0.1:#{silent.addr[1]}", tls: @tls, timeouts: { connect: 0.2 })
     end
   ensure

@@ -22,6 +22,6 @@ class ComparisonsController < ApplicationController
 
   def quote(carrier)
     query = { delay: params[carrier], refuse: params[:refuse] }.to_query
-    UPSTREAM.get_request("/quotes/#{carrier}?#{query}")
+    UPSTREAM.request(:get, "/quotes/#{carrier}?#{query}")
   end
 end

@@ -129,7 +129,7 @@ static VALUE close_client(VALUE self, VALUE complete) {
 }
 
 void streamer_init_client_socket(void) {
-    VALUE class = rb_define_class_under(streamer_module, "ClientSocket", rb_cObject);
+    VALUE class = rb_define_class_under(streamer_module, "BrowserSocket", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_private_method(class, "setup", initialize, 4);
     rb_define_private_method(class, "close_client", close_client, 1);

@@ -13,12 +13,12 @@ static VALUE error_class(const char *name) {
 
 static const char *class_of_status(enum streamer_status status) {
     switch (status) {
-        case STREAMER_LINE_TOO_LONG: return "LineTooLong";
-        case STREAMER_EVENT_TOO_LARGE: return "EventTooLarge";
+        case STREAMER_LINE_TOO_LONG: return "LineTooLongError";
+        case STREAMER_EVENT_TOO_LARGE: return "EventTooLargeError";
         case STREAMER_TRUNCATED: return "TruncatedError";
         case STREAMER_JSON_INVALID:
         case STREAMER_JSON_TOO_DEEP:
-        case STREAMER_JSON_TOO_LARGE: return "ExtractError";
+        case STREAMER_JSON_TOO_LARGE: return "InvalidJSONError";
         default: return "Error";
     }
 }
@@ -50,16 +50,16 @@ static const char *class_of_outcome(enum streamer_outcome outcome) {
         case STREAMER_OUTCOME_TLS_FAILED: return "TLSError";
         case STREAMER_OUTCOME_CLOSED: return "ClosedError";
         case STREAMER_OUTCOME_PROTOCOL_ERROR: return "ProtocolError";
-        case STREAMER_OUTCOME_HEADERS_TOO_LARGE: return "HeadersTooLarge";
-        case STREAMER_OUTCOME_FORBIDDEN_ADDRESS: return "ForbiddenAddress";
-        case STREAMER_OUTCOME_QUEUE_TIMEOUT: return "QueueTimeout";
-        case STREAMER_OUTCOME_CONNECT_TIMEOUT: return "ConnectTimeout";
-        case STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT: return "FirstByteTimeout";
-        case STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT: return "FirstEventTimeout";
-        case STREAMER_OUTCOME_IDLE_TIMEOUT: return "IdleTimeout";
-        case STREAMER_OUTCOME_EVENT_IDLE_TIMEOUT: return "EventIdleTimeout";
-        case STREAMER_OUTCOME_TOTAL_TIMEOUT: return "TotalTimeout";
-        case STREAMER_OUTCOME_SINK_FAILED: return "ClientDisconnected";
+        case STREAMER_OUTCOME_HEADERS_TOO_LARGE: return "HeadersTooLargeError";
+        case STREAMER_OUTCOME_FORBIDDEN_ADDRESS: return "ForbiddenAddressError";
+        case STREAMER_OUTCOME_QUEUE_TIMEOUT: return "QueueTimeoutError";
+        case STREAMER_OUTCOME_CONNECT_TIMEOUT: return "ConnectTimeoutError";
+        case STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT: return "FirstByteTimeoutError";
+        case STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT: return "FirstEventTimeoutError";
+        case STREAMER_OUTCOME_IDLE_TIMEOUT: return "IdleTimeoutError";
+        case STREAMER_OUTCOME_EVENT_IDLE_TIMEOUT: return "EventIdleTimeoutError";
+        case STREAMER_OUTCOME_TOTAL_TIMEOUT: return "TotalTimeoutError";
+        case STREAMER_OUTCOME_SINK_FAILED: return "BrowserDisconnectedError";
         default: return "ConnectionError";
     }
 }
@@ -81,7 +81,7 @@ void streamer_check_generation(unsigned generation, const char *what) {
 
 void streamer_init_errors(void) {
     streamer_error = error_class("Error");
-    streamer_client_disconnected = error_class("ClientDisconnected");
+    streamer_client_disconnected = error_class("BrowserDisconnectedError");
     rb_global_variable(&streamer_error);
     rb_global_variable(&streamer_client_disconnected);
 }

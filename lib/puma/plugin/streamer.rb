@@ -7,7 +7,7 @@ require "puma/plugin"
 #   plugin :streamer
 #
 # Tells the browsers of open relay_events streams as soon as Puma begins to stop, in every worker, and lets the streams finish within
-# config.streamer.drain while Puma finishes its requests. Without it that begins when Puma has ended. At a hot restart in single mode, where
+# config.streamer.drain_timeout while Puma finishes its requests. Without it that begins when Puma has ended. At a hot restart in single mode, where
 # no exit handler runs, it is the only one who tells them.
 Puma::Plugin.create do
   def start(launcher)
@@ -21,6 +21,6 @@ Puma::Plugin.create do
 
   # The application, and with it the library, may be loaded in the workers only.
   def drain
-    Streamer::Streams.drain(Streamer.drain) if defined?(Streamer::Streams)
+    Streamer::Relay::Registry.drain if defined?(Streamer::Relay::Registry)
   end
 end

@@ -86,9 +86,7 @@ module Streamer
       # Yields the text of each event, nil where it has none, and the ToolCalls that grew with it. The block returns whether the
       # application got any of it.
       def read
-        paths = @provider.paths
-        response.each_found(*paths.values, **@provider.markers) do |values|
-          found = paths.keys.zip(values).to_h
+        response.each_found(@provider.paths, **@provider.markers) do |found|
           remember(found)
           text = @provider.text(found)
           response.transfer.note_text if text

@@ -53,7 +53,7 @@ module Streamer
       # out what it would have. timeouts: and headers: over those of the provider.
       def chat(model:, messages: nil, timeouts: {}, headers: {}, **body)
         body = { **declared(:body), **addressed(model), **(messages ? conversation(messages) : {}), **body }.compact
-        Chat.new(self, @client.post_request(path(model), json: body, timeouts: timeouts, headers: headers))
+        Chat.new(self, @client.request(:post, path(model), json: body, timeouts: timeouts, headers: headers))
       end
 
       # --- for Chat and Completion ---

@@ -1,19 +1,19 @@
 # frozen_string_literal: true
 
-require_relative "call"
+require_relative "upstream_call"
 require_relative "heartbeat"
 
 module Streamer
   module Sinks
     # What every sink can do. A sink takes bytes, whole frames at a time, towards one browser.
     #
-    #   write(bytes)   nil, or ClientDisconnected. Any thread or fiber may call it: frames never interleave
-    #   relay(upstream, plan)
+    #   write(bytes)   nil, or BrowserDisconnectedError. Any thread or fiber may call it: frames never interleave
+    #   relay(upstream, options)
     #                  writes the frames of a Response, or of a Request's, until it ends. When the browser leaves, it is cancelled
-    #   relay_here(call, plan, outlives_browser: false) { |pipeline| }
-    #                  the same for a Call, always in this thread or fiber; the block is called after each read, also one that failed
+    #   relay_here(call, options, outlives_browser: false) { |pipeline| }
+    #                  the same for a UpstreamCall, always in this thread or fiber; the block is called after each read, also one that failed
     #   detach { |client| }
-    #                  yields the ClientSocket and gives it away when the block returns true; false for a sink that has none
+    #                  yields the BrowserSocket and gives it away when the block returns true; false for a sink that has none
     #   bytes          how many were written
     #   connected?     false after close and once a write has failed; a browser that left unnoticed counts as connected
     #   close          ends the stream in good order; never raises, may be called twice
@@ -40,15 +40,15 @@ module Streamer
       def write(bytes)
         @lock.synchronize { put(bytes) }
         nil
-      rescue ClientDisconnected
+      rescue BrowserDisconnectedError
         leave
         raise
       end
 
-      def relay(upstream, plan) = relay_here(Call.new(upstream), plan)
+      def relay(upstream, options) = relay_here(UpstreamCall.new(upstream), options)
 
-      def relay_here(call, plan, outlives_browser: false)
-        pipeline = plan.pipeline
+      def relay_here(call, options, outlives_browser: false)
+        pipeline = options.pipeline
         cancel_when_left(call, outlives_browser) do
           call.response.each_frames(pipeline) do |frames|
             pass_on(frames, outlives_browser)
@@ -94,7 +94,7 @@ module Streamer
           @lock.unlock
         end
         @interval
-      rescue ClientDisconnected
+      rescue BrowserDisconnectedError
         leave
         nil
       end
@@ -102,20 +102,20 @@ module Streamer
       private
 
       def put(bytes)
-        raise ClientDisconnected, "the browser has left" unless connected?
+        raise BrowserDisconnectedError, "the browser has left" unless connected?
 
         deliver(bytes)
         @bytes += bytes.bytesize
         @written_at = now
-      rescue ClientDisconnected
+      rescue BrowserDisconnectedError
         raise
       rescue StandardError
-        raise ClientDisconnected, "the browser has left" # the server's own error stays as its cause
+        raise BrowserDisconnectedError, "the browser has left" # the server's own error stays as its cause
       end
 
       def pass_on(frames, outlives_browser)
         write(frames) if connected? || !outlives_browser
-      rescue ClientDisconnected
+      rescue BrowserDisconnectedError
         raise unless outlives_browser
       end
 
@@ -128,7 +128,7 @@ module Streamer
       rescue CancelledError
         raise if connected?
 
-        raise ClientDisconnected, "the browser has left"
+        raise BrowserDisconnectedError, "the browser has left"
       ensure
         @relayed.delete(call)
         call.cancel unless connected?

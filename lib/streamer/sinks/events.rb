@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative "connections"
+require_relative "connection_pools"
 
 module Streamer
   module Sinks
@@ -10,7 +10,7 @@ module Streamer
     #   events.comment("still at it")
     #   events.relay client.post(...), value: "choices.0.delta.content", event: "token"
     #
-    # Several threads or fibers may use it at once; frames never interleave. A write raises ClientDisconnected once the
+    # Several threads or fibers may use it at once; frames never interleave. A write raises BrowserDisconnectedError once the
     # browser has left; let it pass, the stream ends there. While the block waits, the browser gets heartbeats.
     class Events
       def initialize(sink)
@@ -30,22 +30,23 @@ module Streamer
         self
       end
 
-      # Writes another event stream to the browser until it ends; nil. upstream: a Response, or a Request, which is sent now.
+      # Writes another event stream to the browser until it ends; nil. upstream: a Response; or a Request or a provider's Chat, which is sent now.
       # With `value`, each event that has this part (a JSON path) becomes {"name":part} under the type `event`; without, events pass as
-      # they are. The other options as in relay_events: done, frame, ids, flush.
+      # they are. The other options as in relay_events: done, frame, id_prefix, flush.
       #
       # Nothing of it runs in Ruby where the sink is a socket. Raises ResponseError for an answer that is no success; an error passes on
       # after everything that had arrived was written. Database connections of this thread or fiber go back to their pool first.
-      def relay(upstream, **plan)
-        plan = Plan.new(**plan)
-        Connections.release
-        @sink.relay(upstream, plan)
+      def relay(upstream, **options)
+        upstream, declared = Relay::Options.of(upstream)
+        options = Relay::Options.new(**declared, **options)
+        ConnectionPools.release
+        @sink.relay(upstream, options)
         nil
       end
 
       def connected? = @sink.connected?
 
-      # Ends the stream before the block does. Further writes raise ClientDisconnected.
+      # Ends the stream before the block does. Further writes raise BrowserDisconnectedError.
       def close = @sink.close
     end
   end

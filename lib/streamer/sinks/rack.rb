@@ -50,7 +50,7 @@ module Streamer
         deadline = now + @write_timeout
         pause = 0.001
         while @queue.ready? && !@queue.closed?
-          raise ClientDisconnected.slow if now > deadline
+          raise BrowserDisconnectedError.slow if now > deadline
 
           sleep(pause)
           pause = [pause * 2, 0.05].min

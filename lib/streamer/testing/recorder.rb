@@ -41,7 +41,7 @@ module Streamer
 
       def ask(request)
         body = request.body unless request.body.nil? || request.body.empty?
-        @client.request(request.method, request.target, headers: request.headers.except(*HOP), body: body, redirects: 0)
+        @client.request(request.method, request.target, headers: request.headers.except(*HOP), body: body, redirects: 0).call
       end
 
       def hand_on(response, exchange, started)

@@ -57,7 +57,7 @@ module Streamer
         return expected === event.data if expected.is_a?(String) || expected.is_a?(Regexp) # rubocop:disable Style/CaseEquality
 
         same?(event.json, expected)
-      rescue ExtractError
+      rescue InvalidJSONError
         false
       end
 

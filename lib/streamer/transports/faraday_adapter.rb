@@ -138,7 +138,7 @@ module Streamer
       def overrides(env)
         proxy = env.request.proxy
         overrides = { timeouts: @defaults[:timeouts].merge(timeouts_of(env.request)),
-                      proxy: proxy ? url_of(proxy) : @defaults.fetch(:proxy, false) }
+                      proxy: proxy ? proxy_of(proxy) : @defaults.fetch(:proxy, false) }
         overrides[:tls] = @defaults.fetch(:tls, {}).merge(tls_of(env.ssl)) if env.url.scheme == "https"
         overrides
       end
@@ -167,9 +167,10 @@ module Streamer
         raise ArgumentError, "the ssl option #{name} is the path of a PEM file for the adapter :streamer; got a #{value.class}"
       end
 
-      def url_of(proxy)
-        userinfo = [proxy.user, proxy.password].compact.map { |part| URI.encode_www_form_component(part).gsub("+", "%20") }.join(":")
-        proxy.uri.dup.tap { |uri| uri.userinfo = userinfo unless userinfo.empty? }.to_s
+      # Faraday decodes the credentials of a URL as those of a form, where a "+" is a space; so the URL's own come first.
+      def proxy_of(options)
+        proxy = Upstream::Proxy.parse(options.uri)
+        proxy.user ? proxy : proxy.with_credentials(options.user, options.password)
       end
     end
   end

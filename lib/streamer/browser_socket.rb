@@ -1,0 +1,33 @@
+# frozen_string_literal: true
+
+module Streamer
+  # The browser's socket in the native thread's care: written to at once and without giving up the GVL, kept alive with
+  # comments, watched for the browser's leaving. What the sinks use where a server hands its socket over.
+  class BrowserSocket
+    # io: a TCP or Unix socket; its descriptor is duplicated, so close it as well. chunked: whether to frame each write as a
+    # chunk. heartbeat: seconds of silence before a comment, nil or 0 for none. write_timeout: seconds in which a browser may take
+    # nothing of what waits for it before it counts as gone.
+    def initialize(io, chunked: true, heartbeat: 15, write_timeout: 30)
+      setup(io.fileno, chunked, milliseconds(heartbeat), milliseconds(write_timeout))
+    end
+
+    # write(frames) sends a String; waits while the browser is more than 256 KiB behind. Raises BrowserDisconnectedError.
+    #
+    # offer(frames) sends a String without waiting; false when the browser is that far behind, or gone.
+    #
+    # connected? is false from the moment the browser's leaving was noticed.
+
+    # Sends what waits and the last chunk, then closes. Waits for a slow browser at most the write timeout.
+    def close = close_client(true)
+
+    # The same without the last chunk, so that the browser can tell that the stream was cut.
+    def abort = close_client(false)
+
+    # As close, without waiting.
+    def finish = finish_client(true)
+
+    private
+
+    def milliseconds(seconds) = (seconds.to_f * 1000).ceil
+  end
+end

@@ -1,0 +1,99 @@
+# frozen_string_literal: true
+
+require_relative "controller/delivery"
+require_relative "controller/relay_action"
+require_relative "controller/stream_action"
+
+module Streamer
+  # For a Rails controller (Base, API), per action; its other actions stay what they are.
+  #
+  #   class AnswersController < ApplicationController
+  #     include Streamer::Controller
+  #
+  #     def show
+  #       stream_events do |events|
+  #         events.write({ step: 1 }, event: "progress")
+  #         events.relay client.post(...), value: "choices.0.delta.content", event: "token"
+  #       end
+  #     end
+  #   end
+  #
+  # The block runs after the action has returned and the head is on its way (in a controller that includes
+  # ActionController::Live: at once). It has the action's self, parameters, CurrentAttributes, I18n.locale and Time.zone;
+  # cookies, session and flash are already sent, and writing to them raises FrozenError. Leave it with `next`, not `return`.
+  # Database connections go back to their pool when it begins and before every relay.
+  #
+  # Errors: before stream_events an ordinary error page. In the block, one report to Rails.error (source "streamer"), and to
+  # the browser, as the last event,
+  #
+  #   event: error
+  #   data: {"error":"idle_timeout","message":"..."}
+  #
+  # `error` is the name of the Streamer::Error, "internal" for every other; the message is the exception's own only where Rails
+  # would show it too (config.consider_all_requests_local). A browser that leaves is no error: the block ends with
+  # BrowserDisconnectedError, its ensure clauses run, nothing is reported.
+  module Controller
+    class << self
+      # A controller that includes this gets the two methods below and none of the constants in here: they would hide the application's own
+      # from its code, a model named Delivery, for one.
+      def append_features(controller) = controller.include(Actions) # :nodoc:
+
+      # Seconds of silence after which a stream writes a comment, where the action does not say; nil or 0 for none.
+      attr_accessor :heartbeat
+
+      # Seconds in which a browser may take nothing of what waits for it before it counts as gone.
+      attr_accessor :write_timeout
+
+      # Whether a stream is over when its request is, also where the server could do without the thread: for tests, see
+      # Streamer::Testing.inline!
+      attr_accessor :inline
+    end
+    self.heartbeat = 15
+    self.write_timeout = 30
+
+    # What a controller gets. Both methods are private there.
+    module Actions
+      private
+
+      # Answers with an event stream; the block gets a Streamer::Sinks::Events. `headers` win over the stream's own.
+      # AbstractController::DoubleRenderError when the action has answered already. HEAD does not run the block.
+      def stream_events(status: 200, headers: {}, heartbeat: Controller.heartbeat, &block)
+        raise ArgumentError, "stream_events needs a block" unless block
+        raise AbstractController::DoubleRenderError if performed?
+
+        Delivery.for(self).start(StreamAction.new(self, block), status: status, headers: headers, heartbeat: heartbeat)
+      end
+
+      # The whole answer is one relay, and on Puma no thread waits for it: when the head is sent, the browser's socket is the native
+      # thread's, and tokens pass whatever Ruby is doing. On Falcon, with TLS in Puma itself and under ActionController::Live the same
+      # runs in the request's fiber or thread.
+      #
+      #   relay_events client.request(:post, "/v1/chat/completions", json: { ... }),
+      #                value: "choices.0.delta.content", event: "token" do |result|
+      #     answer.update!(content: result.text, status: result.status)
+      #   end
+      #
+      # upstream: a Request or a provider's Chat, which is sent when the browser has the head; or a Response, which keeps the thread. value, event, done,
+      # frame, id_prefix, keep, flush: as in Relay::Options. collect: bytes of text to gather for the result.
+      # terminal: the last event after a complete answer, { event:, data: }; nil for none. A browser closes its EventSource there.
+      # retry: milliseconds, told at the start. key: for Streamer.stop; random unless given.
+      # on_disconnect: :cancel ends the upstream when the browser leaves, :continue lets it finish.
+      # on_text: called with what has come, at most each `every` seconds, never holding up a token.
+      #
+      # The block gets a Relay::Result, exactly once, however it ended: on one thread for all relays of the process, inside the Rails
+      # executor, with the action's CurrentAttributes, I18n.locale and Time.zone. Keep it short. What it raises is reported.
+      #
+      # A browser whose stream fails gets the error event that stream_events describes; one whose process is about to end gets
+      # `event: closing` with a `retry` of its own. Returns a Relay::Handle with `key` and `stop` (under ActionController::Live, and in tests without
+      # a server, when all is over).
+      def relay_events(upstream, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
+        raise AbstractController::DoubleRenderError if performed?
+
+        options[:retry_time] = options.delete(:retry)
+        action = RelayAction.new(self, upstream, finished, **options)
+        Delivery.for(self).start(action, status: status, headers: headers, heartbeat: heartbeat)
+        Relay::Handle.new(action)
+      end
+    end
+  end
+end

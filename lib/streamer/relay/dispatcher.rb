@@ -1,0 +1,107 @@
+# frozen_string_literal: true
+
+module Streamer
+  class Relay
+    # The one Ruby thread that runs people's callbacks for detached streams, each inside the Rails executor. It reads the native
+    # thread's board and never stands between an upstream and a browser.
+    #
+    # It starts with the first stream, and anew in a forked child. A callback that raises is reported; the others get their turn.
+    module Dispatcher # :nodoc:
+      @lock = Mutex.new
+      @pid = nil
+
+      class << self
+        # What wraps each callback: anything with `wrap { }`. The Railtie sets the application's executor.
+        attr_writer :executor
+
+        # Starts the stream's relay, and tells the stream what the board says of it.
+        def follow(stream)
+          @lock.synchronize do
+            revive unless @pid == Process.pid && @thread.alive?
+            @by_relay[stream.relay.id] = stream
+          end
+          stream.relay.start
+        end
+
+        # Ends the stream: first the browser's side, which does not wait for anybody's callback.
+        def close(stream)
+          protect { stream.conclude }
+          guard do
+            protect { stream.deliver_text }
+            stream.finish
+          end
+          Registry.remove(stream)
+        end
+
+        private
+
+        def revive
+          @by_relay = {} unless @pid == Process.pid
+          @pid = Process.pid
+          @due = {}      # of streams whose text waits for its moment; the thread's alone, as the next two
+          @paused = {}   # of streams that wait for another attempt
+          @next_due = nil
+          @thread = Thread.new { run }.tap { |thread| thread.name = "streamer-callbacks" }
+        end
+
+        def run
+          loop do
+            id, news = Relay.take_news(@next_due && [@next_due - now, 0].max)
+            handle(id, news) if id
+            see_to_due if @next_due && @next_due <= now
+          end
+        end
+
+        def handle(id, news)
+          ended = news.include?(:ended)
+          stream = @lock.synchronize { ended ? @by_relay.delete(id) : @by_relay[id] }
+          return unless stream
+
+          guard { stream.first_event } if news.include?(:first)
+          if ended
+            finish(stream)
+          elsif news.include?(:text)
+            @due[stream] ||= stream.next_text
+            @next_due = [@next_due, @due[stream]].compact.min
+          end
+        end
+
+        def see_to_due
+          take_due(@due) { |stream| guard { stream.deliver_text } }
+          take_due(@paused) { |stream| protect { stream.resume } || close(stream) }
+          @next_due = [*@due.each_value, *@paused.each_value].min
+        end
+
+        def take_due(moments)
+          moments.select { |_, moment| moment <= now }.each_key do |stream|
+            moments.delete(stream)
+            yield stream
+          end
+        end
+
+        def finish(stream)
+          @due.delete(stream)
+          return if protect { stream.redirect }
+
+          wait = protect { stream.pause }
+          return close(stream) unless wait
+
+          @paused[stream] = now + wait
+          @next_due = [@next_due, @paused[stream]].compact.min
+        end
+
+        def guard(&callback) = protect { @executor ? @executor.wrap(&callback) : yield }
+
+        # Not even what is no StandardError (NotImplementedError, a stack too deep) may end the thread: all other streams need it.
+        def protect
+          yield
+        rescue Exception => error # rubocop:disable Lint/RescueException
+          Streamer.report(error)
+          nil
+        end
+
+        def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      end
+    end
+  end
+end
