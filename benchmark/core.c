@@ -106,15 +106,19 @@ static char token_written[256]; /* what must stand in each frame */
 static void pipe_once(const struct stream *stream, size_t read) {
     static const char *const paths[] = {"choices.0.delta.content"};
     static const size_t lengths[] = {23};
+    static const char *const names[] = {"content"};
+    static const size_t name_lengths[] = {7};
     const struct streamer_pipeline_options options = {.paths = paths,
                                                       .path_lengths = lengths,
+                                                      .names = names,
+                                                      .name_lengths = name_lengths,
                                                       .count = 1,
                                                       .event = "token",
                                                       .event_length = 5,
-                                                      .watch.done = "[DONE]",
-                                                      .watch.done_length = 6,
-                                                      .watch.error = "error",
-                                                      .watch.error_length = 5};
+                                                      .classifier.done = "[DONE]",
+                                                      .classifier.done_length = 6,
+                                                      .classifier.error = "error",
+                                                      .classifier.error_length = 5};
     struct streamer_pipeline *pipeline;
     check(streamer_pipeline_new(&pipeline, &options) == STREAMER_OK, "new pipeline");
     char frame[512];

@@ -3,9 +3,9 @@
  * Input: one byte of options, one length each for event and id, then event, id and data. */
 #include "encode.h"
 
+#include "ceilings.h"
 #include "decode.h"
 #include "extract.h"
-#include "limits.h"
 #include "support.h"
 #include "utf8.h"
 
@@ -125,7 +125,9 @@ static void check_json_string(const char *text, size_t length) {
     struct streamer_value value;
     streamer_buffer_init(&document, SIZE_MAX / 2);
     streamer_buffer_init(&back, SIZE_MAX / 2);
-    if (streamer_extractor_new(&extractor, path, path_length, 1, 0, 0) != STREAMER_OK) abort();
+    if (streamer_extractor_new(&extractor, &(struct streamer_extractor_options){
+                                               .paths = path, .lengths = path_length, .count = 1}) != STREAMER_OK)
+        abort();
 
     if (streamer_buffer_append(&document, "[", 1) != STREAMER_OK) abort();
     MUST(streamer_encode_json_string(&document, text, length) == STREAMER_OK, "any text can be a JSON string");

@@ -1,4 +1,4 @@
-/* extract, against libyajl's own verdict on the same text: what is found lies in the text, is JSON itself and comes
+/* extract, against libyajl's own class on the same text: what is found lies in the text, is JSON itself and comes
  * back the same; what is refused is refused by libyajl as well; and after a refusal the extractor is as good as new.
  *
  * Input: one line of paths with spaces between them, then the JSON. */
@@ -6,7 +6,7 @@
 
 #include <yajl/yajl_parse.h>
 
-#include "limits.h"
+#include "ceilings.h"
 #include "support.h"
 #include "utf8.h"
 
@@ -35,7 +35,8 @@ static bool holds_yajl_blank(const char *json, size_t length) {
 
 static struct streamer_extractor *new_extractor(const char *const *paths, const size_t *lengths, size_t count) {
     struct streamer_extractor *extractor = NULL;
-    enum streamer_status status = streamer_extractor_new(&extractor, paths, lengths, count, 0, 0);
+    enum streamer_status status = streamer_extractor_new(
+        &extractor, &(struct streamer_extractor_options){.paths = paths, .lengths = lengths, .count = count});
     MUST(status == STREAMER_OK || status == STREAMER_PATH_INVALID, "paths are taken or invalid");
     return status == STREAMER_OK ? extractor : NULL;
 }

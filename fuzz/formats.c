@@ -55,14 +55,16 @@ static struct streamer_pipeline *new_pipeline(enum streamer_format format, unsig
         .format = format,
         .paths = paths,
         .path_lengths = lengths,
+        .names = paths,
+        .name_lengths = lengths,
         .count = options & WITH_PATH ? 1 : 0,
-        .watch = {.error = options & WITH_ERRORS ? "error" : NULL,
-                  .error_length = 5,
-                  .done = "[DONE]",
-                  .done_length = 6,
-                  .done_path = options & WITH_DONE ? "done" : NULL,
-                  .done_path_length = 4,
-                  .done_required = options & WITH_DONE},
+        .classifier = {.error = options & WITH_ERRORS ? "error" : NULL,
+                       .error_length = 5,
+                       .done = "[DONE]",
+                       .done_length = 6,
+                       .done_path = options & WITH_DONE ? "done" : NULL,
+                       .done_path_length = 4,
+                       .done_required = options & WITH_DONE},
     };
     struct streamer_pipeline *pipeline;
     if (streamer_pipeline_new(&pipeline, &wanted) != STREAMER_OK) abort();
@@ -101,10 +103,10 @@ static struct record pipe_body(struct input body, enum streamer_format format, u
     MUST(read_on(&record, pipeline, NULL, NULL) == status, "the end is final");
     size_t length;
     bool document;
-    const char *complaint = streamer_pipeline_complaint(pipeline, &length, &document);
-    MUST(length == 0 || complaint != NULL, "a complaint has bytes");
+    const char *error_payload = streamer_pipeline_error_payload(pipeline, &length, &document);
+    MUST(length == 0 || error_payload != NULL, "a error_payload has bytes");
     MUST(status != STREAMER_UPSTREAM_ERROR || options & WITH_ERRORS, "no error where none is looked for");
-    record_field(&record, complaint, length);
+    record_field(&record, error_payload, length);
     record_field(&record, (const char *)&status, sizeof status);
     streamer_pipeline_free(pipeline);
     return record;

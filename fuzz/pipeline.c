@@ -46,11 +46,15 @@ static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits)
     static const size_t kept_lengths[] = {5, 5};
     static const char *const last_types[] = {"end"};
     static const size_t last_type_lengths[] = {3};
+    static const char *const from[] = {"delta", "other"};
+    static const size_t from_lengths[] = {5, 5};
     struct streamer_pipeline *pipeline;
     struct streamer_pipeline_options wanted = {
         .format = format_of(options),
         .paths = options & NO_PATHS ? NULL : paths,
         .path_lengths = options & NO_PATHS ? NULL : lengths,
+        .names = paths,
+        .name_lengths = lengths,
         .count = options & NO_PATHS    ? 0
                  : options & TWO_PATHS ? 2
                                        : 1,
@@ -62,18 +66,19 @@ static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits)
         .id_length = options & WITH_ID ? 2 : 0,
         .event = options & WITH_EVENT ? "token" : NULL,
         .event_length = options & WITH_EVENT ? 5 : 0,
-        .from = options & WITH_FROM ? "delta" : NULL,
-        .from_length = options & WITH_FROM ? 5 : 0,
-        .watch = {.done = options & WITH_DONE ? "[DONE]" : NULL,
-                  .done_length = options & WITH_DONE ? 6 : 0,
-                  .done_types = last_types,
-                  .done_type_lengths = last_type_lengths,
-                  .done_type_count = options & WITH_LAST_TYPE ? 1 : 0,
-                  .done_path = options & WITH_DONE_PATH ? "done" : NULL,
-                  .done_path_length = 4,
-                  .done_required = options & WITH_REQUIRED,
-                  .error = options & WITH_ERRORS ? "error" : NULL,
-                  .error_length = 5},
+        .from = from,
+        .from_lengths = from_lengths,
+        .from_count = options & WITH_FROM ? 2 : 0,
+        .classifier = {.done = options & WITH_DONE ? "[DONE]" : NULL,
+                       .done_length = options & WITH_DONE ? 6 : 0,
+                       .done_types = last_types,
+                       .done_type_lengths = last_type_lengths,
+                       .done_type_count = options & WITH_LAST_TYPE ? 1 : 0,
+                       .done_path = options & WITH_DONE_PATH ? "done" : NULL,
+                       .done_path_length = 4,
+                       .done_required = options & WITH_REQUIRED,
+                       .error = options & WITH_ERRORS ? "error" : NULL,
+                       .error_length = 5},
         .text = options & WITH_TEXT,
         .raw = is_raw(options),
         .max_line = options & WITH_LIMITS ? 8 * (1 + (limits & 15)) : 0,
@@ -135,12 +140,12 @@ static void record_complaint(struct record *record, const struct streamer_pipeli
     if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) return;
     size_t length;
     bool document;
-    const char *complaint = streamer_pipeline_complaint(pipeline, &length, &document);
+    const char *error_payload = streamer_pipeline_error_payload(pipeline, &length, &document);
     struct streamer_decoder *decoder = streamer_decoder_new(format_of(options), 0, 0);
     struct streamer_event event;
-    MUST(nth_event(decoder, body, streamer_pipeline_events(pipeline), &event), "the complaint is an event");
-    MUST(length == event.data_length && (length == 0 || memcmp(complaint, event.data, length) == 0),
-         "the complaint is the last event's data");
+    MUST(nth_event(decoder, body, streamer_pipeline_events(pipeline), &event), "the error_payload is an event");
+    MUST(length == event.data_length && (length == 0 || memcmp(error_payload, event.data, length) == 0),
+         "the error_payload is the last event's data");
     record_field(record, (const char *)&document, sizeof document);
     streamer_decoder_free(decoder);
 }
@@ -187,7 +192,7 @@ static struct result run(struct input body, unsigned options, unsigned limits, s
     record_kept(&result.kept, pipeline, options);
     record_complaint(&result.kept, pipeline, result.status, body, options);
     result.events = streamer_pipeline_events(pipeline);
-    result.news = streamer_pipeline_news(pipeline);
+    result.news = streamer_pipeline_content_events(pipeline);
     result.texts = streamer_pipeline_texts(pipeline);
     result.frames = streamer_pipeline_frames(pipeline);
     result.done = streamer_pipeline_done(pipeline);

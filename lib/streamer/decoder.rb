@@ -16,9 +16,9 @@ module Streamer
     #   :text     each read; characters and line ends are not cut
     #   :sniffed  as :sse, or as :json where the first byte begins an object or array
     # max_line, max_event: bytes; the defaults are 16 MiB for a line and 64 MiB for an event's data. (A longer text is several events.)
-    # done, error: see Watch. By default no event is an error.
+    # done, error: see Decoder::Markers. By default no event is an error.
     def initialize(format: :sse, max_line: nil, max_event: nil, done: :optional, error: nil)
-      setup(format, Watch.options(done, error), max_line, max_event)
+      setup({ format:, max_line:, max_event:, markers: Markers.options(done, error) })
     end
 
     # Yields each Event that these bytes complete and returns how many; without a block, an Array of them.
@@ -50,3 +50,5 @@ module Streamer
     # end marker has come.
   end
 end
+
+require_relative "decoder/markers"

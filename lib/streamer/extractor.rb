@@ -11,7 +11,7 @@ module Streamer
   class Extractor
     # At most 16 paths of at most 32 segments; ArgumentError otherwise.
     def initialize(*paths)
-      raise ArgumentError, "at least one path is wanted" if paths.empty?
+      raise ArgumentError, "expected at least one path" if paths.empty?
 
       setup(paths.map { |path| path.to_s.encode(Encoding::UTF_8) })
     end
@@ -22,6 +22,11 @@ module Streamer
     # Half of a surrogate pair, told from a whole one and from what is behind another backslash.
     HALF = /\\u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|(\\u[dD][89a-fA-F]\h\h)|\\./
     private_constant :HALF
+
+    # The name of a path's value where none is given: the last key in it.
+    def self.name_of(path) # :nodoc:
+      path.split(".").reverse_each.find { |segment| !segment.match?(/\A\d+\z/) } || path
+    end
 
     # What C found at a path: it has bounded the depth, and lets pass two things that the parser would refuse. A key may occur twice, and
     # half of a pair, which a token's end may have cut off, is U+FFFD as it is in a string.

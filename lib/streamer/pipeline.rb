@@ -10,45 +10,43 @@ module Streamer
   #
   # An event without the value, or with null there, gives no frame. A pipeline belongs to one stream.
   class Pipeline
+    FRAMES = %i[json text raw].freeze
     RAW_FORMATS = [nil, :sse, :sniffed].freeze
-    private_constant :RAW_FORMATS
+    private_constant :FRAMES, :RAW_FORMATS
 
-    # format: as in Decoder; nil for what Response#each_frames or a relay sees in the answer's head, and :sse without them.
-    # value: a path; an Array of paths; a Hash of name => path; or nil, and events pass through as they are. The name of a
-    #   path's value in the frame's object is its last segment that is no index.
-    # from: the type of the events that have these values; nil for any. (OpenAI's responses have a "delta" in events of several types.)
+    # format: as in Decoder; nil for what Response#each_frames or a relay finds in the response's head, and :sse without them.
+    # value: a path (see Extractor); an Array of paths; a Hash of name => path; or nil, and events pass through as they are. The name of a
+    #   path's value in the frame's object is the last key in the path. Of a path with `*` the Strings are joined.
+    # from: the type of the events that have these values, or an Array of types; nil for any. (OpenAI's responses have a "delta" in events
+    #   of several types.)
     # event: the frames' event name; nil for none. An event stream's events that pass through keep their own.
-    # id: what the frames' ids begin with; a number counted from 1 follows. nil for none.
-    # done, error: see Watch. An event that is nothing but the end marker gives no frame, and the upstream's error is an UpstreamError.
-    # text: true for frames of the value's characters instead of a JSON object; goes with one path.
-    # raw: true for an event stream's own bytes, event by event; `value` then only says what `collect` collects.
-    # keep: a Hash of name => path; the last value of each is there in #kept. Every event is then read to its end.
+    # id_prefix: what the frames' ids begin with; a number counted from 1 follows. nil for no ids.
+    # done, error: see Decoder::Markers. An event that is nothing but the end marker gives no frame, and the upstream's error is an
+    #   UpstreamError.
+    # frame: what is in a frame: :json for an object of the values; :text for the characters of the value, of one path; :raw for an event
+    #   stream's own bytes, event by event, and `value` then only says what `collect` collects.
+    # keep: a Hash of name => path; the last value of each is in #kept. Every event is then read to its end.
     # collect: bytes of the first value's characters, or of a body of text, to gather in #text; nil for none.
     # max_line, max_event: bytes, as in Decoder.
-    def initialize(format: nil, value: nil, from: nil, event: nil, id: nil, done: :optional, error: "error", text: false, raw: false,
-                   keep: {}, collect: nil, max_line: nil, max_event: nil)
-      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [name_of(path.to_s), path] }
-      raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
-      raise ArgumentError, "text: true goes with exactly one path" if text && paths.size != 1
-      raise ArgumentError, "raw: true goes with format: :sse" if raw && !RAW_FORMATS.include?(format)
-      raise ArgumentError, "keep is a Hash of name => path; got #{keep.inspect}" unless keep.is_a?(Hash)
-
+    def initialize(format: nil, value: nil, from: nil, event: nil, id_prefix: nil, done: :optional, error: "error", frame: :json, keep: {},
+                   collect: nil, max_line: nil, max_event: nil)
+      paths = paths_of(value)
+      check(frame, format, paths, keep)
       @format = format
       @collects = !collect.nil?
       @values = paths.any? || keep.any?
-      raise ArgumentError, "text has no values: format: :text goes without value: and keep:" if @values && format == :text
-
       @kept_names = keep.keys
-      setup(format, strings(paths.values), strings(paths.keys), strings(keep.values),
-            [event, id, from].map { |field| field && utf8(field) }, Watch.options(done, error), [text, raw], [collect, max_line, max_event])
+      setup({ format:, frame:, collect:, max_line:, max_event:, markers: Decoder::Markers.options(done, error),
+              paths: strings(paths.values), names: strings(paths.keys), kept: strings(keep.values),
+              from: from && strings(Array(from)), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix) })
     end
 
     # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLongError, EventTooLargeError,
-    # InvalidJSONError or UpstreamError; the error's #frames are those made of the same bytes before it. After an error every
-    # further call raises the same.
+    # InvalidJSONError or UpstreamError; the error's #frames are those made of the same bytes before it. After an error every further call
+    # raises the same.
     #
-    # finish returns the frames of what was unfinished at the body's end. Raises as feed, and TruncatedError when that was no end: `done`
-    # names a marker that did not come, or JSON was not closed.
+    # finish returns the frames of what was unfinished at the body's end. Raises as feed, and TruncatedError when the body was incomplete:
+    # `done` names a marker that did not come, or JSON was not closed.
     #
     # done? is true once the end marker has come. events and frames count. text_from(n) is what was collected, from the n-th byte;
     # text_cut? is true when some of it did not fit.
@@ -64,13 +62,18 @@ module Streamer
       self.class.parse_kept(@kept_names) { |index| kept_value(index) }
     end
 
+    # The names of the kept paths whose last value was larger than 1 MiB: #kept has the one before it, or none.
+    def kept_truncated
+      @kept_names.each_with_index.filter_map { |name, index| name if kept_too_large?(index) }
+    end
+
     # As given.
     attr_reader :format # :nodoc:
 
     # Whether values are looked for, which text has not.
     def values? = @values # :nodoc:
 
-    # The names of the kept paths, for whoever takes the pipeline over.
+    # The names of the kept paths, for whoever takes ownership of the pipeline.
     attr_reader :kept_names # :nodoc:
 
     def self.parse_kept(names) # :nodoc:
@@ -82,8 +85,21 @@ module Streamer
 
     private
 
-    def name_of(path)
-      path.split(".").reverse_each.find { |segment| !segment.match?(/\A\d+\z/) } || path
+    def paths_of(value)
+      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [Extractor.name_of(path.to_s), path] }
+      raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
+
+      paths
+    end
+
+    def check(frame, format, paths, keep)
+      raise ArgumentError, "frame must be one of #{FRAMES.join(", ")}; got #{frame.inspect}" unless FRAMES.include?(frame)
+      raise ArgumentError, "frame: :text needs exactly one path; got #{paths.size}" if frame == :text && paths.size != 1
+      raise ArgumentError, "frame: :raw needs format: :sse; got #{format.inspect}" if frame == :raw && !RAW_FORMATS.include?(format)
+      raise ArgumentError, "keep must be a Hash of name => path; got #{keep.inspect}" unless keep.is_a?(Hash)
+      return unless format == :text && (paths.any? || keep.any?)
+
+      raise ArgumentError, "text has no values: format: :text does not go with value: or keep:"
     end
 
     def strings(values) = values.map { |value| utf8(value) }

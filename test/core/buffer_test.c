@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "limits.h"
+#include "ceilings.h"
 #include "test.h"
 
 static void appends_up_to_its_limit_and_not_beyond(void) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "limits.h"
+#include "ceilings.h"
 #include "test.h"
 
 struct contract_case {
@@ -120,7 +120,20 @@ static const struct contract_case cases[] = {
      .raw = true,
      .max_event = 5,
      .input = "\n\n\n\n\r\n\n\n\ndata\n\n",
-     .expected = "EVENT_TOO_LARGE"},
+     .expected = "data\n\nMORE"},
+    {.name = "raw, comments pass with the lines that are whole",
+     .raw = true,
+     .max_event = 5,
+     .input = ": longer than an event may be\n\nretry: 1\n: 2\ndata: a\r\n\r\n\r\n: 3\r\n: 4",
+     .expected = ": longer than an event may be\n\nretry: 1\n: 2\ndata: a\r\n\r\n\r\n: 3\r\nMORE"},
+    {.name = "raw, an event that is not over does not pass, nor a comment in it",
+     .raw = true,
+     .input = "data: a\r\n\r\nid: 1\n: in it\ndata: b\n",
+     .expected = "data: a\r\n\r\nMORE"},
+    {.name = "raw, what is in front of an error passes",
+     .raw = true,
+     .input = ": a\ndata: 1\n\n: b\nevent: error\ndata: x\n\n",
+     .expected = ": a\ndata: 1\n\n: b\nUPSTREAM_ERROR: x"},
     {.name = "raw of a stream with a BOM",
      .raw = true,
      .input = "\xEF\xBB\xBF\ndata:a\n\n\xEF\xBB\xBF\ndata:b\n\n",
@@ -154,8 +167,36 @@ static const struct contract_case cases[] = {
      .expected = "UPSTREAM_ERROR: {\"a\":\"\",\"error\":{}}"},
     {.name = "an error beside a text",
      .path = "a",
+     .input = "data: {\"a\":\"x\",\"error\":{}}\n\ndata: {\"a\":\"y\"}\n\n",
+     .expected = "data: {\"a\":\"x\"}\n\nUPSTREAM_ERROR: {\"a\":\"x\",\"error\":{}}"},
+    {.name = "an error beside what is no text",
+     .path = "a",
+     .input = "data: {\"error\":1,\"a\":2}\n\n",
+     .expected = "UPSTREAM_ERROR: {\"error\":1,\"a\":2}"},
+    {.name = "an error in what passes, behind its other keys",
+     .input = "data: {\"id\":1,\"error\":2}\n\n",
+     .expected = "UPSTREAM_ERROR: {\"id\":1,\"error\":2}"},
+    {.name = "a raw error beside a text",
+     .raw = true,
+     .path = "a",
      .input = "data: {\"a\":\"x\",\"error\":{}}\n\n",
-     .expected = "data: {\"a\":\"x\"}\n\nMORE"},
+     .expected = "data: {\"a\":\"x\",\"error\":{}}\n\nUPSTREAM_ERROR: {\"a\":\"x\",\"error\":{}}"},
+    {.name = "an error beside a text on a line",
+     .format = NDJSON,
+     .path = "a",
+     .input = "{\"a\":\"x\",\"error\":\"y\"}\n",
+     .expected = "data: {\"a\":\"x\"}\n\nUPSTREAM_ERROR: {\"a\":\"x\",\"error\":\"y\"}"},
+    {.name = "what keeps the connection alive is not parsed",
+     .path = "a",
+     .done = "[DONE]",
+     .input = "event: ping\ndata: 2026-01-01T00:00:00Z\n\ndata:   \n\nevent: keepalive\ndata: {\n\n"
+              "data: { \"type\": \"ping\" }\n\nevent: heartbeat\ndata: x\n\ndata: {\"a\":1}\n\ndata: [DONE]\n\n",
+     .expected = "data: {\"a\":1}\n\nMORE done"},
+    {.name = "but may mark the end, or be an error",
+     .path = "a",
+     .last = "ping",
+     .input = "event: ping\ndata: x\n\nevent: ping\ndata: {\"error\":1}\n\n",
+     .expected = "UPSTREAM_ERROR: {\"error\":1} done"},
     {.name = "no error", .path = "a", .input = "data: {\"b\":1,\"error\":null}\n\n", .expected = "MORE"},
     {.name = "errors that nobody looks for",
      .careless = true,
@@ -208,6 +249,8 @@ static struct streamer_pipeline *pipeline_of(const struct contract_case *c) {
         .format = c->format,
         .paths = paths,
         .path_lengths = path_lengths,
+        .names = paths,
+        .name_lengths = path_lengths,
         .count = c->path != NULL,
         .event = c->named ? "t" : NULL,
         .event_length = c->named,
@@ -217,16 +260,16 @@ static struct streamer_pipeline *pipeline_of(const struct contract_case *c) {
         .text = c->text,
         .collect = c->collect,
         .max_event = c->max_event,
-        .watch = {.done = c->done,
-                  .done_length = c->done == NULL ? 0 : strlen(c->done),
-                  .done_types = &c->last,
-                  .done_type_lengths = type_lengths,
-                  .done_type_count = c->last != NULL,
-                  .done_path = c->done_path,
-                  .done_path_length = c->done_path == NULL ? 0 : strlen(c->done_path),
-                  .done_required = c->done != NULL || c->last != NULL || c->done_path != NULL,
-                  .error = c->careless ? NULL : "error",
-                  .error_length = 5},
+        .classifier = {.done = c->done,
+                       .done_length = c->done == NULL ? 0 : strlen(c->done),
+                       .done_types = &c->last,
+                       .done_type_lengths = type_lengths,
+                       .done_type_count = c->last != NULL,
+                       .done_path = c->done_path,
+                       .done_path_length = c->done_path == NULL ? 0 : strlen(c->done_path),
+                       .done_required = c->done != NULL || c->last != NULL || c->done_path != NULL,
+                       .error = c->careless ? NULL : "error",
+                       .error_length = 5},
     };
     struct streamer_pipeline *pipeline;
     return streamer_pipeline_new(&pipeline, &options) == STREAMER_OK ? pipeline : NULL;
@@ -264,7 +307,7 @@ static void run(struct transcript *transcript, const struct contract_case *c, st
     CHECK_STATUS(status, read_on(transcript, pipeline, NULL, NULL));
     transcript_printf(transcript, "%s", streamer_status_name(status));
     bool cut_text, document;
-    const char *said = streamer_pipeline_complaint(pipeline, &size, &document);
+    const char *said = streamer_pipeline_error_payload(pipeline, &size, &document);
     if (status == STREAMER_UPSTREAM_ERROR || status == STREAMER_UNWANTED) {
         transcript_printf(transcript, "%s: %.*s", document ? " of a document" : "", (int)size, said);
     }
@@ -303,7 +346,7 @@ static void a_large_document_leaves_room_for_the_error_behind_it(void) {
     bool document;
     CHECK_STATUS(STREAMER_UPSTREAM_ERROR,
                  streamer_pipeline_run(pipeline, &cursor, input + 2 * STREAMER_MAX_FIELD, &output, &needed));
-    const char *said = streamer_pipeline_complaint(pipeline, &length, &document);
+    const char *said = streamer_pipeline_error_payload(pipeline, &length, &document);
     CHECK(length == STREAMER_MAX_FIELD - 2 && memcmp(said, error + 2, strlen(error) - 2) == 0 && document);
     streamer_pipeline_free(pipeline);
     free(input);

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceilings.h"
 #include "decode.h"
 #include "json.h"
-#include "limits.h"
 #include "test.h"
 
 #define TEXT(literal) literal, sizeof literal - 1
@@ -137,7 +137,7 @@ static void every_character_escaped_is_itself_when_unescaped(void) {
         size_t length = streamer_json_escape(escaped, &text, 1);
         CHECK(length == streamer_json_escaped_length(&text, 1));
         CHECK(streamer_json_unescape(back, escaped, length) == 1 && back[0] == text);
-        CHECK(streamer_json_respell(back, escaped, length) == length && memcmp(back, escaped, length) == 0);
+        CHECK(streamer_json_normalize(back, escaped, length) == length && memcmp(back, escaped, length) == 0);
     }
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "limits.h"
+#include "ceilings.h"
 #include "test.h"
 
 static const char *const kinds[] = {"none", "string", "number", "true", "false", "null", "container"};
@@ -45,7 +45,9 @@ static enum streamer_status compile(struct streamer_extractor **extractor, const
         lengths[count++] = strcspn(path, " ");
         if (path[lengths[count - 1]] == '\0') break;
     }
-    return streamer_extractor_new(extractor, starts, lengths, count, max_depth, max_size);
+    const struct streamer_extractor_options options = {
+        .paths = starts, .lengths = lengths, .count = count, .max_depth = max_depth, .max_size = max_size};
+    return streamer_extractor_new(extractor, &options);
 }
 
 struct extract_case {

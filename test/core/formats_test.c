@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceilings.h"
 #include "format.h"
-#include "limits.h"
 #include "test.h"
 
 #define NDJSON STREAMER_FORMAT_NDJSON

@@ -31,15 +31,24 @@ static enum streamer_status run_pipeline(const struct streamer_pipeline_options 
 static enum streamer_status run_values(void) {
     static const char *const paths[] = {"a", "b.c"};
     static const size_t lengths[] = {1, 3};
-    return run_pipeline(&(struct streamer_pipeline_options){
-        .paths = paths, .path_lengths = lengths, .count = 2, .event = "t", .event_length = 1});
+    return run_pipeline(&(struct streamer_pipeline_options){.paths = paths,
+                                                            .path_lengths = lengths,
+                                                            .names = paths,
+                                                            .name_lengths = lengths,
+                                                            .count = 2,
+                                                            .event = "t",
+                                                            .event_length = 1});
 }
 
 static enum streamer_status run_text(void) {
     static const char *const paths[] = {"a"};
     static const size_t lengths[] = {1};
-    return run_pipeline(&(struct streamer_pipeline_options){
-        .paths = paths, .path_lengths = lengths, .count = 1, .text = true, .watch.done = "x", .watch.done_length = 1});
+    return run_pipeline(&(struct streamer_pipeline_options){.paths = paths,
+                                                            .path_lengths = lengths,
+                                                            .count = 1,
+                                                            .text = true,
+                                                            .classifier.done = "x",
+                                                            .classifier.done_length = 1});
 }
 
 static enum streamer_status run_passing_through(void) {

@@ -192,7 +192,7 @@ int main(void) {
     formats_tests();
     extract_tests();
     encode_tests();
-    watch_tests();
+    classifier_tests();
     pipeline_tests();
     contract_tests();
     memory_tests();

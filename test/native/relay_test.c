@@ -228,14 +228,18 @@ static void wait_for_end(struct streamer_transfer *transfer) {
 static struct streamer_pipeline *make_pipeline(void) {
     const char *paths[] = {"choices.0.delta.content"};
     size_t lengths[] = {strlen(paths[0])};
+    const char *names[] = {"content"};
+    size_t name_lengths[] = {strlen(names[0])};
     struct streamer_pipeline_options options = {.paths = paths,
                                                 .path_lengths = lengths,
+                                                .names = names,
+                                                .name_lengths = name_lengths,
                                                 .count = 1,
                                                 .event = "token",
                                                 .event_length = 5,
                                                 .collect = 4096,
-                                                .watch.done = "[DONE]",
-                                                .watch.done_length = 6};
+                                                .classifier.done = "[DONE]",
+                                                .classifier.done_length = 6};
     struct streamer_pipeline *pipeline;
     if (streamer_pipeline_new(&pipeline, &options) != STREAMER_OK) abort();
     return pipeline;

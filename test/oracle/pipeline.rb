@@ -7,17 +7,24 @@ require_relative "json_path"
 module Oracle
   # The three in one: a whole stream in, all frames out.
   module Pipeline
-    # `paths` as an Array, or nil for events that pass through. `text`: the first path's characters instead of an object.
-    def self.run(bytes, paths: nil, event: nil, done: nil, text: false)
+    # `paths` as an Array, or nil for events that pass through. `frame`: :text for the first path's characters instead of an object.
+    def self.run(bytes, paths: nil, event: nil, done: nil, frame: :json)
       EventStream.new(bytes).events.map do |incoming|
         next "" if done && incoming.data == done
         next pass(incoming) unless paths
+        next "" unless content?(incoming)
 
         found = paths.to_h { |path| [JSONPath.name(path), JSONPath.find(incoming.data, path)] }
         found.reject! { |_, value| value.equal?(JSONPath::MISSING) || value.nil? }
-        found.empty? ? "" : Frame.encode(text ? characters(found.values.first) : JSON.generate(found), event: event)
+        found.empty? ? "" : Frame.encode(frame == :text ? characters(found.values.first) : JSON.generate(found), event: event)
       end.join
     end
+
+    # Whether there is more in it than a sign of life.
+    def self.content?(event)
+      !(%w[ping heartbeat keepalive keep-alive].include?(event.type) || event.data.strip.empty? || event.data == '{"type":"ping"}')
+    end
+    private_class_method :content?
 
     def self.pass(event)
       Frame.encode(event.data, event: (event.type unless event.type == "message"), id: (event.id unless event.id.empty?))

@@ -29,7 +29,7 @@ class PipelineFormatsTest < Minitest::Test
   end
 
   def test_text_passes_with_a_name_and_numbers_and_is_gathered
-    pipeline = Streamer::Pipeline.new(format: :text, event: "line", id: "l-", collect: 100)
+    pipeline = Streamer::Pipeline.new(format: :text, event: "line", id_prefix: "l-", collect: 100)
     assert_equal "event: line\nid: l-1\ndata: one\ndata: two\n\n", pipeline.feed("one\r\ntwo\r")
     assert_equal "event: line\nid: l-2\ndata:\ndata: three\n\n", pipeline.feed("\nthree")
     assert_equal ["one\r\ntwo\r\nthree", false], [pipeline.text, pipeline.text_cut?]
@@ -112,7 +112,7 @@ class PipelineFormatsTest < Minitest::Test
   def test_what_does_not_go_together
     assert_raises(ArgumentError) { Streamer::Pipeline.new(format: :text, value: "a") }
     assert_raises(ArgumentError) { Streamer::Pipeline.new(format: :text, keep: { a: "a" }) }
-    assert_raises(ArgumentError) { Streamer::Pipeline.new(format: :ndjson, raw: true) }
+    assert_raises(ArgumentError) { Streamer::Pipeline.new(format: :ndjson, frame: :raw) }
     assert_raises(ArgumentError) { Streamer::Pipeline.new(format: :csv) }
   end
 

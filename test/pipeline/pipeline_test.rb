@@ -37,8 +37,8 @@ class PipelineTest < Minitest::Test
   end
 
   def test_text_alone
-    pipeline = Streamer::Pipeline.new(value: CONTENT, event: "token", text: true)
-    assert_equal Oracle::Pipeline.run(Streams::OPENAI, paths: [CONTENT], event: "token", done: "[DONE]", text: true),
+    pipeline = Streamer::Pipeline.new(value: CONTENT, event: "token", frame: :text)
+    assert_equal Oracle::Pipeline.run(Streams::OPENAI, paths: [CONTENT], event: "token", done: "[DONE]", frame: :text),
                  pipeline.feed(Streams::OPENAI)
   end
 

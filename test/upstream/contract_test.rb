@@ -122,7 +122,7 @@ module ContractTests
     values = []
     assert_raises(Streamer::UpstreamError) { get.each_value(CONTENT) { |value| values << value } }
     assert_equal ["t0 ", "t1 "], values
-    error = assert_raises(Streamer::UpstreamError) { get.each_frames(Streamer::Pipeline.new(value: CONTENT, text: true)) { flunk } }
+    error = assert_raises(Streamer::UpstreamError) { get.each_frames(Streamer::Pipeline.new(value: CONTENT, frame: :text)) { flunk } }
     assert_equal "data: t0 \n\ndata: t1 \n\n", error.frames
   end
 

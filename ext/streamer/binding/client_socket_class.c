@@ -1,6 +1,6 @@
 #include <fcntl.h>
 
-#include "../core/limits.h"
+#include "../core/ceilings.h"
 #include "../relay/client.h"
 #include "../relay/thread.h"
 #include "../upstream/clock.h"

@@ -1,19 +1,16 @@
-#include "../core/decode.h"
+#include "../core/reader.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 #include "binding.h"
 #include "errors.h"
+#include "options.h"
 #include "stages.h"
 
 struct decoder {
-    struct streamer_decoder *decoder;
-    struct streamer_watch *watch;
-    uint64_t events;
-    uint64_t values;                  /* events that had some */
-    struct streamer_buffer complaint; /* the first event, where it was a document and had none */
-    struct streamer_buffer unread;    /* what a block that did not return left of its read */
+    struct streamer_reader *reader;
+    struct streamer_buffer unread; /* what a block that did not return left of its read */
     bool feeding;
 };
 
@@ -22,18 +19,15 @@ static ID id_type, id_data, id_id;
 
 static void free_decoder(void *pointer) {
     struct decoder *decoder = pointer;
-    streamer_decoder_free(decoder->decoder);
-    streamer_watch_free(decoder->watch);
-    streamer_buffer_release(&decoder->complaint);
+    streamer_reader_free(decoder->reader);
     streamer_buffer_release(&decoder->unread);
     xfree(decoder);
 }
 
 static size_t decoder_size(const void *pointer) {
     const struct decoder *decoder = pointer;
-    return sizeof *decoder + decoder->unread.capacity + decoder->complaint.capacity +
-           (decoder->decoder == NULL ? 0 : streamer_decoder_size(decoder->decoder)) +
-           (decoder->watch == NULL ? 0 : streamer_watch_size(decoder->watch));
+    return sizeof *decoder + decoder->unread.capacity +
+           (decoder->reader == NULL ? 0 : streamer_reader_size(decoder->reader));
 }
 
 static const rb_data_type_t decoder_type = {
@@ -45,7 +39,6 @@ static const rb_data_type_t decoder_type = {
 static VALUE allocate(VALUE class) {
     struct decoder *decoder;
     VALUE object = TypedData_Make_Struct(class, struct decoder, &decoder_type, decoder);
-    streamer_buffer_init(&decoder->complaint, STREAMER_MAX_FIELD);
     streamer_buffer_init(&decoder->unread, SIZE_MAX / 2); /* holds one read, as large as the caller made it */
     return object;
 }
@@ -53,89 +46,36 @@ static VALUE allocate(VALUE class) {
 static struct decoder *get(VALUE self) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
-    if (decoder->watch == NULL) rb_raise(rb_eArgError, "this decoder was not initialized");
+    if (decoder->reader == NULL) rb_raise(rb_eArgError, "this decoder was not initialized");
     return decoder;
-}
-
-size_t streamer_limit(VALUE bytes, const char *name) {
-    if (NIL_P(bytes)) return 0;
-    if (!FIXNUM_P(bytes) || FIX2LONG(bytes) <= 0) {
-        rb_raise(rb_eArgError, "%s is a positive Integer of bytes, or nil for the default; got %+" PRIsVALUE, name,
-                 bytes);
-    }
-    return (size_t)FIX2LONG(bytes);
-}
-
-struct streamer_strings streamer_strings_of(VALUE array) {
-    struct streamer_strings strings = {.count = (size_t)RARRAY_LEN(array)};
-    if (strings.count > STREAMER_MAX_PATHS) streamer_raise_status(STREAMER_PATH_INVALID);
-    for (size_t i = 0; i < strings.count; i++) {
-        VALUE string = rb_ary_entry(array, (long)i);
-        Check_Type(string, T_STRING);
-        strings.texts[i] = RSTRING_PTR(string);
-        strings.lengths[i] = (size_t)RSTRING_LEN(string);
-    }
-    return strings;
-}
-
-const char *streamer_optional(VALUE string, size_t *length) {
-    if (NIL_P(string)) return NULL;
-    const char *text = StringValuePtr(string);
-    *length = (size_t)RSTRING_LEN(string);
-    return text;
-}
-
-struct streamer_watch_options streamer_watch_options_of(VALUE array, struct streamer_strings *types) {
-    *types = streamer_strings_of(rb_ary_entry(array, 1));
-    struct streamer_watch_options options = {
-        .done_types = types->texts,
-        .done_type_lengths = types->lengths,
-        .done_type_count = types->count,
-        .done_required = RTEST(rb_ary_entry(array, 3)),
-    };
-    options.done = streamer_optional(rb_ary_entry(array, 0), &options.done_length);
-    options.done_path = streamer_optional(rb_ary_entry(array, 2), &options.done_path_length);
-    options.error = streamer_optional(rb_ary_entry(array, 4), &options.error_length);
-    return options;
-}
-
-static const char *const format_names[] = {
-    [STREAMER_FORMAT_SSE] = "sse",   [STREAMER_FORMAT_NDJSON] = "ndjson",   [STREAMER_FORMAT_JSON] = "json",
-    [STREAMER_FORMAT_TEXT] = "text", [STREAMER_FORMAT_SNIFFED] = "sniffed",
-};
-
-enum streamer_format streamer_format_of_name(VALUE name) {
-    for (enum streamer_format format = 0; SYMBOL_P(name) && format < sizeof format_names / sizeof *format_names;
-         format++) {
-        if (SYM2ID(name) == rb_intern(format_names[format])) return format;
-    }
-    rb_raise(rb_eArgError, "format is one of :sse, :ndjson, :json, :text; got %+" PRIsVALUE, name);
 }
 
 /* Decoder.format_of(content_type or nil): the Symbol, nil for a media type that carries no events. */
 static VALUE format_of(VALUE class, VALUE type) {
     (void)class;
     size_t length = 0;
-    const char *bytes = streamer_optional(type, &length);
+    const char *bytes = NIL_P(type) ? NULL : StringValuePtr(type);
+    if (bytes != NULL) length = (size_t)RSTRING_LEN(type);
     enum streamer_format format;
     if (!streamer_format_of_type(bytes, length, &format)) return Qnil;
-    return ID2SYM(rb_intern(format_names[format]));
+    return streamer_name_of_format(format);
 }
 
-/* setup(format, watch, max_line, max_event): a Symbol; as of watch.rb; bytes or nil. */
-static VALUE initialize(VALUE self, VALUE format, VALUE watch, VALUE max_line, VALUE max_event) {
+/* setup(options): format, max_line, max_event, and markers as of decoder/markers.rb. */
+static VALUE initialize(VALUE self, VALUE options) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
-    if (decoder->decoder != NULL) rb_raise(streamer_error, "this decoder is initialized already");
+    if (decoder->reader != NULL) rb_raise(streamer_error, "this decoder is initialized already");
     struct streamer_strings types;
-    struct streamer_watch_options options = streamer_watch_options_of(watch, &types);
-    enum streamer_format wanted = streamer_format_of_name(format);
-    size_t line = streamer_limit(max_line, "max_line"), event = streamer_limit(max_event, "max_event");
-    decoder->decoder = streamer_decoder_new(wanted, line, event);
-    if (decoder->decoder == NULL) rb_memerror();
-    enum streamer_status status = streamer_watch_new(&decoder->watch, &options);
+    const struct streamer_reader_options given = {
+        .format = streamer_format_of_name(streamer_option(options, "format")),
+        .max_line = streamer_option_bytes(options, "max_line"),
+        .max_event = streamer_option_bytes(options, "max_event"),
+        .classifier = streamer_classifier_options_of(streamer_option(options, "markers"), &types),
+    };
+    enum streamer_status status = streamer_reader_new(&decoder->reader, &given);
     if (status != STREAMER_OK) streamer_raise_status(status);
-    RB_GC_GUARD(watch);
+    RB_GC_GUARD(options);
     return self;
 }
 
@@ -150,87 +90,74 @@ static VALUE ruby_event(const struct streamer_event *event) {
     return object;
 }
 
+/* call-seq: event.content? -> true or false
+ *
+ * Whether it has content. What only keeps a connection alive has none: no data but white space, the type "ping",
+ * "heartbeat", "keepalive" or "keep-alive", or the data {"type":"ping"}. */
+static VALUE is_content(VALUE self) {
+    VALUE type = rb_ivar_get(self, id_type), data = rb_ivar_get(self, id_data);
+    Check_Type(type, T_STRING);
+    Check_Type(data, T_STRING);
+    const struct streamer_event event = {.type = RSTRING_PTR(type),
+                                         .type_length = (size_t)RSTRING_LEN(type),
+                                         .data = RSTRING_PTR(data),
+                                         .data_length = (size_t)RSTRING_LEN(data)};
+    VALUE content = streamer_event_is_content(&event) ? Qtrue : Qfalse;
+    RB_GC_GUARD(type);
+    RB_GC_GUARD(data);
+    return content;
+}
+
 struct feed {
     struct decoder *decoder;
     struct streamer_extractor *extractor; /* NULL: events are wanted, not values */
-    bool finishing;                       /* the body ends with these bytes */
+    struct streamer_value values[STREAMER_MAX_PATHS];
+    bool finishing; /* the body ends with these bytes */
     const char *bytes, *cursor, *end;
-    uint64_t counted; /* events so far, with an extractor those that are news */
+    uint64_t events; /* with an extractor, those with content */
 };
 
-static void raise_complaint(struct decoder *decoder, const struct streamer_event *event) {
-    bool document = streamer_decoder_document(decoder->decoder);
-    rb_exc_raise(streamer_complaint(STREAMER_UPSTREAM_ERROR, event->data, event->data_length, document));
-}
-
-/* The event has none of the values. */
-static void note_lack(struct decoder *decoder, const struct streamer_event *event) {
-    if (streamer_watch_complains(decoder->watch, event)) raise_complaint(decoder, event);
-    if (decoder->events > 1 || !streamer_decoder_document(decoder->decoder)) return;
-    size_t room = decoder->complaint.limit;
-    /* It may turn out to be all there is. */
-    streamer_buffer_append(&decoder->complaint, event->data, event->data_length < room ? event->data_length : room);
-}
-
-static void yield_values(struct decoder *decoder, struct streamer_extractor *extractor,
-                         const struct streamer_event *event) {
-    struct streamer_value values[STREAMER_MAX_PATHS];
-    if (event->data_length == 0) return;
-    enum streamer_status status = streamer_extractor_read(extractor, event->data, event->data_length, values);
-    if (status != STREAMER_OK && status != STREAMER_MISSING) streamer_raise_status(status);
-
-    size_t count = streamer_extractor_count(extractor);
+static void yield_values(struct feed *feed) {
+    size_t count = streamer_extractor_count(feed->extractor);
     VALUE found[STREAMER_MAX_PATHS];
-    bool any = false, empty = true;
-    for (size_t i = 0; i < count; i++) {
-        found[i] = streamer_ruby_value(&values[i]);
-        any |= found[i] != Qnil;
-        empty &= found[i] == Qnil || (values[i].kind == STREAMER_KIND_STRING && values[i].length == 0);
+    streamer_ruby_values(feed->values, count, found);
+    rb_yield(count == 1 ? found[0] : rb_ary_new_from_values((long)count, found));
+}
+
+static void yield_item(struct feed *feed, const struct streamer_item *item) {
+    feed->events += feed->extractor == NULL || item->content;
+    if (feed->extractor == NULL) {
+        rb_yield(ruby_event(&item->event));
+    } else if (item->found > 0) {
+        yield_values(feed);
     }
-    decoder->values += any;
-    if (empty) note_lack(decoder, event);
-    if (any) rb_yield(count == 1 ? found[0] : rb_ary_new_from_values((long)count, found));
 }
 
-static void take_event(struct feed *feed, const struct streamer_event *event) {
-    struct decoder *decoder = feed->decoder;
-    decoder->events++;
-    feed->counted += feed->extractor == NULL || streamer_event_is_news(event);
-    enum streamer_verdict verdict = streamer_watch_event(decoder->watch, event);
-    if (verdict == STREAMER_COMPLAINT) raise_complaint(decoder, event);
-    if (feed->extractor == NULL)
-        rb_yield(ruby_event(event));
-    else if (verdict != STREAMER_MARKER)
-        yield_values(decoder, feed->extractor, event);
-}
-
-/* Once all events of the end are taken. */
-static enum streamer_status status_at_end(const struct decoder *decoder, enum streamer_status status) {
-    /* What comes behind the end marker, or does not, is of no interest. */
-    if (status == STREAMER_TRUNCATED && streamer_watch_done(decoder->watch)) status = STREAMER_MORE;
-    if (status != STREAMER_MORE) return status;
-    if (decoder->events == 1 && decoder->values == 0 && decoder->complaint.length > 0) return STREAMER_UNWANTED;
-    return streamer_watch_complete(decoder->watch) ? STREAMER_MORE : STREAMER_TRUNCATED;
+static NORETURN(void raise_failure(const struct decoder *decoder, enum streamer_status status)) {
+    if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) streamer_raise_status(status);
+    size_t length;
+    bool document;
+    const char *payload = streamer_reader_error_payload(decoder->reader, &length, &document);
+    rb_exc_raise(streamer_upstream_error(status, payload, length, document));
 }
 
 static VALUE feed_body(VALUE argument) {
     struct feed *feed = (struct feed *)argument;
-    struct decoder *decoder = feed->decoder;
-    struct streamer_event event;
+    struct streamer_reader *reader = feed->decoder->reader;
+    struct streamer_item item;
     enum streamer_status status;
-    while ((status = streamer_decoder_next(decoder->decoder, &feed->cursor, feed->end, &event)) == STREAMER_EVENT) {
-        take_event(feed, &event);
+    while ((status = streamer_reader_next(reader, &feed->cursor, feed->end, &item)) == STREAMER_EVENT) {
+        yield_item(feed, &item);
     }
-    if (status == STREAMER_MORE && feed->finishing) {
-        while ((status = streamer_decoder_finish(decoder->decoder, &event)) == STREAMER_EVENT) take_event(feed, &event);
-        status = status_at_end(decoder, status);
+    while (status == STREAMER_MORE && feed->finishing) {
+        status = streamer_reader_finish(reader, &item);
+        if (status != STREAMER_EVENT) break;
+        yield_item(feed, &item);
+        status = STREAMER_MORE;
     }
-    if (status != STREAMER_MORE) {
-        feed->cursor = feed->end;
-        if (status != STREAMER_UNWANTED) streamer_raise_status(status);
-        rb_exc_raise(streamer_complaint(status, decoder->complaint.bytes, decoder->complaint.length, true));
-    }
-    return ULL2NUM(feed->counted);
+    if (status == STREAMER_MORE) return ULL2NUM(feed->events);
+    feed->cursor = feed->end;
+    raise_failure(feed->decoder, status);
 }
 
 static VALUE feed_end(VALUE argument) {
@@ -249,7 +176,7 @@ static VALUE feed_end(VALUE argument) {
 }
 
 /* Decodes a String, with which the body may end. Yields to the method's block and returns the number of events; with
- * an extractor, of those that are news (streamer_event_is_news). */
+ * an extractor, of those with content. */
 static VALUE feed(VALUE self, VALUE string, struct streamer_extractor *extractor, bool finishing) {
     struct decoder *decoder = get(self);
     if (decoder->feeding) rb_raise(streamer_error, "this decoder is being fed already; its block cannot feed it");
@@ -257,6 +184,8 @@ static VALUE feed(VALUE self, VALUE string, struct streamer_extractor *extractor
 
     struct feed feed = {
         .decoder = decoder, .extractor = extractor, .finishing = finishing, .bytes = RSTRING_PTR(string)};
+    streamer_reader_extract(decoder->reader, extractor, feed.values,
+                            extractor == NULL ? 0 : streamer_extractor_count(extractor));
     size_t length = (size_t)RSTRING_LEN(string);
     if (decoder->unread.length > 0) {
         if (streamer_buffer_append(&decoder->unread, feed.bytes, length) != STREAMER_OK) rb_memerror();
@@ -293,17 +222,17 @@ static VALUE finish_values(VALUE self, VALUE extractor) {
 }
 
 static VALUE is_done(VALUE self) {
-    return streamer_watch_done(get(self)->watch) ? Qtrue : Qfalse;
+    return streamer_reader_done(get(self)->reader) ? Qtrue : Qfalse;
 }
 
 static VALUE last_event_id(VALUE self) {
     size_t length;
-    const char *id = streamer_decoder_last_event_id(get(self)->decoder, &length);
+    const char *id = streamer_decoder_last_event_id(streamer_reader_decoder(get(self)->reader), &length);
     return rb_utf8_str_new(id, (long)length);
 }
 
 static VALUE retry_time(VALUE self) {
-    int64_t retry = streamer_decoder_retry(get(self)->decoder);
+    int64_t retry = streamer_decoder_retry(streamer_reader_decoder(get(self)->reader));
     return retry < 0 ? Qnil : LL2NUM(retry);
 }
 
@@ -311,7 +240,7 @@ void streamer_init_decoder(void) {
     VALUE class = rb_define_class_under(streamer_module, "Decoder", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_singleton_method(class, "format_of", format_of, 1);
-    rb_define_private_method(class, "setup", initialize, 4);
+    rb_define_private_method(class, "setup", initialize, 1);
     rb_define_private_method(class, "feed_events", feed_events, 1);
     rb_define_private_method(class, "finish_events", finish_events, 0);
     rb_define_method(class, "feed_values", feed_values, 2);
@@ -329,4 +258,5 @@ void streamer_init_decoder(void) {
     id_type = rb_intern("@type");
     id_data = rb_intern("@data");
     id_id = rb_intern("@id");
+    rb_define_method(event_class, "content?", is_content, 0);
 }

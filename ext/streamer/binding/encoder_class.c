@@ -1,6 +1,6 @@
 #include "../core/encode.h"
 
-#include "../core/limits.h"
+#include "../core/ceilings.h"
 #include "binding.h"
 #include "errors.h"
 

@@ -1,6 +1,6 @@
 #include "errors.h"
 
-#include "../core/limits.h"
+#include "../core/ceilings.h"
 #include "../upstream/fork.h"
 #include "binding.h"
 
@@ -31,7 +31,7 @@ VALUE streamer_error_for_status(enum streamer_status status) {
     return rb_exc_new_cstr(class, streamer_status_message(status));
 }
 
-VALUE streamer_complaint(enum streamer_status status, const char *bytes, size_t length, bool document) {
+VALUE streamer_upstream_error(enum streamer_status status, const char *bytes, size_t length, bool document) {
     if (length > STREAMER_MAX_FIELD) length = STREAMER_MAX_FIELD;
     const char *origin = status == STREAMER_UNWANTED ? "unwanted" : document ? "document" : "event";
     VALUE arguments[] = {rb_utf8_str_new(bytes, (long)length), ID2SYM(rb_intern(origin))};

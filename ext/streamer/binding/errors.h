@@ -16,7 +16,7 @@ VALUE streamer_error_for_status(enum streamer_status status);
 
 /* What the upstream said of its own failure, or the document that nobody wanted (STREAMER_UNWANTED): an UpstreamError.
  */
-VALUE streamer_complaint(enum streamer_status status, const char *bytes, size_t length, bool document);
+VALUE streamer_upstream_error(enum streamer_status status, const char *bytes, size_t length, bool document);
 
 /* Raises it. */
 NORETURN(void streamer_raise_status(enum streamer_status status));

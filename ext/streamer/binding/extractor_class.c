@@ -1,10 +1,12 @@
 #include "../core/extract.h"
 #include "../core/utf8.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "binding.h"
 #include "errors.h"
+#include "options.h"
 #include "stages.h"
 
 static VALUE extractor_class;
@@ -33,27 +35,17 @@ struct streamer_extractor *streamer_get_extractor(VALUE object) {
     return extractor;
 }
 
-struct streamer_extractor *streamer_compile_paths(VALUE paths) {
-    const char *texts[STREAMER_MAX_PATHS];
-    size_t lengths[STREAMER_MAX_PATHS];
-    long count = RARRAY_LEN(paths);
-    if (count > STREAMER_MAX_PATHS) streamer_raise_status(STREAMER_PATH_INVALID);
-    for (long i = 0; i < count; i++) {
-        VALUE path = rb_ary_entry(paths, i);
-        Check_Type(path, T_STRING);
-        texts[i] = RSTRING_PTR(path);
-        lengths[i] = (size_t)RSTRING_LEN(path);
-    }
-    struct streamer_extractor *extractor;
-    enum streamer_status status = streamer_extractor_new(&extractor, texts, lengths, (size_t)count, 0, 0);
-    RB_GC_GUARD(paths);
-    if (status != STREAMER_OK) streamer_raise_status(status);
-    return extractor;
-}
-
-static VALUE initialize(VALUE self, VALUE paths) {
+/* setup(paths): an Array of Strings. */
+static VALUE initialize(VALUE self, VALUE given) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this extractor is initialized already");
-    RTYPEDDATA_DATA(self) = streamer_compile_paths(paths);
+    struct streamer_strings paths = streamer_strings_of(given);
+    const struct streamer_extractor_options options = {
+        .paths = paths.texts, .lengths = paths.lengths, .count = paths.count};
+    struct streamer_extractor *extractor;
+    enum streamer_status status = streamer_extractor_new(&extractor, &options);
+    RB_GC_GUARD(given);
+    if (status != STREAMER_OK) streamer_raise_status(status);
+    RTYPEDDATA_DATA(self) = extractor;
     return self;
 }
 
@@ -79,19 +71,30 @@ static VALUE ruby_number(const struct streamer_value *value) {
     return rb_str_to_inum(text, 10, 0);
 }
 
-VALUE streamer_ruby_value(const struct streamer_value *value) {
+/* An object or array as its JSON text. */
+static VALUE ruby_value(const struct streamer_value *value) {
     switch (value->kind) {
         case STREAMER_KIND_STRING: return ruby_text(value);
         case STREAMER_KIND_NUMBER: return ruby_number(value);
         case STREAMER_KIND_TRUE: return Qtrue;
         case STREAMER_KIND_FALSE: return Qfalse;
-        case STREAMER_KIND_CONTAINER:
-            return rb_funcall(extractor_class, rb_intern("parse"), 1,
-                              rb_utf8_str_new(value->json, (long)value->length));
+        case STREAMER_KIND_CONTAINER: return rb_utf8_str_new(value->json, (long)value->length);
         case STREAMER_KIND_NULL:
         case STREAMER_KIND_NONE: break;
     }
     return Qnil;
+}
+
+void streamer_ruby_values(const struct streamer_value *values, size_t count, VALUE *found) {
+    bool container[STREAMER_MAX_PATHS];
+    for (size_t i = 0; i < count; i++) {
+        container[i] = values[i].kind == STREAMER_KIND_CONTAINER;
+        found[i] = ruby_value(&values[i]);
+    }
+    /* Ruby code runs from here on: another thread may read with the same extractor, whose lists are then others. */
+    for (size_t i = 0; i < count; i++) {
+        if (container[i]) found[i] = rb_funcall(extractor_class, rb_intern("parse"), 1, found[i]);
+    }
 }
 
 static VALUE call(VALUE self, VALUE json) {
@@ -108,13 +111,9 @@ static VALUE call(VALUE self, VALUE json) {
     if (status != STREAMER_OK && status != STREAMER_MISSING) streamer_raise_status(status);
 
     size_t count = streamer_extractor_count(extractor);
-    VALUE result;
-    if (count == 1) {
-        result = streamer_ruby_value(&values[0]);
-    } else {
-        result = rb_ary_new_capa((long)count);
-        for (size_t i = 0; i < count; i++) rb_ary_push(result, streamer_ruby_value(&values[i]));
-    }
+    VALUE found[STREAMER_MAX_PATHS];
+    streamer_ruby_values(values, count, found);
+    VALUE result = count == 1 ? found[0] : rb_ary_new_from_values((long)count, found);
     RB_GC_GUARD(json);
     return result;
 }

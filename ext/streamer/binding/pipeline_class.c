@@ -2,6 +2,7 @@
 
 #include "binding.h"
 #include "errors.h"
+#include "options.h"
 #include "stages.h"
 
 static ID id_frames;
@@ -36,46 +37,45 @@ struct streamer_pipeline *streamer_take_pipeline(VALUE object) {
     return pipeline;
 }
 
-/* setup(format, paths, names, kept, fields, watch, modes, limits): a Symbol or nil; Arrays of Strings; fields are
- * event, id and from, Strings or nil; watch as of watch.rb; modes text and raw; limits collect, max_line, max_event,
- * bytes or nil.
- */
-static VALUE initialize(VALUE self, VALUE format, VALUE paths, VALUE names, VALUE kept, VALUE fields, VALUE watch,
-                        VALUE modes, VALUE limits) {
+/* setup(options): format, a Symbol or nil; paths, names and kept, Arrays of Strings; from, an Array of Strings or nil;
+ * event and id_prefix, Strings or nil; markers as of decoder/markers.rb; frame, a Symbol; collect, max_line and
+ * max_event, bytes or nil. */
+static VALUE initialize(VALUE self, VALUE given) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this pipeline is initialized already");
-    struct streamer_strings path_list = streamer_strings_of(paths), name_list = streamer_strings_of(names),
-                            kept_list = streamer_strings_of(kept), types;
-    if (name_list.count != path_list.count) rb_raise(rb_eArgError, "as many names as paths are wanted");
+    struct streamer_strings paths = streamer_strings_of(streamer_option(given, "paths")),
+                            names = streamer_strings_of(streamer_option(given, "names")),
+                            kept = streamer_strings_of(streamer_option(given, "kept")),
+                            from = streamer_strings_of(streamer_option(given, "from")), types;
+    if (names.count != paths.count) rb_raise(rb_eArgError, "expected as many names as paths");
+    VALUE format = streamer_option(given, "format"), frame = streamer_option(given, "frame");
     struct streamer_pipeline_options options = {
         .format = NIL_P(format) ? STREAMER_FORMAT_SSE : streamer_format_of_name(format),
         .format_given = !NIL_P(format),
-        .paths = path_list.texts,
-        .path_lengths = path_list.lengths,
-        .names = name_list.texts,
-        .name_lengths = name_list.lengths,
-        .count = path_list.count,
-        .kept = kept_list.texts,
-        .kept_lengths = kept_list.lengths,
-        .kept_count = kept_list.count,
-        .watch = streamer_watch_options_of(watch, &types),
-        .text = RTEST(rb_ary_entry(modes, 0)),
-        .raw = RTEST(rb_ary_entry(modes, 1)),
-        .collect = streamer_limit(rb_ary_entry(limits, 0), "collect"),
-        .max_line = streamer_limit(rb_ary_entry(limits, 1), "max_line"),
-        .max_event = streamer_limit(rb_ary_entry(limits, 2), "max_event"),
+        .paths = paths.texts,
+        .path_lengths = paths.lengths,
+        .names = names.texts,
+        .name_lengths = names.lengths,
+        .count = paths.count,
+        .kept = kept.texts,
+        .kept_lengths = kept.lengths,
+        .kept_count = kept.count,
+        .from = from.texts,
+        .from_lengths = from.lengths,
+        .from_count = from.count,
+        .classifier = streamer_classifier_options_of(streamer_option(given, "markers"), &types),
+        .text = frame == ID2SYM(rb_intern("text")),
+        .raw = frame == ID2SYM(rb_intern("raw")),
+        .collect = streamer_option_bytes(given, "collect"),
+        .max_line = streamer_option_bytes(given, "max_line"),
+        .max_event = streamer_option_bytes(given, "max_event"),
     };
-    options.event = streamer_optional(rb_ary_entry(fields, 0), &options.event_length);
-    options.id = streamer_optional(rb_ary_entry(fields, 1), &options.id_length);
-    options.from = streamer_optional(rb_ary_entry(fields, 2), &options.from_length);
+    options.event = streamer_option_text(given, "event", &options.event_length);
+    options.id = streamer_option_text(given, "id_prefix", &options.id_length);
     struct streamer_pipeline *pipeline;
     enum streamer_status status = streamer_pipeline_new(&pipeline, &options);
     if (status != STREAMER_OK) streamer_raise_status(status);
     RTYPEDDATA_DATA(self) = pipeline;
-    RB_GC_GUARD(paths);
-    RB_GC_GUARD(names);
-    RB_GC_GUARD(kept);
-    RB_GC_GUARD(fields);
-    RB_GC_GUARD(watch);
+    RB_GC_GUARD(given);
     return self;
 }
 
@@ -109,12 +109,17 @@ static VALUE kept_value(VALUE self, VALUE n) {
     return json == NULL ? Qnil : rb_utf8_str_new(json, (long)length);
 }
 
+/* Whether a later value of the n-th kept path was too large to be kept. */
+static VALUE is_kept_too_large(VALUE self, VALUE n) {
+    return streamer_pipeline_kept_too_large(streamer_get_pipeline(self), NUM2SIZET(n)) ? Qtrue : Qfalse;
+}
+
 static VALUE error_of(struct streamer_pipeline *pipeline, enum streamer_status status) {
     if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) return streamer_error_for_status(status);
     size_t length;
     bool document;
-    const char *bytes = streamer_pipeline_complaint(pipeline, &length, &document);
-    return streamer_complaint(status, bytes, length, document);
+    const char *bytes = streamer_pipeline_error_payload(pipeline, &length, &document);
+    return streamer_upstream_error(status, bytes, length, document);
 }
 
 void streamer_raise_pipeline(struct streamer_pipeline *pipeline, enum streamer_status status) {
@@ -177,11 +182,12 @@ static VALUE frame_count(VALUE self) {
 void streamer_init_pipeline(void) {
     VALUE class = rb_define_class_under(streamer_module, "Pipeline", rb_cObject);
     rb_define_alloc_func(class, allocate);
-    rb_define_private_method(class, "setup", initialize, 8);
+    rb_define_private_method(class, "setup", initialize, 1);
     rb_define_method(class, "expect", expect, 1);
     rb_define_method(class, "text_cut?", is_text_cut, 0);
     rb_define_method(class, "text_from", text_from, 1);
     rb_define_method(class, "kept_value", kept_value, 1);
+    rb_define_method(class, "kept_too_large?", is_kept_too_large, 1);
     rb_define_method(class, "feed", feed, 1);
     rb_define_method(class, "finish", finish, 0);
     rb_define_method(class, "done?", is_done, 0);

@@ -357,7 +357,7 @@ static VALUE conclude_taken(VALUE argument) {
     struct frames *frames = (struct frames *)argument;
     streamer_buffer_clear(&frames->exchange->taken);
     const struct streamer_pipeline *fed = streamer_get_pipeline(frames->pipeline);
-    if (streamer_pipeline_news(fed) > frames->news) streamer_transfer_note_event(frames->exchange->transfer);
+    if (streamer_pipeline_content_events(fed) > frames->news) streamer_transfer_note_event(frames->exchange->transfer);
     if (streamer_pipeline_texts(fed) > 0) streamer_transfer_note_text(frames->exchange->transfer);
     return Qnil;
 }
@@ -366,7 +366,7 @@ static VALUE conclude_taken(VALUE argument) {
 static VALUE read_frames(VALUE self, VALUE pipeline) {
     struct frames frames = {pipeline, get(self), 0};
     if (!fill(self, frames.exchange)) return Qnil;
-    frames.news = streamer_pipeline_news(streamer_get_pipeline(pipeline));
+    frames.news = streamer_pipeline_content_events(streamer_get_pipeline(pipeline));
     return rb_ensure(feed_taken, (VALUE)&frames, conclude_taken, (VALUE)&frames);
 }
 

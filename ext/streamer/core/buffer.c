@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
-#include "limits.h"
+#include "ceilings.h"
 
 /* Small enough for thousands of idle streams, large enough that an id or an event's name never grows twice. */
 #define FIRST_CAPACITY 64

@@ -2,14 +2,39 @@
 
 #include <string.h>
 
+#include "ceilings.h"
 #include "decoder.h"
-#include "limits.h"
+#include "json_scan.h"
 #include "utf8.h"
 
 static const char bom[STREAMER_BOM] = {'\xEF', '\xBB', '\xBF'};
 
-bool streamer_event_is_news(const struct streamer_event *event) {
-    return event->data_length > 0 && !(event->type_length == 4 && memcmp(event->type, "ping", 4) == 0);
+static bool is_keep_alive_type(const char *type, size_t length) {
+    switch (length) {
+        case 4: return memcmp(type, "ping", length) == 0;
+        case 9: return memcmp(type, "heartbeat", length) == 0 || memcmp(type, "keepalive", length) == 0;
+        case 10: return memcmp(type, "keep-alive", length) == 0;
+        default: return false;
+    }
+}
+
+/* An API's ping whose `event` line did not come through. */
+static bool is_json_ping(const char *data, size_t length) {
+    static const char ping[] = "{\"type\":\"ping\"}";
+    size_t matched = 0;
+    if (length > 2 * strlen(ping)) return false;
+    for (size_t i = 0; i < length; i++) {
+        if (streamer_json_blank(data[i])) continue;
+        if (matched == strlen(ping) || data[i] != ping[matched++]) return false;
+    }
+    return matched == strlen(ping);
+}
+
+bool streamer_event_is_content(const struct streamer_event *event) {
+    const char *data = event->data;
+    size_t length = event->data_length, blank = 0;
+    while (blank < length && streamer_json_blank(data[blank])) blank++;
+    return blank < length && !is_keep_alive_type(event->type, event->type_length) && !is_json_ping(data, length);
 }
 
 struct streamer_decoder *streamer_decoder_new(enum streamer_format format, size_t max_line, size_t max_event) {
@@ -26,7 +51,7 @@ struct streamer_decoder *streamer_decoder_new(enum streamer_format format, size_
 }
 
 void streamer_decoder_free(struct streamer_decoder *decoder) {
-    if (decoder != NULL) decoder->kind->free(decoder);
+    if (decoder != NULL) decoder->vtable->free(decoder);
 }
 
 static enum streamer_status noted(struct streamer_decoder *decoder, enum streamer_status status) {
@@ -38,7 +63,7 @@ static enum streamer_status noted(struct streamer_decoder *decoder, enum streame
 static enum streamer_status give_back(struct streamer_decoder *decoder, struct streamer_event *event) {
     const char *cursor = bom, *end = bom + decoder->bom_matched;
     decoder->bom_matched = STREAMER_BOM;
-    return decoder->kind->next(decoder, &cursor, end, event);
+    return decoder->vtable->next(decoder, &cursor, end, event);
 }
 
 /* STREAMER_OK once the body itself can be read. */
@@ -53,6 +78,7 @@ static enum streamer_status skip_bom(struct streamer_decoder *decoder, const cha
         decoder->bom_matched++;
         ++*cursor;
     }
+    decoder->skipped += STREAMER_BOM;
     return STREAMER_OK;
 }
 
@@ -63,7 +89,7 @@ enum streamer_status streamer_decoder_next(struct streamer_decoder *decoder, con
         enum streamer_status status = skip_bom(decoder, cursor, end, event);
         if (status != STREAMER_OK) return noted(decoder, status);
     }
-    return noted(decoder, decoder->kind->next(decoder, cursor, end, event));
+    return noted(decoder, decoder->vtable->next(decoder, cursor, end, event));
 }
 
 enum streamer_status streamer_decoder_finish(struct streamer_decoder *decoder, struct streamer_event *event) {
@@ -72,37 +98,46 @@ enum streamer_status streamer_decoder_finish(struct streamer_decoder *decoder, s
         enum streamer_status status = give_back(decoder, event);
         if (status != STREAMER_MORE) return noted(decoder, status);
     }
-    return noted(decoder, decoder->kind->finish(decoder, event));
+    return noted(decoder, decoder->vtable->finish(decoder, event));
 }
 
 /* Behind a sniffed one, what it turned out to be. */
 static const struct streamer_decoder *actual(const struct streamer_decoder *decoder) {
-    return decoder->kind->format == STREAMER_FORMAT_SNIFFED ? streamer_sniffed_inner(decoder) : decoder;
+    return decoder->vtable->format == STREAMER_FORMAT_SNIFFED ? streamer_sniffed_inner(decoder) : decoder;
 }
 
 enum streamer_format streamer_decoder_format(const struct streamer_decoder *decoder) {
-    return actual(decoder)->kind->format;
+    return actual(decoder)->vtable->format;
 }
 
 const char *streamer_decoder_last_event_id(const struct streamer_decoder *decoder, size_t *length) {
     decoder = actual(decoder);
-    if (decoder->kind->format == STREAMER_FORMAT_SSE) return streamer_sse_last_event_id(decoder, length);
+    if (decoder->vtable->format == STREAMER_FORMAT_SSE) return streamer_sse_last_event_id(decoder, length);
     *length = 0;
     return "";
 }
 
 int64_t streamer_decoder_retry(const struct streamer_decoder *decoder) {
     decoder = actual(decoder);
-    return decoder->kind->format == STREAMER_FORMAT_SSE ? streamer_sse_retry(decoder) : -1;
+    return decoder->vtable->format == STREAMER_FORMAT_SSE ? streamer_sse_retry(decoder) : -1;
+}
+
+size_t streamer_decoder_skipped(const struct streamer_decoder *decoder) {
+    return decoder->skipped;
+}
+
+const char *streamer_decoder_settled(const struct streamer_decoder *decoder) {
+    decoder = actual(decoder);
+    return decoder->vtable->format == STREAMER_FORMAT_SSE ? streamer_sse_settled(decoder) : NULL;
 }
 
 bool streamer_decoder_document(const struct streamer_decoder *decoder) {
     decoder = actual(decoder);
-    return decoder->kind->format == STREAMER_FORMAT_JSON && streamer_json_document(decoder);
+    return decoder->vtable->format == STREAMER_FORMAT_JSON && streamer_json_document(decoder);
 }
 
 size_t streamer_decoder_size(const struct streamer_decoder *decoder) {
-    return decoder->kind->size(decoder);
+    return decoder->vtable->size(decoder);
 }
 
 enum streamer_status streamer_data_event(struct streamer_event *event, struct streamer_buffer *scrubbed,

@@ -31,12 +31,13 @@ struct streamer_event {
     size_t id_length;
 };
 
-/* Whether it says anything: an event without data and one of the type "ping" keep connections alive, and no more. */
-bool streamer_event_is_news(const struct streamer_event *event);
+/* Whether it has content. What only keeps a connection alive has none: no data but white space, the type "ping",
+ * "heartbeat", "keepalive" or "keep-alive", or the data {"type":"ping"}. */
+bool streamer_event_is_content(const struct streamer_event *event);
 
 struct streamer_decoder; /* body in decoder.h */
 
-/* max_line and max_event in bytes, 0 for the defaults of limits.h. NULL when out of memory. */
+/* max_line and max_event in bytes, 0 for the defaults of ceilings.h. NULL when out of memory. */
 struct streamer_decoder *streamer_decoder_new(enum streamer_format format, size_t max_line, size_t max_event);
 void streamer_decoder_free(struct streamer_decoder *decoder); /* NULL is fine */
 
@@ -70,6 +71,14 @@ const char *streamer_decoder_last_event_id(const struct streamer_decoder *decode
 
 /* The last reconnection time the stream asked for, in milliseconds; -1 for none. Values beyond INT64_MAX saturate. */
 int64_t streamer_decoder_retry(const struct streamer_decoder *decoder);
+
+/* Bytes at the body's beginning that belong to no line, as far as it was read: a BOM; and line ends in front of a
+ * sniffed body. */
+size_t streamer_decoder_skipped(const struct streamer_decoder *decoder);
+
+/* Of an event stream, in the input of the last call: behind the last line with which no event was begun. NULL: there is
+ * none in it. */
+const char *streamer_decoder_settled(const struct streamer_decoder *decoder);
 
 /* Whether JSON came that was no array's element: a document. */
 bool streamer_decoder_document(const struct streamer_decoder *decoder);

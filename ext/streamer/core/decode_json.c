@@ -101,12 +101,12 @@ static size_t size(const struct streamer_decoder *decoder) {
     return sizeof *json + json->value.capacity + json->scrubbed.capacity;
 }
 
-static const struct streamer_decoder_kind kind = {STREAMER_FORMAT_JSON, next, finish, free_json, size};
+static const struct streamer_decoder_vtable vtable = {STREAMER_FORMAT_JSON, next, finish, free_json, size};
 
 struct streamer_decoder *streamer_json_decoder_new(size_t max_event) {
     struct json *json = streamer_malloc(sizeof *json);
     if (json == NULL) return NULL;
-    *json = (struct json){.base = {.kind = &kind}};
+    *json = (struct json){.base = {.vtable = &vtable}};
     streamer_buffer_init(&json->value, max_event);
     streamer_buffer_init(&json->scrubbed, max_event);
     return &json->base;

@@ -85,12 +85,12 @@ static size_t size(const struct streamer_decoder *decoder) {
     return sizeof *lines + lines->line.capacity + lines->scrubbed.capacity;
 }
 
-static const struct streamer_decoder_kind kind = {STREAMER_FORMAT_NDJSON, next, finish, free_lines, size};
+static const struct streamer_decoder_vtable vtable = {STREAMER_FORMAT_NDJSON, next, finish, free_lines, size};
 
 struct streamer_decoder *streamer_lines_decoder_new(size_t max_line, size_t max_event) {
     struct lines *lines = streamer_malloc(sizeof *lines);
     if (lines == NULL) return NULL;
-    *lines = (struct lines){.base = {.kind = &kind}};
+    *lines = (struct lines){.base = {.vtable = &vtable}};
     streamer_buffer_init(&lines->line, max_line);
     streamer_buffer_init(&lines->scrubbed, max_event);
     return &lines->base;

@@ -21,16 +21,16 @@ static enum streamer_status next(struct streamer_decoder *decoder, const char **
                                  struct streamer_event *event) {
     struct sniffed *sniffed = (struct sniffed *)decoder;
     if (sniffed->inner == NULL) {
-        while (*cursor < end && (**cursor == '\n' || **cursor == '\r')) ++*cursor;
+        for (; *cursor < end && (**cursor == '\n' || **cursor == '\r'); ++*cursor) decoder->skipped++;
         if (*cursor == end) return STREAMER_MORE;
         if (!choose(sniffed, **cursor)) return STREAMER_NO_MEMORY;
     }
-    return sniffed->inner->kind->next(sniffed->inner, cursor, end, event);
+    return sniffed->inner->vtable->next(sniffed->inner, cursor, end, event);
 }
 
 static enum streamer_status finish(struct streamer_decoder *decoder, struct streamer_event *event) {
     struct sniffed *sniffed = (struct sniffed *)decoder;
-    return sniffed->inner == NULL ? STREAMER_MORE : sniffed->inner->kind->finish(sniffed->inner, event);
+    return sniffed->inner == NULL ? STREAMER_MORE : sniffed->inner->vtable->finish(sniffed->inner, event);
 }
 
 static void free_sniffed(struct streamer_decoder *decoder) {
@@ -44,12 +44,12 @@ static size_t size(const struct streamer_decoder *decoder) {
     return sizeof *sniffed + (sniffed->inner == NULL ? 0 : streamer_decoder_size(sniffed->inner));
 }
 
-static const struct streamer_decoder_kind kind = {STREAMER_FORMAT_SNIFFED, next, finish, free_sniffed, size};
+static const struct streamer_decoder_vtable vtable = {STREAMER_FORMAT_SNIFFED, next, finish, free_sniffed, size};
 
 struct streamer_decoder *streamer_sniffed_decoder_new(size_t max_line, size_t max_event) {
     struct sniffed *sniffed = streamer_malloc(sizeof *sniffed);
     if (sniffed == NULL) return NULL;
-    *sniffed = (struct sniffed){.base = {.kind = &kind}, .max_line = max_line, .max_event = max_event};
+    *sniffed = (struct sniffed){.base = {.vtable = &vtable}, .max_line = max_line, .max_event = max_event};
     return &sniffed->base;
 }
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "ceilings.h"
 #include "decoder.h"
-#include "limits.h"
 #include "utf8.h"
 
 /* Where the data of the event being read is. */
@@ -41,6 +41,7 @@ struct sse {
     const char *input_end;
     const char *next_lf;
     const char *next_cr;
+    const char *settled; /* in the input: behind the last line with which no event was begun */
 };
 
 static const char *find(const char *from, const char *end, char byte) {
@@ -159,7 +160,7 @@ static void forget_event(struct sse *sse) {
     streamer_buffer_clear(&sse->line);
 }
 
-/* Appends to the cut line; the first piece replaces what was there. */
+/* Appends to the cut line; the first part replaces what was there. */
 static enum streamer_status carry(struct sse *sse, const char *bytes, size_t length) {
     enum streamer_status status = STREAMER_OK;
     if (!sse->cut) {
@@ -201,11 +202,18 @@ static bool next_line(struct sse *sse, const char **cursor, const char *end, con
     return true;
 }
 
+/* Whether no line of an event has been read. */
+static bool between_events(const struct sse *sse) {
+    return sse->data_state == DATA_NONE && sse->type.length == 0 && !sse->id_pending;
+}
+
 static enum streamer_status read_event(struct sse *sse, const char **cursor, const char *end,
                                        struct streamer_event *event) {
+    sse->settled = NULL;
     if (sse->after_cr && *cursor < end) {
         sse->after_cr = false;
         if (**cursor == '\n') ++*cursor;
+        if (between_events(sse)) sse->settled = *cursor;
     }
     if (*cursor == end) return suspend(sse, end, end);
 
@@ -232,6 +240,7 @@ static enum streamer_status read_event(struct sse *sse, const char **cursor, con
             sse->input_end = end;
             return STREAMER_EVENT;
         }
+        if (between_events(sse)) sse->settled = *cursor;
     }
     const char *rest = *cursor;
     *cursor = end;
@@ -267,12 +276,12 @@ static size_t size(const struct streamer_decoder *decoder) {
            sse->next_id.capacity;
 }
 
-static const struct streamer_decoder_kind kind = {STREAMER_FORMAT_SSE, next, finish, free_sse, size};
+static const struct streamer_decoder_vtable vtable = {STREAMER_FORMAT_SSE, next, finish, free_sse, size};
 
 struct streamer_decoder *streamer_sse_decoder_new(size_t max_line, size_t max_event) {
     struct sse *sse = streamer_malloc(sizeof *sse);
     if (sse == NULL) return NULL;
-    *sse = (struct sse){.base = {.kind = &kind}, .retry = -1};
+    *sse = (struct sse){.base = {.vtable = &vtable}, .retry = -1};
     streamer_buffer_init(&sse->line, max_line);
     streamer_buffer_init(&sse->data, max_event);
     streamer_buffer_init(&sse->type, STREAMER_MAX_FIELD);
@@ -285,6 +294,10 @@ const char *streamer_sse_last_event_id(const struct streamer_decoder *decoder, s
     const struct sse *sse = (const struct sse *)decoder;
     *length = sse->id.length;
     return sse->id.length > 0 ? sse->id.bytes : "";
+}
+
+const char *streamer_sse_settled(const struct streamer_decoder *decoder) {
+    return ((const struct sse *)decoder)->settled;
 }
 
 int64_t streamer_sse_retry(const struct streamer_decoder *decoder) {

@@ -40,20 +40,20 @@ static enum streamer_status next(struct streamer_decoder *decoder, const char **
     streamer_buffer_clear(&text->joined);
     streamer_buffer_clear(&text->scrubbed);
     while (*cursor < end) {
-        const char *piece = *cursor;
-        size_t length = (size_t)(end - piece) < text->max_event ? (size_t)(end - piece) : text->max_event;
+        const char *run = *cursor;
+        size_t length = (size_t)(end - run) < text->max_event ? (size_t)(end - run) : text->max_event;
         *cursor += length;
         if (text->held_length > 0) {
             streamer_buffer_clear(&text->joined);
-            enum streamer_status status = join(text, piece, length);
+            enum streamer_status status = join(text, run, length);
             if (status != STREAMER_OK) return status;
-            piece = text->joined.bytes;
+            run = text->joined.bytes;
             length = text->joined.length;
         }
-        text->held_length = unfinished(piece, length);
+        text->held_length = unfinished(run, length);
         length -= text->held_length;
-        if (text->held_length > 0) memcpy(text->held, piece + length, text->held_length);
-        if (length > 0) return streamer_data_event(event, &text->scrubbed, piece, length);
+        if (text->held_length > 0) memcpy(text->held, run + length, text->held_length);
+        if (length > 0) return streamer_data_event(event, &text->scrubbed, run, length);
     }
     return STREAMER_MORE;
 }
@@ -78,13 +78,13 @@ static size_t size(const struct streamer_decoder *decoder) {
     return sizeof *text + text->joined.capacity + text->scrubbed.capacity;
 }
 
-static const struct streamer_decoder_kind kind = {STREAMER_FORMAT_TEXT, next, finish, free_text, size};
+static const struct streamer_decoder_vtable vtable = {STREAMER_FORMAT_TEXT, next, finish, free_text, size};
 
 struct streamer_decoder *streamer_text_decoder_new(size_t max_event) {
     struct text *text = streamer_malloc(sizeof *text);
     if (text == NULL) return NULL;
-    *text = (struct text){.base = {.kind = &kind}, .max_event = max_event};
-    /* Each byte of a piece may become a U+FFFD. */
+    *text = (struct text){.base = {.vtable = &vtable}, .max_event = max_event};
+    /* Each byte of a run may become a U+FFFD. */
     streamer_buffer_init(&text->joined, max_event + MAX_HELD);
     streamer_buffer_init(&text->scrubbed, 3 * (max_event + MAX_HELD));
     return &text->base;

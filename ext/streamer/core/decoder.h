@@ -4,7 +4,7 @@
 #include "decode.h"
 
 /* As the functions of decode.h, without the BOM and without calls after a failure. */
-struct streamer_decoder_kind {
+struct streamer_decoder_vtable {
     enum streamer_format format;
     enum streamer_status (*next)(struct streamer_decoder *decoder, const char **cursor, const char *end,
                                  struct streamer_event *event);
@@ -15,9 +15,10 @@ struct streamer_decoder_kind {
 
 /* The first member of every decoder. */
 struct streamer_decoder {
-    const struct streamer_decoder_kind *kind;
+    const struct streamer_decoder_vtable *vtable;
     enum streamer_status failure; /* STREAMER_OK while the stream can go on */
     size_t bom_matched;           /* STREAMER_BOM once the stream's start is behind */
+    size_t skipped;               /* what streamer_decoder_skipped returns */
 };
 
 #define STREAMER_BOM ((size_t)3)
@@ -31,6 +32,7 @@ struct streamer_decoder *streamer_sniffed_decoder_new(size_t max_line, size_t ma
 
 /* Of an SSE decoder. */
 const char *streamer_sse_last_event_id(const struct streamer_decoder *decoder, size_t *length);
+const char *streamer_sse_settled(const struct streamer_decoder *decoder);
 int64_t streamer_sse_retry(const struct streamer_decoder *decoder);
 
 /* Of a JSON decoder. */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ceilings.h"
 #include "json.h"
-#include "limits.h"
 
 /* A line of text at *cursor without its end; moves *cursor behind the end. False once all is read. Text that ends in a
  * line end has one more, empty, line, and empty text has one: *cursor is NULL when nothing is left. */

@@ -121,7 +121,7 @@ size_t streamer_json_unescape(char *out, const char *json, size_t length) {
     }
 }
 
-size_t streamer_json_respell(char *out, const char *json, size_t length) {
+size_t streamer_json_normalize(char *out, const char *json, size_t length) {
     size_t written = 0;
     for (;;) {
         size_t run = unescaped_run(json, length);
@@ -165,7 +165,7 @@ size_t streamer_json_compact(char *out, const char *json, size_t length) {
             case '"': {
                 size_t inside = string_length(json + i + 1);
                 out[written++] = '"';
-                written += streamer_json_respell(out + written, json + i + 1, inside);
+                written += streamer_json_normalize(out + written, json + i + 1, inside);
                 out[written++] = '"';
                 i += inside + 1;
                 break;

@@ -19,7 +19,7 @@ size_t streamer_json_unescape(char *out, const char *json, size_t length);
 
 /* The inside of a valid JSON string in the spelling above; a lone surrogate stays as it was written. Writes at most
  * `length` bytes, and returns how many. */
-size_t streamer_json_respell(char *out, const char *json, size_t length);
+size_t streamer_json_normalize(char *out, const char *json, size_t length);
 
 /* A valid JSON text without the whitespace between its tokens, each string spelt as above. Writes at most `length`
  * bytes, and returns how many. */

@@ -1,4 +1,4 @@
-/* json_scan: where a JSON value ends, in bytes that come in pieces. Internal.
+/* json_scan: where a JSON value ends, in bytes that come in several reads. Internal.
  *
  * It follows strings and brackets and checks nothing else: what is between them is for whoever reads the value. Linear,
  * and it keeps nothing.
@@ -11,7 +11,7 @@
 struct streamer_json_scan {
     size_t depth; /* brackets open */
     bool string;  /* within a string */
-    bool escaped; /* and behind a backslash that the last piece ended with */
+    bool escaped; /* and behind a backslash that the last read ended with */
     bool scalar;  /* a number or a literal: without an end of its own */
 };
 

@@ -6,14 +6,14 @@
  *     event: token
  *     data: {"content":"Hel"}
  *
- * or, with `text`, the characters of the first path alone. Without paths every event passes through
+ * or, with `text`, the characters of the first path alone. Null is treated as not found (OpenAI's first and last chunks
+ * carry one), and the Strings of a path with "*" are joined. Without paths every event passes through
  * as it was decoded, with its own type and id (those of the other formats, which have none, under `event` and `id`);
- * with `raw`, an event stream's as the very bytes it came in, without a BOM. Null is treated as not found:
- * OpenAI's first and last chunks carry one.
+ * with `raw`, an event stream's as the very bytes it came in (raw.h).
  *
  * The bytes of a value are copied once, from the read into the frame; nothing is allocated per event once warm.
  *
- * What watch.h knows of the end and of errors applies: an event that is nothing but the end marker gives no frame (with
+ * What the stream means is the reader's (reader.h): an event that is nothing but the end marker gives no frame (with
  * `raw` it passes), and the upstream's own error ends the stream with STREAMER_UPSTREAM_ERROR.
  *
  * On the way the pipeline can keep what its owner wants to know at the end: the characters of the first path so far
@@ -26,18 +26,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "decode.h"
-#include "extract.h"
+#include "classifier.h"
+#include "format.h"
 #include "status.h"
-#include "watch.h"
 
 struct streamer_pipeline_options {
     enum streamer_format format;
     bool format_given;        /* whatever streamer_pipeline_expect says */
     const char *const *paths; /* NULL with count 0: events pass through */
     const size_t *path_lengths;
-    const char *const
-        *names; /* each value's key in the frame's object; NULL: the path's last segment that is no index */
+    const char *const *names; /* each value's key in the frame's object; of no use with `text` and `raw` */
     const size_t *name_lengths;
     size_t count;
     const char *const
@@ -49,13 +47,13 @@ struct streamer_pipeline_options {
     size_t event_length;
     const char *id; /* each frame gets the id ID1, ID2, …; NULL: none. Not for an event stream's that pass through */
     size_t id_length;
-    const char
-        *from; /* the type of the events that have the values in `paths`; NULL: any. Kept ones are in any event */
-    size_t from_length;
-    struct streamer_watch_options watch;
+    const char *const *from; /* the types of the events that have the values in `paths`; count 0: any */
+    const size_t *from_lengths;
+    size_t from_count; /* at most STREAMER_MAX_MARKERS. Kept values are in any event */
+    struct streamer_classifier_options classifier;
     bool text;
     bool raw;
-    size_t max_line;
+    size_t max_line; /* bytes; 0: the defaults of ceilings.h */
     size_t max_event;
 };
 
@@ -85,22 +83,23 @@ enum streamer_status streamer_pipeline_expect(struct streamer_pipeline *pipeline
  *
  *   STREAMER_MORE   everything was read
  *   STREAMER_FULL   the next frame needs *needed bytes of room; make it and call again with the same input
- *   STREAMER_UPSTREAM_ERROR  the upstream's own error, which streamer_pipeline_complaint has
+ *   STREAMER_UPSTREAM_ERROR  the upstream's own error, which streamer_pipeline_error_payload has
  *   anything else   as in decode.h and extract.h
  *
- * After a failure the frames before it are in output, and every further call answers the same.
+ * After a failure the frames before it are in output, and every further call returns the same.
  *
- * Until it answers STREAMER_MORE the input must stay where it is. */
+ * Until it returns STREAMER_MORE the input must stay where it is. */
 enum streamer_status streamer_pipeline_run(struct streamer_pipeline *pipeline, const char **cursor, const char *end,
                                            struct streamer_output *output, size_t *needed);
 
-/* The body is over, in good order. Appends the frames of what was unfinished, and says whether it was all:
+/* The body is over, without an error on the way. Appends the frames of what was unfinished, and says whether it was
+ * whole:
  *
  *   STREAMER_MORE       it was
  *   STREAMER_FULL       as above
  *   STREAMER_TRUNCATED  the end marker that is required did not come, or JSON was not closed
- *   STREAMER_UNWANTED   it was one JSON document, no stream, and had none of the values; streamer_pipeline_complaint
- *                       has it
+ *   STREAMER_UNWANTED   it was one JSON document, no stream, and had none of the values;
+ *                       streamer_pipeline_error_payload has it
  *
  * or as above. */
 enum streamer_status streamer_pipeline_finish(struct streamer_pipeline *pipeline, struct streamer_output *output,
@@ -109,10 +108,10 @@ enum streamer_status streamer_pipeline_finish(struct streamer_pipeline *pipeline
 /* Whether the end marker has come. */
 bool streamer_pipeline_done(const struct streamer_pipeline *pipeline);
 
-/* So far: events decoded, those of them that are news (streamer_event_is_news), events whose first value was text, and
- * frames written. */
+/* So far: events decoded, those of them with content (streamer_event_is_content), events whose first value was text,
+ * and frames written. */
 uint64_t streamer_pipeline_events(const struct streamer_pipeline *pipeline);
-uint64_t streamer_pipeline_news(const struct streamer_pipeline *pipeline);
+uint64_t streamer_pipeline_content_events(const struct streamer_pipeline *pipeline);
 uint64_t streamer_pipeline_texts(const struct streamer_pipeline *pipeline);
 uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline);
 
@@ -121,9 +120,12 @@ const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, siz
 
 /* The data of the event that was the upstream's error, or of the document that was not wanted; its first
  * STREAMER_MAX_FIELD bytes. *document tells whether it was a document. */
-const char *streamer_pipeline_complaint(const struct streamer_pipeline *pipeline, size_t *length, bool *document);
+const char *streamer_pipeline_error_payload(const struct streamer_pipeline *pipeline, size_t *length, bool *document);
 
-/* The last value of the n-th kept path, as JSON; NULL for none, and for one longer than STREAMER_MAX_FIELD. */
+/* The last value of the n-th kept path that was no longer than STREAMER_MAX_KEPT, as JSON; NULL for none. */
 const char *streamer_pipeline_kept(const struct streamer_pipeline *pipeline, size_t n, size_t *length);
+
+/* Whether there was a later one, and it was longer. */
+bool streamer_pipeline_kept_too_large(const struct streamer_pipeline *pipeline, size_t n);
 
 size_t streamer_pipeline_size(const struct streamer_pipeline *pipeline);

@@ -13,5 +13,6 @@ bool streamer_utf8_valid(const char *bytes, size_t length);
  * Answers as streamer_buffer_reserve. */
 enum streamer_status streamer_utf8_scrub(struct streamer_buffer *buffer, const char *bytes, size_t length);
 
-/* Writes one code point (not a surrogate, at most 0x10FFFF) to `out`, which has room for four. Returns the bytes written. */
+/* Writes one code point (not a surrogate, at most 0x10FFFF) to `out`, which has room for four. Returns the bytes
+ * written. */
 size_t streamer_utf8_put(char *out, unsigned code_point);

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "../core/limits.h"
+#include "../core/ceilings.h"
 #include "../upstream/clock.h"
 #include "../upstream/fork.h"
 

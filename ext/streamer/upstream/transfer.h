@@ -160,7 +160,7 @@ void streamer_transfer_cancel(struct streamer_transfer *transfer);
 /* Goes on after STREAMER_SINK_FULL. */
 void streamer_transfer_resume(struct streamer_transfer *transfer);
 
-/* The last read held an event that is news (streamer_event_is_news), or, by streamer_transfer_note_text, text. By the
+/* The last read held an event that is news (streamer_event_is_content), or, by streamer_transfer_note_text, text. By the
  * consumer, or in a turn where there is a sink. */
 void streamer_transfer_note_event(struct streamer_transfer *transfer);
 void streamer_transfer_note_text(struct streamer_transfer *transfer);

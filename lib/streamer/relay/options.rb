@@ -29,7 +29,7 @@ module Streamer
         unknown = options.keys - OPTIONS
         raise ArgumentError, "unknown option #{unknown.first.inspect}; known are #{(OPTIONS + OWN).join(", ")}" if unknown.any?
 
-        @options = { **options, id: id_prefix, text: frame == :text, raw: frame == :raw } # until Pipeline takes frame: and id_prefix:
+        @options = { **options, id_prefix: id_prefix, frame: frame }
         @flush = flush && limits_of(flush)
         @pipeline = pipeline # says now what would be wrong with every one
         @values = @pipeline.values?
