@@ -27,8 +27,27 @@ static bool parse_filter(const char *text, const char *end, struct streamer_filt
     return filter->key_length > 0;
 }
 
+static bool begins_equals(const char *at, const char *end) {
+    return end - at > 1 && at[0] == '{' && at[1] == '=';
+}
+
 static bool ends_segment(const char *at, const char *end) {
-    return at == end || *at == '.' || *at == '|';
+    return at == end || *at == '.' || *at == '|' || begins_equals(at, end);
+}
+
+static bool begins_filtered(const char *at, const char *end) {
+    return end - at > 1 && at[0] == '*' && at[1] == '{' && !begins_equals(at + 1, end);
+}
+
+/* Reads "{=text}" where it is, which must end the alternative. False when it does not. */
+static bool read_equals(const char **cursor, const char *end, struct streamer_path *path) {
+    if (!begins_equals(*cursor, end)) return true;
+    const char *start = *cursor + 2, *brace = memchr(start, '}', (size_t)(end - start));
+    if (brace == NULL || (brace + 1 < end && brace[1] != '|')) return false;
+    path->equals = start;
+    path->equals_length = (size_t)(brace - start);
+    *cursor = brace + 1;
+    return true;
 }
 
 /* Reads the segment at *cursor and moves *cursor to what ends it. Its filter, if it has one, is put into *filter. False
@@ -41,7 +60,7 @@ static bool read_segment(const char **cursor, const char *end, struct streamer_s
         *cursor = at + 1;
         return true;
     }
-    if (end - at > 1 && at[0] == '*' && at[1] == '{') {
+    if (begins_filtered(at, end)) {
         const char *brace = memchr(at, '}', (size_t)(end - at));
         if (brace == NULL || !ends_segment(brace + 1, end)) return false;
         *cursor = brace + 1;
@@ -64,7 +83,9 @@ bool streamer_path_count(const char *text, size_t length, struct streamer_path_c
         for (size_t segments = 1;; cursor++, segments++) {
             struct streamer_segment segment;
             struct streamer_filter filter;
+            struct streamer_path path;
             if (!read_segment(&cursor, end, &segment, &filter) || segments > STREAMER_MAX_SEGMENTS) return false;
+            if (!read_equals(&cursor, end, &path)) return false;
             counts->segments++;
             counts->filters += segment.filter != NULL;
             starred |= segment.length == SIZE_MAX;
@@ -84,8 +105,9 @@ void streamer_path_compile(const char *text, size_t length, struct streamer_path
         for (;; cursor++) {
             struct streamer_segment *segment = (*segments)++;
             struct streamer_filter unused;
-            bool filtered = cursor + 1 < end && cursor[0] == '*' && cursor[1] == '{';
+            bool filtered = begins_filtered(cursor, end);
             read_segment(&cursor, end, segment, filtered ? (*filters)++ : &unused);
+            read_equals(&cursor, end, path);
             path->count++;
             if (segment->length == SIZE_MAX && path->first_star == 0) path->first_star = path->count;
             if (cursor == end || *cursor == '|') break;
@@ -94,11 +116,14 @@ void streamer_path_compile(const char *text, size_t length, struct streamer_path
     }
 }
 
-bool streamer_path_last_key(const struct streamer_path *path, const char **key, size_t *length) {
+bool streamer_path_token(const struct streamer_path *path, const char **token, size_t *length) {
+    *token = path->equals;
+    *length = path->equals_length;
+    if (path->equals != NULL) return true;
     for (size_t i = path->count; i > 0; i--) {
         const struct streamer_segment *segment = &path->segments[i - 1];
         if (segment->length == SIZE_MAX || segment->index != SIZE_MAX) continue;
-        *key = segment->text;
+        *token = segment->text;
         *length = segment->length;
         return true;
     }

@@ -1,11 +1,11 @@
 /* path: the language of JSON paths. Internal; extract.h says what a path means.
  *
  *     path        = alternative *( "|" alternative )
- *     alternative = segment *( "." segment )
+ *     alternative = segment *( "." segment ) [ "{=" text "}" ]
  *     segment     = key / index / "*" / "*{" filter "}"
  *     filter      = "!" key / key "=" text
  *
- * A key is not empty and has no "." and no "|" in it; within a filter both are allowed, and "}" is not. */
+ * A key is not empty and has no ".", "|" or "{=" in it; within braces these are allowed, and "}" is not. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,7 +29,9 @@ struct streamer_segment {
 struct streamer_path {
     const struct streamer_segment *segments;
     size_t count;
-    size_t first_star; /* the number of the first segment that is "*", from 1; 0: none */
+    size_t first_star;  /* the number of the first segment that is "*", from 1; 0: none */
+    const char *equals; /* the String that the value must be; NULL: any value */
+    size_t equals_length;
 };
 
 /* How many there are of each. */
@@ -45,5 +47,6 @@ bool streamer_path_count(const char *text, size_t length, struct streamer_path_c
 void streamer_path_compile(const char *text, size_t length, struct streamer_path **paths,
                            struct streamer_segment **segments, struct streamer_filter **filters);
 
-/* The last key on the way; false when there is none, but only indexes and "*". */
-bool streamer_path_last_key(const struct streamer_path *path, const char **key, size_t *length);
+/* What JSON with a value there has in it as a String or a key: the value that is wanted, or the last key on the way.
+ * False when there is neither, but only indexes and "*". */
+bool streamer_path_token(const struct streamer_path *path, const char **token, size_t *length);
