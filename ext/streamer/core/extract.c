@@ -46,7 +46,6 @@ struct elements {
 
 struct streamer_extractor {
     size_t count;
-    bool something;
     size_t max_depth;
     size_t max_size;
     size_t heap; /* bytes, all of it in one block */
@@ -55,6 +54,7 @@ struct streamer_extractor {
     path_set all;     /* targets */
     path_set special; /* those of which not everything is a value, or that have a list */
     path_set starred; /* those that have a list */
+    bool something;
     size_t target_count;
     struct target targets[];
 };
@@ -153,7 +153,8 @@ static path_set ending(const struct reading *reading, path_set set) {
 static path_set filtering(const struct reading *reading, path_set set, size_t depth) {
     path_set filters = 0;
     for (path_set rest = set & reading->starred; rest != 0; rest &= rest - 1) {
-        if (segment_at(reading, rest, depth)->filter != NULL) filters |= rest & -rest;
+        const struct streamer_filter *filter = segment_at(reading, rest, depth)->filter;
+        if (filter != NULL && filter->key != NULL) filters |= rest & -rest;
     }
     return filters;
 }
@@ -180,10 +181,10 @@ static bool is_something(const struct streamer_value *value) {
 
 /* Whether it counts as a value of the target. */
 static bool counts(const struct reading *reading, const struct target *target, const struct streamer_value *value) {
-    const struct streamer_path *path = &target->path;
-    if (path->equals != NULL) {
-        return value->kind == STREAMER_KIND_STRING && reading->text_length == path->equals_length &&
-               memcmp(reading->text, path->equals, path->equals_length) == 0;
+    const struct streamer_filter *filter = streamer_path_value_filter(&target->path);
+    if (filter != NULL) {
+        return value->kind == STREAMER_KIND_STRING && reading->text_length == filter->text_length &&
+               memcmp(reading->text, filter->text, filter->text_length) == 0;
     }
     if (reading->extractor->something) return is_something(value);
     if (target->list != NULL || !target->alternative) return true;
@@ -426,7 +427,7 @@ static void compile_path(struct streamer_extractor *extractor, struct parts *par
             streamer_list_init(target->list, joined, extractor->max_size);
             extractor->starred |= own;
         }
-        bool anything = target->path.equals == NULL && !extractor->something;
+        bool anything = streamer_path_value_filter(&target->path) == NULL && !extractor->something;
         if (target->alternative || target->list != NULL || !anything) extractor->special |= own;
     }
 }

@@ -2,6 +2,8 @@
  * it, and at the end whether the body was a whole stream.
  *
  * - What keeps a connection alive (streamer_event_is_content) is handed out and not parsed.
+ * - The types that mark the end (classifier.h) or have the wanted values (from) may be said by an event's `type` in its
+ *   data alone.
  * - An error that the upstream reports ends the stream with STREAMER_UPSTREAM_ERROR, whatever else is in its event:
  *   text that was asked for is handed out first.
  * - A body that was one JSON document, without any of the values, ends with STREAMER_UNWANTED.
