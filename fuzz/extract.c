@@ -1,6 +1,8 @@
 /* extract, against libyajl's own class on the same text: what is found lies in the text, is JSON itself and comes
  * back the same; what is refused is refused by libyajl as well; and after a refusal the extractor is as good as new.
  *
+ * Of a path with "*" the list is JSON, or, where lists are joined, a string.
+ *
  * Input: one line of paths with spaces between them, then the JSON. */
 #include "extract.h"
 
@@ -33,10 +35,12 @@ static bool holds_yajl_blank(const char *json, size_t length) {
     return memchr(json, '\v', length) != NULL || memchr(json, '\f', length) != NULL;
 }
 
-static struct streamer_extractor *new_extractor(const char *const *paths, const size_t *lengths, size_t count) {
+static struct streamer_extractor *new_extractor(const char *const *paths, const size_t *lengths, size_t count,
+                                                size_t joined) {
     struct streamer_extractor *extractor = NULL;
     enum streamer_status status = streamer_extractor_new(
-        &extractor, &(struct streamer_extractor_options){.paths = paths, .lengths = lengths, .count = count});
+        &extractor,
+        &(struct streamer_extractor_options){.paths = paths, .lengths = lengths, .count = count, .joined = joined});
     MUST(status == STREAMER_OK || status == STREAMER_PATH_INVALID, "paths are taken or invalid");
     return status == STREAMER_OK ? extractor : NULL;
 }
@@ -71,7 +75,7 @@ static void check_round_trip(const struct streamer_value *value) {
     memcpy(document + 5, json, json_length);
     document[5 + json_length] = '}';
 
-    struct streamer_extractor *extractor = new_extractor(path, path_length, 1);
+    struct streamer_extractor *extractor = new_extractor(path, path_length, 1, 0);
     struct streamer_value again;
     MUST(streamer_extractor_read(extractor, document, json_length + 6, &again) == STREAMER_OK,
          "a value is found again");
@@ -88,9 +92,11 @@ static void check_round_trip(const struct streamer_value *value) {
     free(json);
 }
 
-static void check_value(const struct streamer_value *value, const char *json, size_t length) {
+/* starred: the path may lead to a list, which lies in the extractor. */
+static void check_value(const struct streamer_value *value, const char *json, size_t length, bool starred) {
     if (value->kind == STREAMER_KIND_NONE) return;
-    MUST(value->json >= json && value->json + value->length <= json + length, "a value lies in its JSON");
+    MUST(starred || (value->json >= json && value->json + value->length <= json + length), "a value lies in its JSON");
+    MUST(value->length <= length, "a value is no longer than its JSON");
     if (value->kind == STREAMER_KIND_STRING) {
         MUST(value->escaped == (memchr(value->json, '\\', value->length) != NULL),
              "escaped says whether a backslash is in it");
@@ -111,12 +117,13 @@ static size_t split_paths(char *line, size_t length, const char **paths, size_t 
     return count;
 }
 
-static void read_json(struct streamer_extractor *extractor, size_t count, const char *json, size_t length) {
+static void read_json(struct streamer_extractor *extractor, size_t count, const bool *starred, const char *json,
+                      size_t length) {
     struct streamer_value values[STREAMER_MAX_PATHS];
     enum streamer_status status = streamer_extractor_read(extractor, json, length, values);
     size_t found = 0;
     for (size_t i = 0; i < count; i++) {
-        check_value(&values[i], json, length);
+        check_value(&values[i], json, length, starred[i]);
         found += values[i].kind != STREAMER_KIND_NONE;
     }
     switch (status) {
@@ -148,19 +155,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     size_t lengths[STREAMER_MAX_PATHS + 1];
     char *line = exact_copy(bytes, line_length);
     size_t count = split_paths(line, line_length, paths, lengths, STREAMER_MAX_PATHS + 1);
-    struct streamer_extractor *extractor = new_extractor(paths, lengths, count);
+    struct streamer_extractor *extractor = new_extractor(paths, lengths, count, line_length % 3);
+    bool starred[STREAMER_MAX_PATHS + 1];
+    for (size_t i = 0; i < count; i++) starred[i] = memchr(paths[i], '*', lengths[i]) != NULL;
     free(line); /* paths are copied */
     if (extractor == NULL) return 0;
 
     char *json = exact_copy(newline + 1, json_length);
-    read_json(extractor, count, json, json_length);
-    read_json(extractor, count, json, json_length);
+    read_json(extractor, count, starred, json, json_length);
+    read_json(extractor, count, starred, json, json_length);
     streamer_extractor_free(extractor);
 
     const char *const known[] = {known_path};
     const size_t known_length[] = {sizeof known_path - 1};
     struct streamer_value value;
-    extractor = new_extractor(known, known_length, 1);
+    extractor = new_extractor(known, known_length, 1, 0);
     streamer_extractor_read(extractor, json, json_length, &value);
     MUST(streamer_extractor_read(extractor, known_json, sizeof known_json - 1, &value) == STREAMER_OK &&
              value.length == 3 && memcmp(value.json, "Hel", 3) == 0,

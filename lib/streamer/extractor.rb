@@ -6,10 +6,19 @@ module Streamer
   #   Streamer::Extractor.new("choices.0.delta.content").call(json)         # => "Hel"
   #   Streamer::Extractor.new("choices.0.delta.content", "usage").call(json) # => ["Hel", nil]
   #
-  # A path is keys and array indexes joined by dots. The parse stops at the last wanted value, so what follows it is not
-  # checked; of a key that occurs twice the first counts. An extractor may be shared by threads.
+  # A path is keys and array indexes joined by dots.
+  #
+  #   "parts.*.text"              every element of an array, in order: an Array of the values. Elements without the key, or with null
+  #                               there, are passed over; when none is left the value is nil.
+  #   "parts.*{!thought}.text"    only elements whose `thought` is missing, null or false
+  #   "parts.*{type=text}.text"   only elements whose `type` is the String "text"
+  #   "content|content.*.text"    alternatives: the first that has a value counts. null is no value, and neither is an object or array
+  #                               that an alternative without `*` leads to.
+  #
+  # The parse stops at the last wanted value, so what follows it is not checked; of a key that occurs twice the first
+  # counts. An extractor may be shared by threads.
   class Extractor
-    # At most 16 paths of at most 32 segments; ArgumentError otherwise.
+    # At most 16 paths with 30 alternatives in all, each of at most 32 segments; ArgumentError otherwise.
     def initialize(*paths)
       raise ArgumentError, "expected at least one path" if paths.empty?
 
@@ -25,8 +34,14 @@ module Streamer
 
     # The name of a path's value where none is given: the last key in it.
     def self.name_of(path) # :nodoc:
-      path.split(".").reverse_each.find { |segment| !segment.match?(/\A\d+\z/) } || path
+      segments = path[FIRST_ALTERNATIVE].scan(SEGMENT)
+      segments.reverse_each.find { |segment| !segment.match?(NO_KEY) } || path
     end
+
+    FIRST_ALTERNATIVE = /\A(?:\*\{[^}]*\}|[^|])*/
+    SEGMENT = /\*\{[^}]*\}|[^.]+/
+    NO_KEY = /\A(?:\d+|\*|\*\{.*\})\z/
+    private_constant :FIRST_ALTERNATIVE, :SEGMENT, :NO_KEY
 
     # What C found at a path: it has bounded the depth, and lets pass two things that the parser would refuse. A key may occur twice, and
     # half of a pair, which a token's end may have cut off, is U+FFFD as it is in a string.

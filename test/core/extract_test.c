@@ -36,8 +36,8 @@ static void extract(struct transcript *transcript, struct streamer_extractor *ex
     free(input);
 }
 
-static enum streamer_status compile(struct streamer_extractor **extractor, const char *paths, size_t max_depth,
-                                    size_t max_size) {
+static enum streamer_status compile_joined(struct streamer_extractor **extractor, const char *paths, size_t joined,
+                                           size_t max_depth, size_t max_size) {
     const char *starts[64];
     size_t lengths[64], count = 0;
     for (const char *path = paths; *paths != '\0'; path += lengths[count - 1] + 1) {
@@ -45,9 +45,18 @@ static enum streamer_status compile(struct streamer_extractor **extractor, const
         lengths[count++] = strcspn(path, " ");
         if (path[lengths[count - 1]] == '\0') break;
     }
-    const struct streamer_extractor_options options = {
-        .paths = starts, .lengths = lengths, .count = count, .max_depth = max_depth, .max_size = max_size};
+    const struct streamer_extractor_options options = {.paths = starts,
+                                                       .lengths = lengths,
+                                                       .count = count,
+                                                       .joined = joined,
+                                                       .max_depth = max_depth,
+                                                       .max_size = max_size};
     return streamer_extractor_new(extractor, &options);
+}
+
+static enum streamer_status compile(struct streamer_extractor **extractor, const char *paths, size_t max_depth,
+                                    size_t max_size) {
+    return compile_joined(extractor, paths, 0, max_depth, max_size);
 }
 
 struct extract_case {
@@ -173,6 +182,109 @@ static void finds_values(void) {
     }
 }
 
+#define THOUGHTS                                                                                                    \
+    "{\"p\":[{\"t\":\"a\",\"h\":true},{\"h\":false,\"t\":\"b\\n\"},{\"t\":1,\"k\":\"x\"},\"s\",{\"k\":\"x\",\"t\":" \
+    "\"\\u00e9\"}]}"
+
+static const struct list_case {
+    const char *paths;
+    size_t joined;
+    const char *json;
+    const char *kinds; /* status and kinds */
+    const char *texts; /* as JSON, with spaces between */
+} list_cases[] = {
+    {"p.*.t", 0, THOUGHTS, "OK container", "[\"a\",\"b\\n\",1,\"\xC3\xA9\"]"},
+    {"p.*.t", 1, THOUGHTS, "OK string", "\"ab\\n\xC3\xA9\""},
+    {"p.*{!h}.t p.*{k=x}.t", 1, THOUGHTS, "OK string container", "\"b\\n\xC3\xA9\" [1,\"\xC3\xA9\"]"},
+    {"p.*{!h} p.*{h=true}.t", 0, THOUGHTS, "OK container none",
+     "[{\"h\":false,\"t\":\"b\\n\"},{\"t\":1,\"k\":\"x\"},\"s\",{\"k\":\"x\",\"t\":\"\xC3\xA9\"}] "},
+    {"p.*", 1, THOUGHTS, "OK string", "\"s\""},
+    {"p.*.t|q q|p.*.h", 0, "{\"q\":1,\"p\":[{\"h\":2}]}", "OK number number", "1 1"},
+    {"p.*.t|q", 1, "{\"q\":1,\"p\":[{\"t\":2}]}", "OK number", "1"},
+    {"a|b", 0, "{\"b\":2,\"a\":1}", "OK number", "1"},
+    {"a|b", 0, "{\"b\":2,\"a\":null}", "OK number", "2"},
+    {"a|b", 0, "{\"b\":2,\"a\":{\"b\":3}}", "OK number", "2"},
+    {"a|b", 0, "{\"a\":{}}", "MISSING none", ""},
+    {"a|b", 0, "{\"a\":1, broken", "OK number", "1"},
+    {"a|b", 0, "{\"b\":1, broken", "JSON_INVALID none", ""},
+    {"p.*", 0, "{\"p\":[1,[2]], broken", "OK container", "[1,[2]]"},
+    {"p.*", 0, "{\"p\":[1,[2], broken", "JSON_INVALID none", ""},
+    {"p.*", 0, "{\"p\":[], broken", "JSON_INVALID none", ""},
+    {"p.*", 0, "{\"p\":[],\"q\":1}", "MISSING none", ""},
+    {"p.*", 0, "{\"p\":{\"*\":1}}", "MISSING none", ""},
+    {"p.*", 0, "{\"p\":[1],\"p\":[2]}", "OK container", "[1]"},
+    {"*.*.a", 0, "[[{\"a\":1},{}],[],[{\"a\":[2]}],{\"a\":3}]", "OK container", "[1,[2]]"},
+    {"p.*{a=}.b", 0, "{\"p\":[{\"b\":1,\"a\":\"\"},{\"b\":2}]}", "OK container", "[1]"},
+    {"p.0|p.*", 0, "{\"p\":[null,5]}", "OK container", "[5]"},
+};
+
+static void a_star_gives_a_list(void) {
+    static const char *const kinds_of[] = {"none", "string", "number", "true", "false", "null", "container"};
+    for (size_t i = 0; i < sizeof list_cases / sizeof *list_cases; i++) {
+        const struct list_case *c = &list_cases[i];
+        test_about(c->json);
+        struct streamer_extractor *extractor;
+        CHECK_STATUS(STREAMER_OK, compile_joined(&extractor, c->paths, c->joined, 0, 0));
+        for (int again = 0; again < 2; again++) {
+            struct streamer_value values[2];
+            struct transcript kinds_text = {0}, texts = {0};
+            char *input = exact_copy(c->json, strlen(c->json));
+            enum streamer_status status = streamer_extractor_read(extractor, input, strlen(c->json), values);
+            transcript_printf(&kinds_text, "%s", streamer_status_name(status));
+            transcript_printf(&texts, "%s", "");
+            for (size_t n = 0; n < streamer_extractor_count(extractor); n++) {
+                transcript_printf(&kinds_text, " %s", kinds_of[values[n].kind]);
+                char out[256];
+                size_t written = values[n].kind == STREAMER_KIND_NONE ? 0 : streamer_value_json(&values[n], out);
+                transcript_printf(&texts, "%s%.*s", n > 0 ? " " : "", (int)written, out);
+            }
+            CHECK_TEXT(c->kinds, kinds_text.text);
+            CHECK_TEXT(c->texts, texts.text);
+            CHECK(streamer_extractor_size(extractor) == heap_bytes());
+            transcript_free(&kinds_text);
+            transcript_free(&texts);
+            free(input);
+        }
+        streamer_extractor_free(extractor);
+    }
+}
+
+static enum streamer_status read_lists(const void *context) {
+    struct streamer_extractor *extractor;
+    enum streamer_status status = compile_joined(&extractor, "p.*{!h}.t p.*{k=x}.t|q", 1, 0, 0);
+    if (status != STREAMER_OK) return status;
+    struct streamer_value values[2];
+    status = streamer_extractor_read(extractor, context, strlen(context), values);
+    streamer_extractor_free(extractor);
+    return status;
+}
+
+static void lists_say_so_whichever_request_for_memory_fails(void) {
+    heap_fail_at_each(read_lists, THOUGHTS);
+}
+
+static void a_list_asks_for_no_memory_once_warm_and_gives_back_what_a_large_one_took(void) {
+    struct streamer_extractor *extractor;
+    struct streamer_value value;
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, "*", 0, 0));
+    size_t empty = heap_bytes(), length = 4 * STREAMER_KEEP + 1;
+    streamer_extractor_read(extractor, "[1,2]", 5, &value);
+    size_t before = heap_requests();
+    for (int i = 0; i < 100; i++) CHECK_STATUS(STREAMER_OK, streamer_extractor_read(extractor, "[1,2]", 5, &value));
+    CHECK(heap_requests() == before);
+    char *json = malloc(length);
+    memset(json, '1', length);
+    for (size_t i = 2; i < length; i += 2) json[i] = ',';
+    json[0] = '[';
+    json[length - 1] = ']';
+    CHECK_STATUS(STREAMER_OK, streamer_extractor_read(extractor, json, length, &value));
+    CHECK(value.length == length && memcmp(value.json, json, length) == 0);
+    CHECK_STATUS(STREAMER_OK, streamer_extractor_read(extractor, "[1]", 3, &value));
+    CHECK(heap_bytes() <= empty + 64);
+    free(json);
+    streamer_extractor_free(extractor);
+}
+
 /* Cut anywhere, a text is invalid, or all was found before; nothing is read behind its end. */
 static void a_cut_text_is_never_valid_by_chance(void) {
     static const char json[] = "{\"a\":[12,{\"b\":\"\\ud83d\\ude00\\n\xC3\xA9\"}],\"c\":-1.5e3,\"d\":true} ";
@@ -232,6 +344,17 @@ static void finds_the_deepest_path_allowed(void) {
     extract(&transcript, extractor, json, (size_t)(out - json));
     CHECK_TEXT("OK, container \"{\"x\":[7]}\" {\"x\":[7]}", transcript.text);
     transcript_free(&transcript);
+    streamer_extractor_free(extractor);
+
+    char starred[sizeof path + 8];
+    strcpy(starred, path);
+    strcpy(starred + sizeof path - 2, "*{!y}");
+    strcpy(out - strlen("{\"x\":[7]}"), "{\"x\":[7]},{\"y\":1},8]");
+    struct streamer_value value;
+    CHECK_STATUS(STREAMER_OK, compile(&extractor, starred, 0, 0));
+    for (size_t i = 1; i < STREAMER_MAX_SEGMENTS; i++) strcat(json, "]");
+    CHECK_STATUS(STREAMER_OK, streamer_extractor_read(extractor, json, strlen(json), &value));
+    CHECK(value.length == 13 && memcmp(value.json, "[{\"x\":[7]},8]", 13) == 0);
     streamer_extractor_free(extractor);
 }
 
@@ -320,6 +443,17 @@ static void refuses_bad_paths(void) {
                                       ".a",
                                       "a..b",
                                       "a  b",
+                                      "*{",
+                                      "*{}",
+                                      "*{!}",
+                                      "*{=x}",
+                                      "*{a}",
+                                      "*{!a}b",
+                                      "a|",
+                                      "|a",
+                                      "a||b",
+                                      "a.|b",
+                                      "a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r|s|t|u|v|w|x|y|z|1|2|3|4|5",
                                       "a b c d e f g h i j k l m n o p q",
                                       "1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6.7.8.9.0.1.2.3"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -352,6 +486,9 @@ static void survives_made_up_texts(void) {
 }
 
 void extract_tests(void) {
+    RUN(a_star_gives_a_list);
+    RUN(lists_say_so_whichever_request_for_memory_fails);
+    RUN(a_list_asks_for_no_memory_once_warm_and_gives_back_what_a_large_one_took);
     RUN(finds_values);
     RUN(a_cut_text_is_never_valid_by_chance);
     RUN(stops_at_the_depth_allowed);

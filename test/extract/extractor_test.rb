@@ -155,10 +155,72 @@ class ExtractorTest < Minitest::Test
     assert_raises(ArgumentError, TypeError) { Streamer::Extractor.new(nil) }
   end
 
+  PARTS = <<~JSON
+    {"parts": [{"text": "a", "thought": true}, {"thought": false, "text": "b"}, {"text": null}, {"type": "text", "text": "c"}, "d", 1,
+               {"text": ["e"], "type": "other", "thought": null}, {"thought": "x", "text": "f", "type": "text"}, {}],
+     "content": "plain"}
+  JSON
+
+  def test_a_star_is_every_element_in_order
+    assert_equal ["a", "b", "c", ["e"], "f"], Streamer::Extractor.new("parts.*.text").call(PARTS)
+    assert_equal ["x", [1], { "a" => nil }], Streamer::Extractor.new("*").call('["x", null, [1], {"a": null}]')
+    assert_equal [1, 2, 3], Streamer::Extractor.new("a.*.*").call('{"a":[[1,2],[],{"b":0},[3]]}')
+    assert_equal [1, 2], Streamer::Extractor.new("a.*.b.*.c").call('{"a":[{"b":[{"c":1}]},{"b":[{"c":2},{}]}]}')
+  end
+
+  def test_a_filter_says_which_elements
+    assert_equal ["b", "c", ["e"]], Streamer::Extractor.new("parts.*{!thought}.text").call(PARTS)
+    assert_equal %w[c f], Streamer::Extractor.new("parts.*{type=text}.text").call(PARTS)
+    assert_equal [["b", "c", ["e"]], %w[c f]], Streamer::Extractor.new("parts.*{!thought}.text", "parts.*{type=text}.text").call(PARTS)
+    assert_equal ["d", 1], Streamer::Extractor.new("parts.*{!text}").call(PARTS).reject { |part| part.is_a?(Hash) }
+    assert_equal [{ "t" => "x.|y", "v" => 1 }], Streamer::Extractor.new("*{t=x.|y}").call('[{"t":"x.|y","v":1},{"t":"z"}]')
+  end
+
+  def test_a_filter_goes_by_the_first_of_two_equal_keys
+    assert_equal [2], Streamer::Extractor.new("*{t=a}.v").call('[{"t":"b","t":"a","v":1},{"t":"a","v":2,"t":"b"}]')
+  end
+
+  def test_a_rejected_element_takes_all_that_is_in_it_with_it
+    assert_equal [3], Streamer::Extractor.new("*{!no}.b.*{ok=y}.c").call('[{"b":[{"c":1,"ok":"y"},{"c":2}],"no":1},{"b":[{"c":3,"ok":"y"},{"c":4}]}]')
+  end
+
+  def test_the_first_alternative_with_a_value_counts
+    extractor = Streamer::Extractor.new("content|content.*{type=text}.text|other")
+    assert_equal "x", extractor.call('{"content":"x","other":1}')
+    assert_equal "", extractor.call('{"other":1,"content":""}')
+    assert_equal %w[a b], extractor.call('{"content":[{"type":"text","text":"a"},{"type":"image"},{"text":"b","type":"text"}],"other":1}')
+    assert_equal 1, extractor.call('{"content":[{"type":"image"}],"other":1}')
+    assert_equal 1, extractor.call('{"content":null,"other":1}')
+    assert_nil extractor.call('{"content":{},"other":[]}')
+  end
+
+  def test_what_is_no_array_has_no_elements
+    ['{"a":{"*":1}}', '{"a":"x"}', '{"a":null}', '{"a":[]}', '{"a":[null]}', "{}"].each { |json| assert_nil Streamer::Extractor.new("a.*").call(json), json }
+  end
+
+  def test_values_of_a_star_keep_their_escapes_and_outlive_the_next_read
+    extractor = Streamer::Extractor.new("*")
+    first = extractor.call('["\\u00fc\\n\\"", "\\ud83d"]')
+    extractor.call('["other"]')
+    assert_equal ["ü\n\"", "\uFFFD"], first
+  end
+
+  def test_paths_that_end_too_early_or_have_half_a_filter_are_refused
+    ["*{", "*{}", "*{!}", "*{=x}", "*{a}", "*{!a}b", "a|", "|a", "a||b", "a.|b", "*{!a}.", Array.new(31, "a").join("|")].each do |path|
+      assert_raises(ArgumentError, path.inspect) { Streamer::Extractor.new(path) }
+    end
+  end
+
+  def test_a_name_is_the_last_key
+    { "a.b" => "b", "a.0" => "a", "0.1" => "0.1", "a.*.b" => "b", "a.*{!x.y|z}" => "a", "a.b|c.d" => "b", "*" => "*" }.each do |path, name|
+      assert_equal name, Streamer::Extractor.name_of(path), path
+    end
+  end
+
   def test_random_documents_as_the_oracle_says
     rounds(300) do |random|
       json = JSON.generate(document(random, 4))
-      paths = Array.new(random.rand(1..4)) { Array.new(random.rand(1..4)) { KEYS.sample(random: random) }.join(".") }
+      paths = Array.new(random.rand(1..4)) { path(random) }
       expected = paths.map { |path| Oracle::JSONPath.find(json, path).then { |value| value.equal?(Oracle::JSONPath::MISSING) ? nil : value } }
       actual = Streamer::Extractor.new(*paths).call(json)
       expected = expected.first if paths.one?
@@ -166,7 +228,34 @@ class ExtractorTest < Minitest::Test
     end
   end
 
+  def test_random_filters_as_the_oracle_says
+    rounds(600) do |random|
+      json = JSON.generate("a" => Array.new(random.rand(5)) { element(random) })
+      path = ["a.*.b", "a.*{!c}.b", "a.*{c=x}.b", "a.*{c=x}", "a.*{!b}", "a.*.b.*{!c}.b", "a.*{c=x}.b.*{c=x}.b", "a.0.b|a.*{!c}.b"].sample(random: random)
+      expected = Oracle::JSONPath.find(json, path)
+      actual = Streamer::Extractor.new(path).call(json)
+      expected.equal?(Oracle::JSONPath::MISSING) ? assert_nil(actual, [json, path].inspect) : assert_equal(expected, actual, [json, path].inspect)
+    end
+  end
+
   private
+
+  def path(random)
+    alternatives = Array.new([1, 1, 1, 2, 3].sample(random: random)) { Array.new(random.rand(1..4)) { segment(random) }.join(".") }
+    alternatives.join("|")
+  end
+
+  def segment(random)
+    random.rand(4).zero? ? ["*", "*{!a}", "*{a=x}", "*{content=s}"].sample(random: random) : KEYS.sample(random: random)
+  end
+
+  def element(random, depth = 2)
+    return [1, "s", nil, [], true].sample(random: random) if random.rand(5).zero?
+
+    fields = { "b" => depth.zero? || random.rand(2).zero? ? random.rand(9) : Array.new(random.rand(3)) { element(random, depth - 1) },
+               "c" => ["x", "y", nil, false, true, 1, {}, ["x"]].sample(random: random), "d" => 0 }
+    fields.to_a.shuffle(random: random).first(random.rand(1..3)).to_h
+  end
 
   KEYS = %w[a b 0 1 2 content ü].freeze
   private_constant :KEYS

@@ -3,7 +3,8 @@
 require "json"
 
 module Oracle
-  # A path of keys and indexes joined by dots, over a document that is parsed whole.
+  # A path over a document that is parsed whole: keys and indexes joined by dots, `*` for every element, with a filter in braces, and
+  # alternatives with "|" between them.
   module JSONPath
     MISSING = Object.new.freeze
 
@@ -14,21 +15,57 @@ module Oracle
       end
     end
 
-    # The value, or MISSING.
-    def self.find(json, path)
-      document = JSON.parse(json, object_class: FirstWins, max_nesting: false)
-      path.split(".").inject(document) do |node, segment|
-        case node
-        when Hash then node.fetch(segment) { return MISSING }
-        when Array then segment.match?(/\A\d+\z/) ? node.fetch(segment.to_i) { return MISSING } : (return MISSING)
-        else return MISSING
+    class << self
+      # The value, or MISSING. strings: of `*`, the Strings joined in place of an Array.
+      def find(json, path, strings: false)
+        document = JSON.parse(json, object_class: FirstWins, max_nesting: false)
+        alternatives = path.scan(/(?:\*\{[^}]*\}|[^|])+/).map { |alternative| alternative.scan(/\*\{[^}]*\}|[^.]+/) }
+        alternatives.each do |segments|
+          value = value_of(document, segments, strings)
+          scalar = ![nil, MISSING].include?(value) && !(value.is_a?(Enumerable) && segments.none? { |segment| segment.start_with?("*") })
+          return value if scalar || alternatives.one?
+        end
+        MISSING
+      end
+
+      # The key under which a path's value is found in a frame: its last segment that is a key.
+      def name(path)
+        path.scan(/(?:\*\{[^}]*\}|[^|])+/).first.scan(/\*\{[^}]*\}|[^.]+/).grep_v(/\A(?:\d+|\*|\*\{.*\})\z/).last || path
+      end
+
+      private
+
+      def value_of(document, segments, strings)
+        found = walk(document, segments)
+        return found.fetch(0, MISSING) unless segments.any? { |segment| segment.start_with?("*") }
+
+        found = strings ? found.grep(String) : found.compact
+        return MISSING if found.empty?
+
+        strings ? found.join : found
+      end
+
+      def walk(node, segments)
+        return [node] if segments.empty?
+
+        segment, *rest = segments
+        case segment
+        when "*", /\A\*\{/ then node.is_a?(Array) ? node.select { |element| passes?(element, segment) }.flat_map { |element| walk(element, rest) } : []
+        else
+          return walk(node[segment], rest) if node.is_a?(Hash) && node.key?(segment)
+          return walk(node[segment.to_i], rest) if node.is_a?(Array) && segment.match?(/\A(?:0|[1-9]\d*)\z/) && segment.to_i < node.size
+
+          []
         end
       end
-    end
 
-    # The key under which a path's value is found in a frame: its last segment that is no index.
-    def self.name(path)
-      path.split(".").grep_v(/\A\d+\z/).last || path
+      def passes?(element, segment)
+        case segment
+        when "*" then true
+        when /\A\*\{!(.*)\}\z/ then !(element.is_a?(Hash) && element[$1])
+        when /\A\*\{(.*?)=(.*)\}\z/ then element.is_a?(Hash) && element[$1] == $2
+        end
+      end
     end
   end
 end

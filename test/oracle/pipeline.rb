@@ -14,7 +14,7 @@ module Oracle
         next pass(incoming) unless paths
         next "" unless content?(incoming)
 
-        found = paths.to_h { |path| [JSONPath.name(path), JSONPath.find(incoming.data, path)] }
+        found = paths.to_h { |path| [JSONPath.name(path), JSONPath.find(incoming.data, path, strings: true)] }
         found.reject! { |_, value| value.equal?(JSONPath::MISSING) || value.nil? }
         found.empty? ? "" : Frame.encode(frame == :text ? characters(found.values.first) : JSON.generate(found), event: event)
       end.join

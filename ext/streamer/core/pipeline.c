@@ -258,14 +258,18 @@ static enum streamer_status choose(struct streamer_pipeline *pipeline) {
 /* The next event, with its bytes as they came. */
 static enum streamer_status next_event(struct streamer_pipeline *pipeline, const char **cursor, const char *end) {
     const char *start = *cursor;
+    uint64_t events = streamer_reader_events(pipeline->reader);
     enum streamer_status status = streamer_reader_next(pipeline->reader, cursor, end, &pipeline->item);
     if (!pipeline->raw) return status;
     enum streamer_format format = format_of(pipeline);
     pipeline->raw = format == STREAMER_FORMAT_SSE || format == STREAMER_FORMAT_SNIFFED;
     if (!pipeline->raw) return status;
-    enum streamer_status taken = streamer_raw_take(pipeline->source, streamer_reader_decoder(pipeline->reader), start,
-                                                   *cursor, status == STREAMER_EVENT);
-    return taken == STREAMER_OK ? status : taken;
+    bool decoded = streamer_reader_events(pipeline->reader) > events;
+    enum streamer_status taken =
+        streamer_raw_take(pipeline->source, streamer_reader_decoder(pipeline->reader), start, *cursor, decoded);
+    if (taken != STREAMER_OK) status = taken;
+    if (decoded && status != STREAMER_EVENT) streamer_raw_withhold(pipeline->source);
+    return status;
 }
 
 /* cursor: NULL when the body is over. */

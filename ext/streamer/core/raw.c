@@ -44,16 +44,20 @@ enum streamer_status streamer_raw_take(struct streamer_raw *raw, const struct st
     raw->from = first;
     raw->to = settled != NULL ? settled : first;
     raw->end = end;
-    raw->passes_carried = settled != NULL || event;
+    raw->passes_carried = settled != NULL;
     if (!event) return STREAMER_OK;
 
-    size_t size = counted(raw->to, (size_t)(end - raw->to)) + (settled != NULL ? 0 : raw->carried.length);
-    if (size > raw->max_event) {
-        raw->passes_carried = settled != NULL;
-        return STREAMER_EVENT_TOO_LARGE;
-    }
+    raw->event = raw->to;
+    raw->event_carried = settled == NULL;
+    size_t size = counted(raw->to, (size_t)(end - raw->to)) + (raw->event_carried ? raw->carried.length : 0);
     raw->to = end;
-    return STREAMER_OK;
+    raw->passes_carried = true;
+    return size > raw->max_event ? STREAMER_EVENT_TOO_LARGE : STREAMER_OK;
+}
+
+void streamer_raw_withhold(struct streamer_raw *raw) {
+    raw->to = raw->event;
+    raw->passes_carried = !raw->event_carried;
 }
 
 size_t streamer_raw_size(const struct streamer_raw *raw) {

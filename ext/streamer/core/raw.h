@@ -21,15 +21,20 @@ struct streamer_raw {
     /* of the last call of the decoder: what passes, behind what is carried, and what does not pass yet */
     const char *from, *to, *end;
     bool passes_carried;
+    const char *event;  /* where the last one began in its call's input */
+    bool event_carried; /* or in what is carried */
 };
 
 void streamer_raw_init(struct streamer_raw *raw, size_t max_line, size_t max_event);
 void streamer_raw_release(struct streamer_raw *raw);
 
-/* The decoder has read the bytes from `start` to `end`. With `event`, an event ends there and passes. STREAMER_OK or
- * STREAMER_EVENT_TOO_LARGE, and then what was in front of the event passes. */
+/* The decoder has read the bytes from `start` to `end`. With `event`, an event ends there and passes, unless it is
+ * withheld. STREAMER_OK or STREAMER_EVENT_TOO_LARGE. */
 enum streamer_status streamer_raw_take(struct streamer_raw *raw, const struct streamer_decoder *decoder,
                                        const char *start, const char *end, bool event);
+
+/* The event does not pass after all; what was in front of it does. */
+void streamer_raw_withhold(struct streamer_raw *raw);
 
 /* Bytes that pass now. */
 size_t streamer_raw_size(const struct streamer_raw *raw);

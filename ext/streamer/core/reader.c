@@ -107,8 +107,8 @@ static struct streamer_event typed(const struct streamer_reader *reader, const s
 
 /* Whether the event is one of those that have the wanted values. */
 static bool has_wanted_type(const struct streamer_reader *reader, const struct streamer_event *event) {
+    if (reader->from.length == 0) return true;
     const char *at = reader->from.bytes, *end = at + reader->from.length;
-    if (at == end) return true;
     while (at < end) {
         size_t length;
         memcpy(&length, at, sizeof length);
