@@ -47,7 +47,7 @@ module Streamer
       @max_delay = max_delay
       @max_failures = max_failures
       @failures = 0
-      @pause = Upstream::Sleeper.new
+      @sleeper = Upstream::Sleeper.new
     end
 
     # Yields each Event, connection after connection; returns self at the end. Called again, it goes on behind the last event.
@@ -58,7 +58,7 @@ module Streamer
         wait = next_wait
         raise_when_in_vain(error)
         Instrumentation.publish("reconnect", request: @request.to_s, wait: wait, failures: @failures, error: error)
-        @pause.wait(wait)
+        @sleeper.wait(wait)
       end
       self
     end
@@ -66,8 +66,8 @@ module Streamer
     # Ends it for good. From any thread or fiber, any number of times; each_event then returns.
     def close
       @closed = true
-      @pause.cancel
-      @attempts&.cancel
+      @sleeper.cancel
+      @fetch&.cancel
     end
 
     def closed? = @closed == true
@@ -80,9 +80,9 @@ module Streamer
     def connection(&block)
       @delivering = false
       @failures += 1
-      @attempts = Upstream::Exchange.new(request)
-      @attempts.cancel if @closed
-      return :over if (answer = @attempts.response).status == 204
+      @fetch = Upstream::Fetch.new(request)
+      @fetch.cancel if @closed
+      return :over if (answer = @fetch.response).status == 204
 
       verify(answer)
       read(answer, &block)

@@ -1,19 +1,20 @@
 # frozen_string_literal: true
 
 module Streamer
-  # The fields of a response head. Names are case-insensitive; what occurs several times is joined by ", ".
+  # The fields of a response head. Names are case-insensitive, and values have no white space around them. What they say of the body is
+  # decided in C, where the native relay decides it too: #media_type, #charset and #identity? are defined there.
   class Headers
     include Enumerable
 
-    # lines: "Name: value", LF between.
-    def self.parse(lines)
-      new(lines.each_line(chomp: true).map { |line| line.scrub.split(":", 2).map(&:strip) }.select { |pair| pair.size == 2 })
-    end
+    # lines: "Name: value", LF between. What is no field is left out.
+    def self.parse(lines) = allocate.tap { |headers| headers.send(:lines=, normalize(lines)) }
 
+    # pairs: names and values, a Hash or an Array of pairs. Raises ArgumentError for what HTTP does not allow in one.
     def initialize(pairs)
-      @pairs = pairs.map { |name, value| [name.downcase, value] }
+      self.lines = pairs.map { |name, value| line(name.to_s, value.to_s) }.join
     end
 
+    # The value of a field, or nil; values of a field that occurs several times are joined by ", ".
     def [](name)
       values = all(name)
       values.join(", ") unless values.empty?
@@ -22,16 +23,29 @@ module Streamer
     def values_at(*names) = names.map { |name| self[name] }
 
     # Each value of a field on its own, as Set-Cookie needs it.
-    def all(name)
-      name = name.downcase
-      @pairs.filter_map { |key, value| value if key == name }
-    end
+    def all(name) = values_of(name.downcase)
 
     # Yields each lower-case name and value in the order they came.
-    def each(&block) = @pairs.each(&block)
+    def each
+      return enum_for(:each) unless block_given?
 
-    def to_h = @pairs.to_h { |name, _| [name, self[name]] }
+      @lines.each_line(chomp: true) { |line| yield line.split(": ", 2) }
+      self
+    end
 
-    def inspect = "#<Streamer::Headers #{@pairs.map(&:first).uniq.join(" ")}>" # values may be secrets
+    def to_h = group_by(&:first).transform_values { |pairs| pairs.map(&:last).join(", ") }
+
+    def inspect = "#<Streamer::Headers #{map(&:first).uniq.join(" ")}>" # values may be secrets
+
+    private
+
+    def line(name, value)
+      self.class.send(:line, name, value) || raise(ArgumentError, "HTTP does not allow this in a header field: #{name.inspect}")
+    end
+
+    # Always well-formed UTF-8, whatever an upstream sent.
+    def lines=(lines)
+      @lines = lines.scrub.freeze
+    end
   end
 end

@@ -33,31 +33,30 @@ module Streamer
       Pipeline.parse_kept(@kept_names) { |index| kept_value(index) }
     end
 
-    # The request that the answer redirects to, if it does.
-    def redirect_of(request)
-      request.redirect_of(@transfer.wait_head, headers, measures[:duration]) unless completed? || left?
-    rescue ConnectionError, TimeoutError, CancelledError
-      nil # there was no answer; verify says so
-    end
-
-    # What follows it (Request#another) when it failed and nothing was relayed. attempts: how many there were again already.
-    def another(request, attempts) # :nodoc:
-      return if completed? || left? || measures[:frames].positive?
-
-      verify(request)
-      nil
-    rescue ResponseError, ConnectionError, TimeoutError => error
-      request.another(error, @transfer.answered?, attempts, measures[:duration])
-    end
-
-    # The answer's status, or the error in its place; nil when nobody waited for either any more.
-    def outcome # :nodoc:
+    # For Upstream::Exchange#judge: the response's status, or the error in its place; nil when nobody waited for either any more.
+    def head # :nodoc:
       @transfer.wait_head
     rescue CancelledError, BrowserDisconnectedError
       nil
     rescue Error => error
       error
     end
+
+    # For Upstream::Exchange#next, once it has ended: how it failed, if another request may follow; nil when it was complete, frames were
+    # relayed, it was cancelled, or the browser has left.
+    def outcome(request) # :nodoc:
+      return if completed? || left? || measures[:frames].positive?
+
+      verify(request)
+      nil
+    rescue CancelledError
+      nil
+    rescue Error => error
+      error
+    end
+
+    # For Upstream::Exchange#next too.
+    def attempt = { answered: @transfer.answered?, elapsed: measures[:duration] } # :nodoc:
 
     # Raises how it failed; self when the answer was complete.
     def verify(request)

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require "json"
-require_relative "instrumentation"
+require_relative "upstream/body"
 require_relative "upstream/url"
 
 module Streamer
@@ -21,9 +21,6 @@ module Streamer
 
     REDIRECTS = 5
 
-    # Sent to another origin too; all other headers stay where they were meant for.
-    SHAREABLE_HEADERS = %w[accept accept-encoding accept-language cache-control content-type last-event-id user-agent].freeze
-
     DEFAULT_HEADERS = {
       "accept" => "text/event-stream, application/json, */*;q=0.5",
       "accept-encoding" => "identity", # a compressed event stream arrives in lumps
@@ -33,12 +30,15 @@ module Streamer
     # What libcurl sends of its own accord where we say nothing.
     LIBCURLS_HEADERS = %w[accept content-type expect].freeze
 
-    private_constant :LONGEST, :SHAREABLE_HEADERS, :DEFAULT_HEADERS, :LIBCURLS_HEADERS
+    private_constant :LONGEST, :DEFAULT_HEADERS, :LIBCURLS_HEADERS
 
     attr_reader :method, :headers
 
     # A RetryPolicy; a CircuitBreaker or nil.
     attr_reader :retries, :circuit
+
+    # An Upstream::URL, an Upstream::Body, an Upstream::ConnectionOptions, seconds by name, and how many redirects are followed.
+    attr_reader :location, :body, :route, :timeouts, :redirects # :nodoc:
 
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
@@ -47,138 +47,63 @@ module Streamer
     # Raises ArgumentError for what cannot be sent.
     def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, route: nil, **way)
       @method = token(method.to_s.upcase, "method")
-      @url = Upstream::URL.parse(url)
+      location = Upstream::URL.parse(url)
       raise ArgumentError, "give json: or body:, not both" if json && body
 
-      @body = json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json)
-      @headers = checked(headers, json)
+      @body = Upstream::Body.new(json.nil? ? body : json.respond_to?(:to_json) ? json.to_json : JSON.generate(json))
+      @headers = with_defaults(headers, json)
+      @basic = location.credentials && !@headers.key?("authorization")
+      @headers["authorization"] = basic(location.credentials) if @basic
+      @location = location.without_credentials
       @timeouts = checked_timeouts(timeouts)
       @route = way.empty? && route || Upstream::ConnectionOptions.new(**way)
       @redirects = redirects
-      @followed = 0
       @retries = RetryPolicy.of(retries)
-      raise ArgumentError, "circuit is a Streamer::CircuitBreaker; got #{circuit.class}" unless circuit.nil? || circuit.is_a?(CircuitBreaker)
+      raise ArgumentError, "circuit must be a Streamer::CircuitBreaker (got #{circuit.class})" unless circuit.nil? || circuit.is_a?(CircuitBreaker)
 
       @circuit = circuit
     end
 
     # A String, without credentials and fragment.
-    def url = @url.href
+    def url = @location.href
 
     # Sends it and returns the Response once its head is here, redirects followed and retries made. From any thread or fiber; inside a fiber
     # scheduler only the fiber waits. Raises Streamer::Error.
-    def call = Upstream::Exchange.new(self).response
+    def call = Upstream::Fetch.new(self).response
 
     # For logs and errors: no query, no credentials.
-    def to_s = "#{method} #{@url}"
+    def to_s = "#{method} #{@location}"
 
     def inspect = "#<Streamer::Request #{self}>"
 
-    # The Transfer of a Relay, which sends it off. Not for a body that is read from an IO.
-    def prepare = transfer # :nodoc:
-
     # Whether the body is read from an IO while it is sent.
-    def streams_body? = @body.respond_to?(:read)
-
-    # The request that an answer redirects to (Fetch Standard, HTTP-redirect fetch); nil when it does not, or is not to be
-    # followed. elapsed: seconds of the total timeout that are over.
-    def redirect_of(status, headers, elapsed) # :nodoc:
-      return unless Response::REDIRECTS.include?(status) && @redirects.positive?
-      raise RedirectError, "redirected more often than #{@redirects} times (redirects:)" if @followed == @redirects
-
-      redirected(status, destination(headers["location"]), elapsed)
-    rescue RedirectError => error
-      raise error.concerning(to_s)
-    end
+    def streams_body? = @body.streamed? # :nodoc:
 
     # Scheme, host and port.
-    def origin = @url.origin # :nodoc:
-
-    # Sends it once and returns the Response to it, whatever its status. Yields the Transfer as soon as it is under way.
-    def exchange # :nodoc:
-      transfer = self.transfer.start
-      yield transfer
-      upload(transfer) if streams_body?
-      status = transfer.wait_head
-      Response.new(self, transfer, status)
-    rescue Error => error
-      raise error.concerning(to_s)
-    ensure
-      transfer&.cancel if status.nil?
-    end
+    def origin = @location.origin # :nodoc:
 
     # The same request with these headers over its own.
-    def with_headers(headers) # :nodoc:
-      dup.tap { |request| request.headers = checked(@headers.merge(headers), nil) }
+    def with_headers(headers) = with(headers: checked_headers(@headers.merge(headers))) # :nodoc:
+
+    # The same request to another URL. Its credentials, if it has any, take the place of those that the URL had before.
+    def to(location) # :nodoc:
+      headers = @headers
+      headers = headers.merge("authorization" => basic(location.credentials)) if location.credentials && (@basic || !headers.key?("authorization"))
+      with(location: location.without_credentials, headers: headers)
     end
 
-    # What follows an attempt that took `elapsed` seconds: the Request to send, and in how many seconds; nil when nothing does. outcome,
-    # answered, attempts: as in RetryPolicy#wait_after.
-    def another(outcome, answered, attempts, elapsed) # :nodoc:
-      wait = retries.wait_after(outcome, method, answered, attempts)
-      return if wait.nil? || wait >= time_left(elapsed) || !(following = again(elapsed + wait))
-
-      cause = outcome.respond_to?(:status) ? { status: outcome.status } : { error: outcome }
-      Instrumentation.publish("retry", request: to_s, attempt: attempts + 1, wait: wait, **cause)
-      [following, wait]
+    # The same request but for these parts.
+    def with(**parts) # :nodoc:
+      dup.tap { |request| parts.each { |name, value| request.instance_variable_set(:"@#{name}", value) } }
     end
 
-    protected
-
-    attr_writer :followed, :headers, :timeouts
-
-    private
-
-    def destination(location)
-      raise RedirectError, "redirected without a Location" if location.nil?
-
-      target = @url.resolve(location)
-      raise RedirectError, "redirected from https to http" if @url.scheme == "https" && target.scheme == "http"
-      raise RedirectError, "redirected with credentials to another origin" if target.credentials && !@url.same_origin?(target)
-
-      target
-    rescue Upstream::InvalidURLError => error
-      raise RedirectError, "redirected to a URL that cannot be requested: #{error.message}"
-    end
-
-    def redirected(status, target, elapsed)
-      same_origin = @url.same_origin?(target)
-      as_get = (status == 303 && !%w[GET HEAD].include?(method)) || ([301, 302].include?(status) && method == "POST")
-      headers = same_origin ? @headers : @headers.slice(*SHAREABLE_HEADERS)
-      headers = headers.except("content-type") if as_get
-      request = Request.new(as_get ? "GET" : method, target, headers: headers, body: as_get ? nil : rewound_body,
-                                                             timeouts: remaining_timeouts(elapsed), redirects: @redirects,
-                                                             retries: @retries, circuit: @circuit,
-                                                             route: same_origin ? @route : @route.elsewhere)
-      request.followed = @followed + 1
-      request
-    end
-
-    # Seconds of the total timeout that are left when so many are over.
-    def time_left(elapsed)
-      total = @timeouts[:total].to_f
-      total.positive? ? total - elapsed : Float::INFINITY
-    end
-
-    # The same, with what is left of its time; nil when its body cannot be read again.
-    def again(elapsed)
-      return if streams_body? && !@body.respond_to?(:rewind)
-
-      @body.rewind if streams_body?
-      dup.tap { |request| request.timeouts = remaining_timeouts(elapsed) }
-    rescue SystemCallError
-      nil # a pipe
-    end
-
-    def remaining_timeouts(elapsed)
-      left = time_left(elapsed)
-      left.finite? ? @timeouts.merge(total: [left, 0.001].max) : @timeouts
-    end
-
-    def transfer
-      Transfer.new(method, url, header_lines, transfer_body, @route.to(@url),
+    # The Transfer that sends it off when it is started. A body that is streamed is uploaded after that.
+    def prepare # :nodoc:
+      Transfer.new(method, url, header_lines, transfer_body, @route.to(@location),
                    @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
     end
+
+    private
 
     # As libcurl wants them: an empty value has a semicolon, and a name alone leaves libcurl's own header out.
     def header_lines
@@ -186,37 +111,8 @@ module Streamer
         (LIBCURLS_HEADERS - @headers.keys).map { |name| "#{name}:" }
     end
 
-    # What Transfer takes: a String, nil, or the length of a streamed body, -1 where it is not known.
-    def transfer_body
-      return length_of(@body) || -1 if streams_body?
-      return "" if @body.nil? && %w[POST PUT PATCH].include?(method) # with a Content-Length of 0, which some servers insist on
-
-      @body
-    end
-
-    # What is left of an IO; nil where that is not known, as of a pipe.
-    def length_of(io)
-      io.size - io.pos if io.respond_to?(:size) && io.respond_to?(:pos)
-    rescue SystemCallError
-      nil
-    end
-
-    PIECE = 64 * 1024
-    private_constant :PIECE
-
-    def upload(transfer)
-      while (piece = @body.read(PIECE))
-        return unless transfer.upload(piece, false)
-      end
-      transfer.upload("", true)
-    end
-
-    def rewound_body
-      return @body unless streams_body?
-      return @body.tap(&:rewind) if @body.respond_to?(:rewind)
-
-      raise RedirectError, "redirected, and the body cannot be sent again: #{@body.class} does not rewind"
-    end
+    # With a Content-Length of 0 where some servers insist on one.
+    def transfer_body = @body.empty? && %w[POST PUT PATCH].include?(method) ? "" : @body.for_transfer
 
     def token(text, what)
       return text if text.match?(/\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/)
@@ -224,21 +120,21 @@ module Streamer
       raise ArgumentError, "#{text.inspect} is no HTTP #{what}"
     end
 
-    def checked(headers, json)
-      own = headers.to_h { |name, value| [token(name.to_s, "header name").downcase, value] }
+    def with_defaults(headers, json)
+      own = checked_headers(headers)
       own["content-type"] = "application/json" if json && !own.key?("content-type")
-      own["content-type"] = "application/octet-stream" if @body && !own.key?("content-type")
-      own["authorization"] ||= basic_authorization if @url.credentials
-      DEFAULT_HEADERS.merge(own).compact.transform_values(&:to_s).each do |name, value|
-        raise ArgumentError, "the value of #{name} holds CR, LF or NUL" if value.match?(/[\r\n\0]/)
+      own["content-type"] = "application/octet-stream" unless @body.empty? || own.key?("content-type")
+      DEFAULT_HEADERS.merge(own).compact
+    end
+
+    # Names in lower case, values that are Strings or nil.
+    def checked_headers(headers)
+      headers.to_h { |name, value| [token(name.to_s, "header name").downcase, value&.to_s] }.each do |name, value|
+        raise ArgumentError, "the value of #{name} holds CR, LF or NUL" if value&.match?(/[\r\n\0]/)
       end
     end
 
-    def basic_authorization
-      credentials = @url.credentials
-      @url = @url.without_credentials
-      "Basic #{[credentials].pack("m0")}"
-    end
+    def basic(credentials) = "Basic #{[credentials].pack("m0")}"
 
     def checked_timeouts(timeouts)
       unknown = timeouts.keys - TIMEOUTS.keys

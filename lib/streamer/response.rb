@@ -10,8 +10,6 @@ module Streamer
     MAX_ERROR_BODY = 64 * 1024
     MAX_BODY = 64 * 1024 * 1024
 
-    REDIRECTS = [301, 302, 303, 307, 308].freeze
-
     # The Request that this answers, redirects followed.
     attr_reader :request
 
@@ -21,8 +19,8 @@ module Streamer
     # For the sinks.
     attr_reader :transfer # :nodoc:
 
-    # The Exchange that brought it, which may bring another in its place.
-    attr_writer :attempts # :nodoc:
+    # The Upstream::Fetch that brought it, which may bring another in its place.
+    attr_writer :fetch # :nodoc:
 
     def initialize(request, transfer, status)
       @request = request
@@ -38,7 +36,7 @@ module Streamer
 
     def success? = status.between?(200, 299)
 
-    def redirect? = REDIRECTS.include?(status)
+    def redirect? = Upstream::Redirect::STATUSES.include?(status)
 
     # Whether the body is an event stream by its media type.
     def event_stream? = headers["content-type"].to_s.match?(%r{\Atext/event-stream\b}i)
@@ -197,7 +195,7 @@ module Streamer
     # Whoever is reading gets what had arrived, and then CancelledError.
     def cancel
       @left = true
-      (@attempts || @transfer).cancel
+      (@fetch || @transfer).cancel
     end
 
     # What it took, in seconds; nil for what did not happen, and as a whole until the answer has ended, however it did.
@@ -278,7 +276,7 @@ module Streamer
     def undelivered
       yield
     rescue ConnectionError, TimeoutError => error
-      raise unless error.equal?(@broken_by) && @delivered.zero? && (answer = @attempts&.after(error))
+      raise unless error.equal?(@broken_by) && @delivered.zero? && (answer = @fetch&.after(error))
 
       @request, @transfer, @status = answer.request, answer.transfer, answer.status
       @headers = nil

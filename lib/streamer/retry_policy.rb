@@ -56,11 +56,11 @@ module Streamer
     NONE = new(max_retries: 0)
     private_constant :NONE
 
-    # Seconds to wait before the attempt that follows; nil when there is none. outcome: of the last one, a Response, or the error in its
-    # place. answered: whether a line of an answer had arrived. attempts: how many there were again already.
-    def wait_after(outcome, method, answered, attempts)
+    # Seconds to wait before the attempt that follows; nil when there is none. outcome: of the last one, a Response or ResponseError, or the
+    # error in its place. answered: whether a line of an answer had arrived. attempts: how many there were again already.
+    def delay_after(outcome, method, answered, attempts)
       return if attempts >= max_retries
-      return wait_after_answer(outcome.status, outcome.headers, attempts) if outcome.respond_to?(:status)
+      return delay_after_response(outcome.status, outcome.headers, attempts) if outcome.respond_to?(:status)
 
       back_off(attempts) if harmless?(outcome, IDEMPOTENT.include?(method), answered)
     end
@@ -72,7 +72,7 @@ module Streamer
 
     private
 
-    def wait_after_answer(status, headers, attempts)
+    def delay_after_response(status, headers, attempts)
       return unless refused?(status, headers)
 
       asked = asked_wait(headers)

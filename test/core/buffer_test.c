@@ -61,7 +61,7 @@ static void every_status_has_a_name_and_a_message(void) {
     CHECK_TEXT("OK", streamer_status_name(STREAMER_OK));
     CHECK_TEXT("LINE_TOO_LONG", streamer_status_name(STREAMER_LINE_TOO_LONG));
     CHECK_TEXT("UNKNOWN", streamer_status_name((enum streamer_status)99));
-    for (int status = STREAMER_OK; status <= STREAMER_FIELD_INVALID; status++) {
+    for (int status = STREAMER_OK; status <= STREAMER_REQUEST_INVALID; status++) {
         const char *message = streamer_status_message((enum streamer_status)status);
         CHECK(strlen(message) > 0 && message[strlen(message) - 1] != '.');
     }

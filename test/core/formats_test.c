@@ -32,7 +32,11 @@ static void media_types_stand_for_formats(void) {
         {"text/html", -1},
         {"text/event-streams", -1},
         {"application/jsonp", -1},
-        {"json", -1},
+        {"json", SNIFFED},
+        {"; charset=utf-8", SNIFFED},
+        {"text/html, application/json", JSON},
+        {"text/event-stream; charset=\"a,b\"", SNIFFED},
+        {"\ttext/plain ", TEXT},
         {";", SNIFFED},
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {

@@ -196,6 +196,12 @@ int main(void) {
     pipeline_tests();
     contract_tests();
     memory_tests();
+    fields_tests();
+    media_type_tests();
+    http1_head_tests();
+    http1_body_tests();
+    http1_random_tests();
+    http1_request_tests();
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;
 }

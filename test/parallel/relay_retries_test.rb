@@ -20,7 +20,7 @@ module RelayRetriesTests
     refuse(status: 429, times: 9, "retry-after-ms": 20)
     client = relay(retries: 1)
     assert_equal ["error"], client.events.map(&:type)
-    assert_equal %w[failed response_error], result.values_at("status", "reason")
+    assert_equal %w[failed response], result.values_at("status", "reason")
     assert_equal 2, @upstream.requests.size
   end
 
@@ -63,14 +63,14 @@ module RelayRetriesTests
     relay(circuit: 1).events
     client = relay(circuit: 1, note: "#{name} again")
     assert_equal({ "error" => "circuit_open" }, JSON.parse(client.events.first.data).slice("error"))
-    assert_equal %w[failed circuit_open_error], result(note: "#{name} again").values_at("status", "reason")
+    assert_equal %w[failed circuit_open], result(note: "#{name} again").values_at("status", "reason")
     assert_equal 1, @upstream.requests.size
   end
 
   def test_an_open_circuit_is_no_reason_for_another_attempt
     refuse(status: 503, times: 9, "retry-after-ms": 20)
     assert_equal ["error"], relay(circuit: 1, retries: 3).events.map(&:type)
-    assert_equal %w[failed circuit_open_error], result.values_at("status", "reason")
+    assert_equal %w[failed circuit_open], result.values_at("status", "reason")
     assert_equal 1, @upstream.requests.size
   end
 

@@ -14,6 +14,7 @@ extern VALUE streamer_module;
 void streamer_init_errors(void);
 void streamer_init_waiting(void);
 void streamer_init_scheduler(void);
+void streamer_init_headers(void);
 void streamer_init_decoder(void);
 void streamer_init_extractor(void);
 void streamer_init_encoder(void);

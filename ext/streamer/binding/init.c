@@ -25,6 +25,7 @@ void Init_streamer(void) {
     streamer_init_errors();
     streamer_init_waiting();
     streamer_init_scheduler();
+    streamer_init_headers();
     streamer_init_decoder();
     streamer_init_extractor();
     streamer_init_encoder();

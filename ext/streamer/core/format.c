@@ -1,14 +1,16 @@
 #include "format.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "fields.h"
+#include "media_type.h"
 
 /* `*name` stands for every type that ends with it: RFC 6839's structured suffixes. The first match counts. */
 static const struct {
     const char *name;
     enum streamer_format format;
 } types[] = {
-    {"", STREAMER_FORMAT_SNIFFED},
+    {"", STREAMER_FORMAT_SNIFFED}, /* none is known */
     /* Some APIs put the error of a request that was to be streamed under this type, too. */
     {"text/event-stream", STREAMER_FORMAT_SNIFFED},
     {"application/json", STREAMER_FORMAT_JSON},
@@ -26,20 +28,29 @@ static const struct {
     {"*+json", STREAMER_FORMAT_JSON},
 };
 
-bool streamer_format_of_type(const char *type, size_t length, enum streamer_format *format) {
-    const char *semicolon = length > 0 ? memchr(type, ';', length) : NULL;
-    if (semicolon != NULL) length = (size_t)(semicolon - type);
-    while (length > 0 && (type[length - 1] == ' ' || type[length - 1] == '\t')) length--;
+static bool ends_with(const struct streamer_media_type *type, const char *suffix) {
+    size_t length = strlen(suffix);
+    return type->essence_length > length && memcmp(type->essence + type->essence_length - length, suffix, length) == 0;
+}
+
+static bool format_of(const struct streamer_media_type *type, enum streamer_format *format) {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        const char *name = types[i].name, *compared = type;
-        bool suffix = *name == '*';
-        name += suffix;
-        size_t wanted = strlen(name);
-        if (length < wanted || (!suffix && length != wanted)) continue;
-        compared += length - wanted;
-        if (wanted > 0 && strncasecmp(name, compared, wanted) != 0) continue;
+        const char *name = types[i].name;
+        if (*name == '*' ? !ends_with(type, name + 1) : !streamer_media_type_is(type, name)) continue;
         *format = types[i].format;
         return true;
     }
     return false;
+}
+
+bool streamer_format_of_fields(const struct streamer_buffer *fields, enum streamer_format *format) {
+    struct streamer_media_type type;
+    streamer_fields_content_type(fields, &type);
+    return format_of(&type, format);
+}
+
+bool streamer_format_of_type(const char *value, size_t length, enum streamer_format *format) {
+    struct streamer_media_type type;
+    streamer_media_type_extract((struct streamer_span){value, length}, &type);
+    return format_of(&type, format);
 }

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "buffer.h"
+
 enum streamer_format {
     STREAMER_FORMAT_SSE,    /* an event stream */
     STREAMER_FORMAT_NDJSON, /* a JSON text on each line */
@@ -12,6 +14,9 @@ enum streamer_format {
     STREAMER_FORMAT_SNIFFED /* an event stream, or JSON where the first byte is that of an object or array */
 };
 
-/* What a Content-Type field's value stands for; "" where there is none. False for a media type that carries no events.
- * Parameters do not matter, and neither does case (RFC 9110, section 8.3.1). */
-bool streamer_format_of_type(const char *type, size_t length, enum streamer_format *format);
+/* What a body's media type stands for, an event stream or JSON where none is known. False for one that carries no
+ * events. */
+bool streamer_format_of_fields(const struct streamer_buffer *fields, enum streamer_format *format);
+
+/* The same for the value of a Content-Type field. */
+bool streamer_format_of_type(const char *value, size_t length, enum streamer_format *format);

@@ -22,7 +22,17 @@
     X(JSON_TOO_DEEP, "the event's JSON is nested deeper than allowed")                    \
     X(JSON_TOO_LARGE, "the event's JSON is larger than allowed")                          \
     X(PATH_INVALID, "a JSON path is empty, too long, or there are too many of them")      \
-    X(FIELD_INVALID, "an event name or id contains what SSE cannot carry: CR, LF or NUL")
+    X(FIELD_INVALID, "an event name or id contains what SSE cannot carry: CR, LF or NUL") \
+    X(NOT_HTTP, "what came is not an HTTP response")                                      \
+    X(HEADER_INVALID, "a header field of the response breaks HTTP's grammar")             \
+    X(HEADERS_TOO_LARGE, "the head of the response is larger than allowed")               \
+    X(FRAMING_INVALID, "the response's Content-Length or Transfer-Encoding is invalid")   \
+    X(SWITCHED_PROTOCOLS, "the upstream switched protocols unasked")                      \
+    X(CHUNK_INVALID, "the framing of the response's chunks is invalid")                   \
+    X(CHUNK_LINE_TOO_LONG, "the extensions of a chunk are longer than allowed")           \
+    X(TRAILERS_TOO_LARGE, "the trailers of the response are larger than allowed")         \
+    X(INCOMPLETE, "the connection closed before the response was complete")               \
+    X(REQUEST_INVALID, "a part of the request contains what HTTP cannot carry there")
 
 enum streamer_status {
 #define X(code, message) STREAMER_##code,

@@ -11,33 +11,40 @@ module Streamer
       LOCK = Mutex.new
       private_constant :LOCK
 
-      # job: what relay_events was asked for (see Controller::RelayAction).
+      # job: what relay_events was asked for, a Controller::RelayAction. Raises CircuitOpenError.
       def initialize(browser, request, job)
         @browser = browser
-        @request = request
+        @exchange = Upstream::Exchange.new(request)
         @job = job
         @key = job.key
-        @elapsed = 0.0 # of the answers that were redirects, and of attempts and the waits behind them
-        @attempts = 0 # again
+        @elapsed = 0.0 # before the current attempt
+        @exchange.admit
         @relay = relay_to(request)
+      rescue StandardError
+        @exchange.judge(nil)
+        raise
       end
 
+      # Between two attempts the next one is begun, cancelled: its end is handled where every other is, on the thread of Dispatcher.
       def stop(reason)
-        paused = LOCK.synchronize do
+        revived = LOCK.synchronize do
           @stop_reason ||= reason
+          if @waiting
+            @elapsed += @relay.measures[:duration]
+            @relay = relay_to(@exchange.request)
+            @waiting = false
+            revived = true
+          end
           @relay.stop
-          @following.tap { @following = nil }
+          revived
         end
-        return unless paused
-
-        give_up
-        Dispatcher.close(self)
+        Dispatcher.follow(self) if revived
       end
 
       def announce_closing(seconds) = tell(@job.closing_frame(seconds))
 
       def first_event
-        @permit&.judge(@relay.outcome) # not at the end: an answer may take long
+        @exchange.judge(@relay.head) # not at the end: an answer may take long
         @job.tell_first_event(timings[:first_event])
       end
 
@@ -52,43 +59,30 @@ module Streamer
         @job.tell_text(@relay.take_text)
       end
 
-      # The relay has ended. Follows a redirect; true when there was one.
-      def redirect
-        settle
-        following = @relay.redirect_of(@request)
-        return unless following && go_on(following)
+      # The relay has ended. Seconds until the next attempt, which resume begins; nil when there is none.
+      def advance
+        @exchange.judge(@relay.head)
+        request = @exchange.request
+        outcome = @relay.outcome(request) or return
+        following, delay = @exchange.next(outcome, **@relay.attempt)
+        return unless following
 
-        Dispatcher.follow(self)
-        true
+        LOCK.synchronize { @stop_reason ? give_up : (@waiting = true) } && delay
       rescue RedirectError => error
         @failure = error
         nil
       end
 
-      # Seconds until the next attempt, which resume makes; nil when there is none (see RetryPolicy), or when it was stopped.
-      def pause
-        following, wait = @relay.another(@request, @attempts)
-        return unless following
-
-        LOCK.synchronize do
-          next give_up if @stop_reason
-
-          @attempts += 1
-          @pause = wait
-          @following = following
-          wait
-        end
-      end
-
-      # Makes that attempt. False when there is none any more: the browser has left, or the stream was stopped.
+      # Begins that attempt. False when there is none any more: the browser has left, the stream was stopped, or a circuit is open.
       def resume
-        following = LOCK.synchronize { @following.tap { @following = nil } }
-        return true if following.nil? # stopped, and ended
-        return false if @relay.left? || !go_on(following)
+        return true unless LOCK.synchronize { @waiting.tap { @waiting = false } } # stopped: its end is on the way
+        return false if @relay.left? || !begin_next
 
-        @elapsed += @pause
         Dispatcher.follow(self)
         true
+      rescue CircuitOpenError => error
+        @failure = error
+        false
       end
 
       # Makes the result and ends the browser's answer. After a complete answer the native thread has done the latter.
@@ -96,6 +90,7 @@ module Streamer
         @result = result
         tell(@job.last_frames(@result)) unless @result.completed?
       ensure
+        @exchange.judge(nil) # an attempt that was admitted and not begun
         @browser.finish
       end
 
@@ -104,37 +99,24 @@ module Streamer
       private
 
       def relay_to(request)
-        @permit = request.circuit&.enter(request.origin)
-        Relay.new(@browser, request.prepare, @job.options, news: [@job.first_event? || !@permit.nil?, !@job.on_text.nil?],
-                                                       outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
-      rescue StandardError
-        @permit&.leave
-        raise
+        Relay.new(@browser, request.prepare, @job.options, news: [@job.first_event? || !request.circuit.nil?, !@job.on_text.nil?],
+                                                           outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
       end
 
-      def settle
-        outcome = @relay.outcome
-        outcome ? @permit&.judge(outcome) : @permit&.leave
-      end
-
-      # Falsy when it was stopped meanwhile, or a circuit is open.
-      def go_on(request)
+      # Falsy when it was stopped meanwhile.
+      def begin_next
+        @exchange.admit
         LOCK.synchronize do
           next give_up if @stop_reason
 
-          @elapsed += @relay.measures[:duration]
-          @request = request
-          @relay = relay_to(request)
-          true
+          @relay = relay_to(@exchange.request)
+          @elapsed = @exchange.elapsed
         end
-      rescue CircuitOpenError => error
-        @failure = error
-        false
       end
 
       # It was stopped where another request would have followed. Returns nil.
       def give_up
-        @failure = CancelledError.new("the stream was stopped").concerning(@request.to_s)
+        @failure = CancelledError.new("the stream was stopped").concerning(@exchange.request.to_s)
         nil
       end
 
@@ -151,7 +133,7 @@ module Streamer
       end
 
       def failure
-        @relay.verify(@request)
+        @relay.verify(@exchange.request)
         nil
       rescue Error => error
         error

@@ -23,16 +23,6 @@ module Streamer
           stream.relay.start
         end
 
-        # Ends the stream: first the browser's side, which does not wait for anybody's callback.
-        def close(stream)
-          protect { stream.conclude }
-          guard do
-            protect { stream.deliver_text }
-            stream.finish
-          end
-          Registry.remove(stream)
-        end
-
         private
 
         def revive
@@ -68,7 +58,7 @@ module Streamer
 
         def see_to_due
           take_due(@due) { |stream| guard { stream.deliver_text } }
-          take_due(@paused) { |stream| protect { stream.resume } || close(stream) }
+          take_due(@paused) { |stream| resume(stream) }
           @next_due = [*@due.each_value, *@paused.each_value].min
         end
 
@@ -81,13 +71,26 @@ module Streamer
 
         def finish(stream)
           @due.delete(stream)
-          return if protect { stream.redirect }
+          delay = protect { stream.advance }
+          return close(stream) unless delay
+          return resume(stream) if delay.zero?
 
-          wait = protect { stream.pause }
-          return close(stream) unless wait
-
-          @paused[stream] = now + wait
+          @paused[stream] = now + delay
           @next_due = [@next_due, @paused[stream]].compact.min
+        end
+
+        # Ends the stream: first the browser's side, which does not wait for anybody's callback.
+        def close(stream)
+          protect { stream.conclude }
+          guard do
+            protect { stream.deliver_text }
+            stream.finish
+          end
+          Registry.remove(stream)
+        end
+
+        def resume(stream)
+          protect { stream.resume } || close(stream)
         end
 
         def guard(&callback) = protect { @executor ? @executor.wrap(&callback) : yield }

@@ -5,7 +5,7 @@ module Streamer
     # How an upstream's answer becomes frames for a browser: what Events#relay and relay_events have in common.
     class Options # :nodoc:
       FRAMES = %i[json text raw].freeze
-      OPTIONS = %i[format value from event done error keep collect].freeze
+      OPTIONS = %i[format value from event done error keep collect max_line max_event].freeze
       OWN = %i[frame id_prefix flush].freeze
 
       # Frames may be held back so long and up to so much: [milliseconds, bytes]; nil for not at all.
@@ -20,7 +20,7 @@ module Streamer
         raise ArgumentError, "expected a Streamer::Request, a Response or a provider's chat (got #{upstream.class})"
       end
 
-      # format, value, from, event, done, error, keep, collect: as in Pipeline.
+      # format, value, from, event, done, error, keep, collect, max_line, max_event: as in Pipeline.
       # frame: :json for {"name":value}, :text for the value's characters, :raw for the upstream's events as they are, comments between them
       # together with the next event. id_prefix: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
       def initialize(frame: :json, id_prefix: nil, flush: nil, **options)

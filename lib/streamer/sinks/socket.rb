@@ -65,21 +65,22 @@ module Streamer
       end
 
       # The native thread has the relay before the upstream's head is here, so no token waits for Ruby.
-      def relay_request(request, options, attempts = 0)
-        relay = Relay.new(@browser, request.prepare, options).start.wait
-        following = relay.redirect_of(request)
-        return relay_request(following, options, attempts) if following
+      def relay_request(request, options)
+        exchange = Upstream::Exchange.new(request)
+        loop do
+          request = exchange.request
+          relay = Relay.new(@browser, request.prepare, options).start.wait
+          outcome = relay.outcome(request)
+          following, delay = exchange.next(outcome, **relay.attempt) if outcome
+          return relay.verify(request) unless following
 
-        following, wait = relay.another(request, attempts)
-        return relay.verify(request) unless following
-
-        pause(wait)
-        relay_request(following, options, attempts + 1)
+          pause(delay)
+        end
       end
 
       def pause(seconds)
-        pause = Upstream::Sleeper.new
-        watched { cancel_when_left(pause, false) { pause.wait(seconds) } }
+        sleeper = Upstream::Sleeper.new
+        watched { cancel_when_left(sleeper, false) { sleeper.wait(seconds) } }
         raise BrowserDisconnectedError, "the browser has left" unless connected?
       end
 

@@ -6,20 +6,20 @@ module Streamer
     class UpstreamCall
       # upstream: a Request, which is sent when the response is asked for; or a Response.
       def initialize(upstream)
-        @exchange = Upstream::Exchange.new(upstream) if upstream.is_a?(Request)
-        @response = upstream unless @exchange
+        @fetch = Upstream::Fetch.new(upstream) if upstream.is_a?(Request)
+        @response = upstream unless @fetch
       end
 
       # The Response, redirects followed and retries made; waits for its head, once. Raises Streamer::Error.
       def response
-        @response ||= @exchange.response
+        @response ||= @fetch.response
       end
 
       # From any thread or fiber, any number of times, also before the request was sent: whoever waits or reads gets CancelledError.
-      def cancel = (@response || @exchange).cancel
+      def cancel = (@response || @fetch).cancel
 
       # Of the last request, as Response#timings; nil until it has ended.
-      def timings = (@response || @exchange).timings
+      def timings = (@response || @fetch).timings
     end
   end
 end

@@ -1,99 +1,89 @@
 # frozen_string_literal: true
 
-require_relative "sleeper"
+require_relative "redirect"
 
 module Streamer
   module Upstream # :nodoc:
-    # A request on its way to its Response: sent, sent again as its RetryPolicy says, redirects followed. The total timeout spans all of it. It can
-    # be cancelled from any thread or fiber, wherever it is.
+    # What becomes of a request: whether it may be sent, and whether its outcome is final or followed by another request, since it was
+    # redirected or is tried again. The one place that decides it. It counts attempts and redirects, adds up the time that the total timeout
+    # spans, and holds the permit of a circuit breaker. It never waits and sends nothing: that is for those who run it, Fetch, Sinks::Socket
+    # and Relay::Detached.
+    #
+    # For one thread or fiber at a time. Subscribers of notifications run in it: hold no lock.
     class Exchange # :nodoc:
+      # The Request of the current attempt.
+      attr_reader :request
+
+      # Seconds before the current attempt: those of earlier ones and of the waits between them.
+      attr_reader :elapsed
+
       def initialize(request)
         @request = request
-        @pause = Sleeper.new
-        @made = 0 # again
+        @total = request.timeouts[:total].to_f
+        @retries = @redirects = 0
+        @elapsed = 0.0
       end
 
-      # The Response at its head. Waits; once. Raises Streamer::Error.
-      def response
-        concluded = nil
-        loop do
-          @started = now
-          answer = exchange(@request)
-          following = redirect(answer) || again(answer)
-          return concluded = conclude(answer) unless following
-
-          @request = following
-        end
-      ensure
-        @transfer&.cancel unless concluded # nobody has it
+      # Before each attempt. Raises CircuitOpenError.
+      def admit
+        @permit = request.circuit&.enter(request.origin)
       end
 
-      # The Response of the next attempt, when the one there was has broken and nothing of it was delivered; nil when there is none.
-      def after(error)
-        following = again(error) or return
+      # What the circuit breaker learns of the attempt, as soon as it is known; the first call counts. outcome: a status, or the error in its
+      # place; nil when nobody waited for either any more.
+      def judge(outcome)
+        outcome ? @permit&.judge(outcome) : @permit&.leave
+      end
+
+      # What follows an attempt of which nothing was delivered: nil when its outcome is final, otherwise the Request to send next, which is
+      # then the current one, and the seconds to wait before. outcome: a Response, a ResponseError, or the Error in its place. answered:
+      # whether a line of a response had arrived. elapsed: seconds that the attempt took. Raises RedirectError.
+      def next(outcome, answered:, elapsed:)
+        judge(outcome.respond_to?(:status) ? outcome.status : outcome)
+        spent = @elapsed + elapsed
+        following, delay = redirect(outcome, spent) || retry_of(outcome, answered, spent)
+        return unless following
+
+        @elapsed = spent + delay
         @request = following
-        response
+        [following, delay]
       end
 
-      # Whoever waits for the response gets CancelledError. Any number of times, also before.
-      def cancel
-        @cancelled = true
-        @pause.cancel
-        @transfer&.cancel
-      end
-
-      # Of the last request, as Response#timings; nil until it has ended.
-      def timings = @transfer&.timings
+      # Whether another attempt is left.
+      def retries_left? = @retries < request.retries.max_retries
 
       private
 
-      # The Response, or the error in its place.
-      def exchange(request)
-        circuit = request.circuit
-        circuit ? circuit.guard(request.origin) { send_off(request) } : send_off(request)
+      def redirect(outcome, spent)
+        return unless outcome.respond_to?(:status) && request.redirects.positive?
+
+        following = Redirect.follow(request, outcome.status, outcome.headers) or return
+        raise RedirectError, "redirected more often than #{request.redirects} times (redirects:)" if @redirects == request.redirects
+
+        @redirects += 1
+        [in_time_left(following, spent), 0]
+      rescue RedirectError => error
+        raise error.concerning(request.to_s)
       end
 
-      def send_off(request)
-        request.exchange do |transfer|
-          @transfer = transfer
-          transfer.cancel if @cancelled
-        end
-      rescue ConnectionError, TimeoutError => error
-        error
+      def retry_of(outcome, answered, spent)
+        delay = request.retries.delay_after(outcome, request.method, answered, @retries)
+        return if delay.nil? || delay >= time_left(spent) || !request.body.rewind
+
+        @retries += 1
+        cause = outcome.respond_to?(:status) ? { status: outcome.status } : { error: outcome }
+        Instrumentation.publish("retry", request: request.to_s, attempt: @retries, wait: delay, **cause)
+        [in_time_left(request, spent + delay), delay]
       end
 
-      def redirect(answer)
-        return if answer.is_a?(Error)
+      def time_left(spent) = @total.positive? ? @total - spent : Float::INFINITY
 
-        following = @request.redirect_of(answer.status, answer.headers, now - @started)
-        answer.cancel if following
-        following
-      rescue RedirectError
-        answer.cancel
-        raise
+      # The request with what is left of the total timeout.
+      def in_time_left(request, spent)
+        return request unless @total.positive?
+
+        request.with(timeouts: request.timeouts.merge(total: [time_left(spent), 0.001].max))
       end
-
-      # The request of the next attempt, when its time has come; nil when there is none.
-      def again(answer)
-        following, wait = @request.another(answer, @transfer.answered?, @made, now - @started)
-        return unless following
-
-        @made += 1
-        answer.cancel if answer.is_a?(Response)
-        @pause.wait(wait)
-        raise CancelledError.new("the request was cancelled").concerning(@request.to_s) if @cancelled
-
-        following
-      end
-
-      def conclude(answer)
-        raise answer if answer.is_a?(Error)
-
-        answer.attempts = self if @request.retries.max_retries > @made
-        answer
-      end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

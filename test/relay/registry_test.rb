@@ -2,11 +2,12 @@
 
 require "test_helper"
 require "active_support"
+require "active_support/notifications"
 require "support/upstream"
 
-# The registry and the callbacks' thread, in this process and without a server.
-class StreamsTest < Minitest::Test
-  # What relay_events was asked for, as far as a Stream wants to know. Whatever it is told goes into `told`.
+# The registry of relay_events streams and the thread of their callbacks, in this process and without a server.
+class RegistryTest < Minitest::Test
+  # What relay_events was asked for, as far as a stream wants to know. Whatever it is told goes into `told`.
   class Job
     attr_reader :key, :told, :on_text
 
@@ -93,12 +94,51 @@ class StreamsTest < Minitest::Test
       stream.relay.start.wait
       stream.stop(:stopped)
 
-      assert_nil stream.redirect
-      assert_nil stream.pause
-      Streamer::Relay::Dispatcher.close(stream)
+      assert_nil stream.advance
+      stream.conclude
+      stream.finish
       assert_equal [:cancelled, :stopped], take(job).then { |result| [result.status, result.reason] }
     end
     assert_equal answers.keys, @upstream.requests.map(&:path)
+  end
+
+  # Not the thread that stops it: that may be anybody's, and hold anything.
+  def test_stopped_between_two_attempts_its_callbacks_run_on_their_own_thread_and_nothing_more_is_sent
+    @upstream.on("/busy") { |exchange| exchange.answer("", status: 503, headers: { "retry-after" => "30" }) }
+    threads = Thread::Queue.new
+    job = Job.new(on_finish: -> { threads << Thread.current.name })
+    waits = paused(job)
+    assert Streamer.stop("k")
+
+    assert_equal [:cancelled, :stopped, 0], take(job).then { |result| [result.status, result.reason, result.timings[:frames]] }
+    assert_equal "streamer-callbacks", threads.pop
+    assert_equal [1, 1], [waits.size, @upstream.requests.size]
+    assert_operator 1, :>=, @upstream.connections
+  end
+
+  def test_a_subscriber_of_a_retry_may_stop_streams
+    @upstream.on("/busy") { |exchange| exchange.answer("", status: 503, headers: { "retry-after" => "30" }) }
+    job = Job.new
+    ActiveSupport::Notifications.subscribed(->(*) { Streamer.stop("k") }, "retry.streamer") { paused(job) }
+
+    assert_equal [:cancelled, :stopped], take(job).then { |result| [result.status, result.reason] }
+  end
+
+  def test_a_subscriber_of_a_circuit_may_stop_streams
+    @upstream.on("/busy") { |exchange| exchange.answer("", status: 503, headers: { "retry-after-ms" => "1" }) }
+    circuit = Streamer::CircuitBreaker.new(error_threshold: 1, error_timeout: 0.05)
+    states = []
+    stopping = ->(*, payload) { (states << payload[:state]) && Streamer.stop("k") }
+    results = ActiveSupport::Notifications.subscribed(stopping, "circuit.streamer") do
+      2.times.map do
+        job = Job.new
+        Streamer::Relay::Registry.start(stream(job, @upstream.url("/busy"), retries: 2, circuit: circuit).first)
+        take(job).tap { sleep 0.06 }
+      end
+    end
+
+    assert_equal [[:cancelled, :stopped]] * 2, results.map { |result| [result.status, result.reason] }
+    assert_includes states, :half_open
   end
 
   def test_a_callback_that_raises_whatever_it_is_is_reported_and_harms_nobody
@@ -222,6 +262,16 @@ class StreamsTest < Minitest::Test
     stream, browser = stream(job, url)
     Streamer::Relay::Registry.start(stream)
     browser
+  end
+
+  # A stream that was refused and waits for its next attempt; the notifications of it.
+  def paused(job)
+    waits = []
+    ActiveSupport::Notifications.subscribed(->(*, payload) { waits << payload }, "retry.streamer") do
+      Streamer::Relay::Registry.start(stream(job, @upstream.url("/busy"), retries: 2).first)
+      sleep 0.002 while waits.empty?
+    end
+    waits
   end
 
   # A stream whose request is sent, and the browser's end of it.
