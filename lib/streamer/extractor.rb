@@ -31,7 +31,8 @@ module Streamer
 
     # Half of a surrogate pair, told from a whole one and from what is behind another backslash.
     HALF = /\\u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|(\\u[dD][89a-fA-F]\h\h)|\\./
-    private_constant :HALF
+    SURROGATE = /\\u[dD][89a-fA-F]/
+    private_constant :HALF, :SURROGATE
 
     # The name of a path's value where none is given: the last key in it.
     def self.name_of(path) # :nodoc:
@@ -47,9 +48,11 @@ module Streamer
 
     # What C found at a path: it has bounded the depth, and lets pass two things that the parser would refuse. A key may occur twice, and
     # half of a pair, which a token's end may have cut off, is U+FFFD as it is in a string.
-    def self.parse(json) # :nodoc:
-      whole = json.scrub.gsub(HALF) { |escape| Regexp.last_match(1) ? "\\ufffd" : escape }
-      JSON.parse(whole, max_nesting: false, allow_duplicate_key: true)
+    # nesting: how deep it may be; more than C lets pass, unless told otherwise.
+    def self.parse(json, nesting: 256) # :nodoc:
+      whole = json.scrub
+      whole = whole.gsub(HALF) { |escape| Regexp.last_match(1) ? "\\ufffd" : escape } if whole.match?(SURROGATE)
+      JSON.parse(whole, max_nesting: nesting, allow_duplicate_key: true)
     rescue JSON::ParserError => error
       raise InvalidJSONError, "the event's data is not valid JSON: #{error.message[0, 200]}"
     end

@@ -237,7 +237,7 @@ module Streamer
 
     # Yields the event: it is delivered then, and the timeouts know of it.
     def hand_over(event) # :nodoc:
-      @transfer.note_event unless event.type == "ping" || event.data.empty?
+      @transfer.note_event if event.content?
       yield event
       @delivered += 1
     end
