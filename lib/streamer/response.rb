@@ -64,7 +64,7 @@ module Streamer
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
     # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
-    # has not; a Hash of name => path a Hash of name => value. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
+    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
     # that is one JSON document without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?

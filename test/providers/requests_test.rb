@@ -89,7 +89,7 @@ class ProviderRequestsTest < Minitest::Test
   end
 
   def test_a_declaration_of_the_types_of_events_that_have_text
-    events = %w[say think sing].map { |type| %(event: #{type}\ndata: {"type":"#{type}","words":"#{type} "}\n\n) }
+    events = %w[say think sing].map { |type| %(event: #{type}\ndata: {"words":"#{type} "}\n\n) }
     @upstream.on("/ask") { |exchange| exchange.stream(events) }
     Streamer::Providers.register(:typed, base_url: @upstream.url, path: "/ask", text: "words", from: %w[say sing])
     chat = Streamer::Providers[:typed].new.chat(model: "m")
@@ -97,6 +97,8 @@ class ProviderRequestsTest < Minitest::Test
     pipeline = Streamer::Pipeline.new(**chat.relay_options, collect: 100)
     chat.request.call.each_frames(pipeline) { |frames| frames }
     assert_equal "say sing ", pipeline.text
+    values = chat.request.call.each_value("words", from: "sing").to_a
+    assert_equal ["sing "], values
   end
 
   def test_wrong_declarations_and_names

@@ -11,7 +11,7 @@ struct streamer_reader {
     struct streamer_extractor *extractor; /* the caller's; NULL: no values are looked for */
     struct streamer_value *values;
     size_t max_line, max_event;
-    uint8_t wanted; /* paths, which are no more than STREAMER_MAX_PATHS */
+    uint8_t wanted, from_paths; /* paths, which are no more than STREAMER_MAX_PATHS */
     bool all_events;
     enum streamer_status failure; /* STREAMER_OK while the stream can go on */
     uint64_t events, content_events;
@@ -42,8 +42,10 @@ enum streamer_status streamer_reader_new(struct streamer_reader **reader,
                                          const struct streamer_reader_options *options) {
     struct streamer_reader *created = streamer_malloc(sizeof *created);
     if (created == NULL) return STREAMER_NO_MEMORY;
-    *created = (struct streamer_reader){
-        .max_line = options->max_line, .max_event = options->max_event, .all_events = options->all_events};
+    *created = (struct streamer_reader){.max_line = options->max_line,
+                                        .max_event = options->max_event,
+                                        .from_paths = (uint8_t)options->from_paths,
+                                        .all_events = options->all_events};
     streamer_buffer_init(&created->error_payload, STREAMER_MAX_FIELD);
     streamer_buffer_init(&created->from, STREAMER_MAX_MARKERS * STREAMER_MAX_FIELD);
     enum streamer_status status = streamer_reader_expect(created, options->format);
@@ -133,7 +135,8 @@ static enum streamer_status extract(struct streamer_reader *reader, struct strea
     bool wanted_type = has_wanted_type(reader, event);
     for (size_t i = 0; i < reader->wanted; i++) {
         struct streamer_value *value = &reader->values[i];
-        if (value->kind == STREAMER_KIND_NULL || !wanted_type) value->kind = STREAMER_KIND_NONE;
+        bool wanted = wanted_type || (reader->from_paths > 0 && i >= reader->from_paths);
+        if (value->kind == STREAMER_KIND_NULL || !wanted) value->kind = STREAMER_KIND_NONE;
         item->found += value->kind != STREAMER_KIND_NONE;
     }
     return STREAMER_OK;

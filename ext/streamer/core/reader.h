@@ -28,6 +28,7 @@ struct streamer_reader_options {
     const char *const *from; /* the types of the events that have the wanted values; count 0: any */
     const size_t *from_lengths;
     size_t from_count; /* at most STREAMER_MAX_MARKERS */
+    size_t from_paths; /* so many paths, from the first, are of these events alone; 0: all that are wanted */
     bool all_events;   /* events without any of the values are of use, too: no document is unwanted */
 };
 

@@ -13,7 +13,7 @@ module Streamer
               body: { stream: true, max_tokens: 4096 },
               done: { event: "message_stop" },
               error: "error",
-              text: "delta.text|content_block.text",
+              text: "delta.text",
               usage: %w[message.usage usage],
               values: { index: "index", block: "content_block", arguments: "delta.partial_json" },
               kept: { finish_reason: "delta.stop_reason", input_tokens: "usage.input_tokens|message.usage.input_tokens",

@@ -86,7 +86,7 @@ module Streamer
       # Yields the text of each event, nil where it has none, and the ToolCalls that grew with it. The block returns whether the
       # application got any of it.
       def read
-        response.each_found(@provider.paths, **@provider.markers) do |found|
+        response.each_found(@provider.paths, **@provider.markers, from: @provider.declared(:from), from_paths: 1) do |found|
           remember(found)
           text = @provider.text(found)
           response.transfer.note_text if text

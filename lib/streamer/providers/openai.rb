@@ -2,8 +2,8 @@
 
 module Streamer
   module Providers
-    # OpenAI's chat completions, and what is compatible with them (base_url:): Azure, OpenRouter, Groq, DeepSeek, vLLM and many more. Of
-    # several choices (n:) the first is read.
+    # OpenAI's chat completions, and what is compatible with them (base_url:): Azure, OpenRouter, Groq, DeepSeek, vLLM and many more. For
+    # one choice: several (n:) would come one by one, and be taken for one.
     class OpenAI < Provider
       # The content is a String or an Array of parts. What some servers send beside it (reasoning_content, reasoning) is no text.
       # OpenRouter has errors in a choice, Groq in x_groq; Moonshot has the usage in a choice, Groq had it in x_groq.

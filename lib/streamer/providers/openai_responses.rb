@@ -15,7 +15,7 @@ module Streamer
               from: %w[response.output_text.delta response.refusal.delta],
               refusal: "refusal", # of response.refusal.done
               usage: "response.usage",
-              values: { index: "output_index", key: "item_id", item: "item", output: "response.output", name: "name",
+              values: { type: "type", delta: "delta", index: "output_index", key: "item_id", item: "item", output: "response.output", name: "name",
                         arguments: "arguments", input: "input" },
               kept: { finish_reason: "response.incomplete_details.reason|#{
                         %w[completed incomplete cancelled].map { |status| "response.status{=#{status}}" }.join("|")}",
@@ -30,7 +30,7 @@ module Streamer
       def tool_calls(found)
         case found[:type]
         when "response.function_call_arguments.delta", "response.custom_tool_call_input.delta"
-          [{ **found.slice(:index, :key), arguments: found[:text], opaque: true }]
+          [{ **found.slice(:index, :key), arguments: found[:delta], opaque: true }]
         when "response.function_call_arguments.done", "response.custom_tool_call_input.done"
           [{ **found.slice(:index, :key, :name), whole: found[:arguments] || found[:input], opaque: true }]
         when "response.output_item.added", "response.output_item.done" then calls(found[:item], found[:index])

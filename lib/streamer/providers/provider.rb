@@ -15,7 +15,7 @@ module Streamer
       # done, error: how a stream ends, and where it has errors; format: how it is framed, where its media type does not tell; all as in
       # Response#each_event.
       # text: the path of an event's text. from: the type, or types, of the events that have it, where others have something else at that
-      # path; an event names its type in its data, too ("type"). Reasoning is no text.
+      # path. Reasoning is no text.
       # kept: name => path of what is known at the end: finish_reason, input_tokens and output_tokens.
       #
       # For Completion alone: usage: the path, or paths, of all that is said of it. refusal: the path of text in which the model refuses to respond.
@@ -65,10 +65,9 @@ module Streamer
         %i[format done error].to_h { |part| [part, declared(part)] }.compact
       end
 
-      # name => path of all that a Completion reads of an event.
+      # name => path of all that a Completion reads of an event; `from` is said of the first.
       def paths # :nodoc:
-        @paths ||= { text: declared(:text), type: ("type" if declared(:from)), refusal: declared(:refusal), **usage_paths,
-                     **declared(:values), **declared(:kept) }.compact
+        @paths ||= { text: declared(:text), refusal: declared(:refusal), **usage_paths, **declared(:values), **declared(:kept) }.compact
       end
 
       # name => path of what it says of its usage.
@@ -76,8 +75,6 @@ module Streamer
 
       # An event's text; nil where it has none. found: the values at `paths`.
       def text(found) # :nodoc:
-        return if declared(:from) && !Array(declared(:from)).include?(found[:type])
-
         texts = found[:text].is_a?(Array) ? found[:text] : [found[:text]] # a path with "*" has one value for each element
         text = texts.grep(String).join
         text unless text.empty?
