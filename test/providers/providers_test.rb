@@ -106,6 +106,16 @@ module ProvidersTests
     end
   end
 
+  # Gemini's have none.
+  def test_reading_ends_at_the_end_marker_though_the_connection_stays_open
+    EXPECTED.keys.grep_v(/gemini/).each do |name|
+      @play = ->(exchange) { exchange.head(type: ProviderTranscripts.type("#{name}_text")).chunk(ProviderTranscripts.bytes("#{name}_text")).stall }
+      started = now
+      assert_equal TEXT, chat(name, timeouts: { idle: 10 }).call.text
+      assert_operator now - started, :<, 5, name
+    end
+  end
+
   def test_relays_get_neither_arguments_nor_reasoning
     EXPECTED.each_key do |name|
       play("#{name}_tools")
@@ -189,6 +199,8 @@ module ProvidersTests
   end
 
   private
+
+  def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
   # What a relay makes of its response.
   def relay(chat)
