@@ -66,7 +66,7 @@ module Streamer
 
       status = @transfer.wait_head
       fields = headers
-      refusal = Response.refusal(status, fields, format: @options.format, values: @options.values?) { body.force_encoding(Encoding::UTF_8).scrub }
+      refusal = Response.refusal(status, fields, format: @options.format, values: @options.values?) { Response.error_text(body, fields) }
       raise refusal if refusal
 
       raise_failure

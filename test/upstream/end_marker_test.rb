@@ -1,0 +1,107 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "support/contexts"
+
+# The end marker ends the reading, whatever the connection does behind it.
+module EndMarkerTests
+  TEXT = "choices.0.delta.content"
+  BEHIND = {
+    silence: ->(exchange) { exchange.stall },
+    comments: ->(exchange) { loop { exchange.chunk(": still here\n\n").pause(0.02) } },
+    events: ->(exchange) { loop { exchange.chunk(Upstream.token(9)).pause(0.02) } },
+    flood: ->(exchange) { loop { exchange.chunk(Upstream.token(9, "x" * 10_000)) } },
+    reset: ->(exchange) { exchange.pause(0.05).reset },
+    end: ->(exchange) { exchange.finish }
+  }.freeze
+
+  def setup
+    @upstream = upstream
+    @client = Streamer::Client.new(@upstream.url, timeouts: { idle: 30, total: 60 })
+  end
+
+  # done, what marks the end, in how many events each_event sees it.
+  MARKERS = { :optional => "data: [DONE]\n\n", { event: "message_stop" } => "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+              { value: "done" } => "data: {\"done\":true}\n\n" }.freeze
+
+  def test_each_of_them_returns_at_the_marker
+    BEHIND.each do |behind, script|
+      MARKERS.each do |done, marker|
+        @upstream.on("/") { |exchange| script.call(exchange.head.chunk(Upstream.token(0)).chunk(marker)) }
+        each_way(done).each do |way, expected|
+          started = now
+          assert_equal expected, way.call, [behind, done].inspect
+          assert_operator now - started, :<, 10, [behind, done].inspect
+        end
+      end
+    end
+  end
+
+  def test_it_returns_also_where_marker_and_rest_are_one_read
+    @upstream.on("/") { |exchange| exchange.head.chunk("#{Upstream.token(0)}data: [DONE]\n\n#{Upstream.token(1)}").stall }
+    assert_equal 2, @client.get("/").each_event.count
+  end
+
+  def test_a_connection_that_is_quiet_soon_is_used_again
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).chunk("data: [DONE]\n\n: bye\n\n").pause(0.05).finish }
+    before = @upstream.connections
+    3.times do
+      response = @client.get("/")
+      response.each_value(TEXT) { nil }
+      wait_until { response.timings }
+      assert_equal :completed, response.timings[:outcome]
+      sleep 0.1 # the rest is read in the meantime
+    end
+    assert_equal 1, @upstream.connections - before
+  end
+
+  def test_a_connection_that_is_not_is_given_up_within_a_second_or_so
+    @upstream.on("/") { |exchange| BEHIND[:comments].call(exchange.head.chunk(Upstream.token(0)).chunk("data: [DONE]\n\n")) }
+    response = @client.get("/")
+    response.each_value(TEXT) { nil }
+    pump
+    assert @upstream.requests.last.wait_gone(10)
+    assert_equal :completed, response.timings[:outcome]
+  end
+
+  def test_a_json_array_may_end_at_a_marker_too
+    @upstream.on("/") do |exchange|
+      exchange.head(type: "application/json").chunk("[{\"a\":1},\n{\"a\":2,\"done\":true}\n").stall
+    end
+    assert_equal [1, 2], @client.get("/").each_value("a", done: { value: "done" }).to_a
+  end
+
+  private
+
+  def each_way(done)
+    values = -> { @client.get("/").each_value(TEXT, done: done).to_a }
+    frames = -> { @client.get("/").each_frames(Streamer::Pipeline.new(value: TEXT, text: true, done: done)).to_a.join }
+    events = -> { @client.get("/").each_event(done: done).count }
+    { values => ["t0 "], frames => "data: t0 \n\n", events => 2 }
+  end
+
+  def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
+  def wait_until
+    deadline = now + 10
+    sleep 0.005 until yield || now > deadline
+  end
+
+  # In a fiber scheduler connections are looked after while somebody waits for one.
+  def pump = @client.get("/nothing").tap { |response| sleep 1.2 }.cancel
+end
+
+class EndMarkerOnThreadsTest < Minitest::Test
+  include Contexts::Threads
+  include EndMarkerTests
+end
+
+class EndMarkerInASchedulerTest < Minitest::Test
+  include Contexts::Scheduled
+  include EndMarkerTests
+end
+
+class EndMarkerInAsyncTest < Minitest::Test
+  include Contexts::InAsync
+  include EndMarkerTests
+end
