@@ -22,9 +22,7 @@ module Streamer
 
     # The data parsed; raises InvalidJSONError when it is not JSON.
     def json
-      @json ||= JSON.parse(data)
-    rescue JSON::ParserError => error
-      raise InvalidJSONError, "the event's data is not valid JSON: #{error.message}"
+      @json ||= Extractor.parse(data, nesting: 128)
     end
 
     def ==(other)

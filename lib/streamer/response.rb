@@ -72,10 +72,20 @@ module Streamer
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
     # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
-    # has not; a Hash of name => path a Hash of name => value. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
+    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
     # that is one JSON document without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
+
+      each_found(*paths, format: format, error: error, **options) do |value|
+        @transfer.note_text if value.is_a?(String) && !value.empty?
+        yield value
+        true
+      end
+    end
+
+    # As each_value, for a block that returns whether the application got anything of the value: only then it is delivered.
+    def each_found(*paths, format: nil, error: "error", **options) # :nodoc:
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
       extractor, wrap = extraction(paths)
@@ -88,9 +98,7 @@ module Streamer
 
           over = decoder.done?
           @transfer.note_event
-          @transfer.note_text if value.is_a?(String) && !value.empty?
-          yield wrap ? wrap.call(value) : value
-          @delivered += 1
+          @delivered += 1 if yield(wrap ? wrap.call(value) : value)
         end
         reading do
           until_marker(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? } ||

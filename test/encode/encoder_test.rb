@@ -61,6 +61,39 @@ class EncoderTest < Minitest::Test
     assert_equal "data: \uFFFD\n\n", encode("\xE2\x82".b)
   end
 
+  def test_text_within_json_is_made_well_formed_wherever_it_is
+    bad = "a\xFFb"
+    { { "t" => bad } => { "t" => "a\uFFFDb" }, { t: bad.b } => { "t" => "a\uFFFDb" }, { bad => 1 } => { "a\uFFFDb" => 1 },
+      { bad.b => { "in" => [bad, { x: "é".b }] } } => { "a\uFFFDb" => { "in" => ["a\uFFFDb", { "x" => "é" }] } },
+      { t: "é".encode("UTF-16LE"), u: "é".encode("ISO-8859-1") } => { "t" => "é", "u" => "é" },
+      { t: "\xD8\x00".dup.force_encoding("UTF-16BE") } => { "t" => "\uFFFD" }, { bad.b.to_sym => "é".b.to_sym } => { "a\uFFFDb" => "é" },
+      [bad, [[bad]], :ok, nil, 1.5] => ["a\uFFFDb", [["a\uFFFDb"]], "ok", nil, 1.5] }.each do |data, read|
+      frame = encode(data)
+      assert_equal [Encoding::UTF_8, true], [frame.encoding, frame.valid_encoding?], data.inspect
+      assert_equal read, JSON.parse(frame.delete_prefix("data: ")), data.inspect
+    end
+  end
+
+  def test_what_is_encoded_stays_as_it_was
+    data = { "t" => ["a\xFF".b.freeze].freeze }.freeze
+    encode(data)
+    assert_equal({ "t" => ["a\xFF".b] }, data)
+  end
+
+  def test_what_json_cannot_express_is_an_argument_error
+    circle = []
+    circle << circle
+    [{ a: Float::NAN }, circle, Class.new { def to_json(*) = nil }.new, Class.new { def to_s = "\xFF" }.new].each do |data|
+      error = assert_raises(ArgumentError) { encode(data) }
+      assert_match(/JSON|to_json/i, error.message)
+    end
+  end
+
+  def test_what_an_objects_own_to_json_raises_is_raised
+    error = assert_raises(IOError) { encode([Class.new { def to_json(*) = raise(IOError, "gone") }.new]) }
+    assert_equal "gone", error.message
+  end
+
   def test_an_event_name_with_a_line_end_or_nul_is_refused
     ["a\nb", "a\rb", "a\r\ndata: x", "\n", "a\0b"].each do |name|
       error = assert_raises(ArgumentError, name.inspect) { encode("x", event: name) }
