@@ -17,8 +17,11 @@ module Streamer
     #   :sniffed  as :sse, or as :json where the first byte begins an object or array
     # max_line, max_event: bytes; the defaults are 16 MiB for a line and 64 MiB for an event's data. (A longer text is several events.)
     # done, error: see Decoder::Markers. By default no event is an error.
-    def initialize(format: :sse, max_line: nil, max_event: nil, done: :optional, error: nil)
-      setup({ format:, max_line:, max_event:, markers: Markers.options(done, error) })
+    # from: the type of the events that have the values of feed_values, or an Array of types, as in Pipeline; nil for any.
+    # from_paths: how many of the paths, from the first, that is said of; 0 for all.
+    def initialize(format: :sse, max_line: nil, max_event: nil, done: :optional, error: nil, from: nil, from_paths: 0)
+      from &&= Array(from).map { |type| type.to_s.encode(Encoding::UTF_8) }
+      setup({ format:, max_line:, max_event:, from:, from_paths:, markers: Markers.options(done, error) })
     end
 
     # Yields each Event that these bytes complete and returns how many; without a block, an Array of them.

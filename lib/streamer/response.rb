@@ -1,14 +1,19 @@
 # frozen_string_literal: true
 
 module Streamer
-  # An answer whose head is here and whose body is on its way. The body is read once, by one thread or fiber, in one of the
-  # ways below; how fast the block takes it is how fast the upstream is read.
+  # A response whose head is here and whose body is on its way. The body is read once, by one thread or fiber, in one of the ways below, and
+  # only as fast as the block consumes it.
   #
-  # A block that breaks or raises cancels the rest. Errors say how much the block had received.
+  # each_event, each_value and each_frames return at the stream's end marker ("[DONE]" unless done: says otherwise); what comes behind it is
+  # thrown away. A block that breaks or raises cancels the rest. Errors say how much the block had received.
   class Response
     # Bytes of an error's body that are kept, and of a body that #read returns unless told otherwise.
     MAX_ERROR_BODY = 64 * 1024
     MAX_BODY = 64 * 1024 * 1024
+
+    # Seconds that reading waits behind the end marker for the end of the message.
+    GRACE = 0.01
+    private_constant :GRACE
 
     # The Request that this answers, redirects followed.
     attr_reader :request
@@ -67,10 +72,20 @@ module Streamer
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
     # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
-    # has not; a Hash of name => path a Hash of name => value. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
+    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
     # that is one JSON document without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
+
+      each_found(*paths, format: format, error: error, **options) do |value|
+        @transfer.note_text if value.is_a?(String) && !value.empty?
+        yield value
+        true
+      end
+    end
+
+    # As each_value, for a block that returns whether the application got anything of the value: only then it is delivered.
+    def each_found(*paths, format: nil, error: "error", **options) # :nodoc:
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
       extractor, wrap = extraction(paths)
@@ -83,9 +98,7 @@ module Streamer
 
           over = decoder.done?
           @transfer.note_event
-          @transfer.note_text if value.is_a?(String) && !value.empty?
-          yield wrap ? wrap.call(value) : value
-          @delivered += 1
+          @delivered += 1 if yield(wrap ? wrap.call(value) : value)
         end
         reading do
           until_marker(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? } ||
@@ -95,14 +108,15 @@ module Streamer
       self
     end
 
-    # Yields the frames that a Pipeline makes of each read, where it makes any: one String of whole frames. Returns self. Raises as each_value.
-    def each_frames(pipeline)
-      return to_enum(__method__, pipeline) unless block_given?
+    # Yields the frames that a Pipeline makes of each read, where it makes any: one String of whole frames. Returns self. every_read: yields
+    # "" too, where a read makes none. Raises as each_value.
+    def each_frames(pipeline, every_read: false)
+      return to_enum(__method__, pipeline, every_read: every_read) unless block_given?
 
       ensure_stream!(format: pipeline.format, values: pipeline.values?)
       pipeline.expect(media_format) unless pipeline.format
       take = lambda do |frames|
-        yield frames unless frames.empty?
+        yield frames if every_read || !frames.empty?
         @delivered = pipeline.frames
       end
       reading(pipeline) do
@@ -260,10 +274,22 @@ module Streamer
         yield bytes
         next unless stage.done?
 
-        @transfer.drain
+        drain
         return true
       end
       false
+    end
+
+    # The message's end is mostly right behind the marker. Whoever waits for it that long finds the connection free for the next request.
+    def drain
+      return @transfer.drain if Upstream::Source.current # the other sources go on meanwhile
+
+      group = Group.new
+      group.join(@transfer, 0)
+      @transfer.drain
+      group.wait(GRACE) if @transfer.outcome == :OPEN
+    ensure
+      group&.leave(@transfer)
     end
 
     # An Extractor of the paths, and what makes its value the one that the block gets; nil where they are the same.

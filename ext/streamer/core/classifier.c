@@ -48,8 +48,8 @@ static bool same(struct text text, const char *bytes, size_t length) {
 
 static enum streamer_status compile_path(struct streamer_extractor **extractor, const char *path, size_t length) {
     if (path == NULL) return STREAMER_OK;
-    return streamer_extractor_new(extractor,
-                                  &(struct streamer_extractor_options){.paths = &path, .lengths = &length, .count = 1});
+    return streamer_extractor_new(extractor, &(struct streamer_extractor_options){
+                                                 .paths = &path, .lengths = &length, .count = 1, .something = true});
 }
 
 static bool has_error_key(const struct streamer_classifier *classifier, struct text key) {
@@ -59,11 +59,11 @@ static bool has_error_key(const struct streamer_classifier *classifier, struct t
     return false;
 }
 
-/* The last keys on the ways to an error, each once. `texts` has room for them all. */
+/* What an error has in it, each once. `texts` has room for them all. */
 static void quote_error_keys(struct streamer_classifier *classifier, char *texts) {
     const char *key;
     size_t length;
-    for (size_t n = 0; streamer_extractor_last_key(classifier->error, n, &key, &length); n++) {
+    for (size_t n = 0; streamer_extractor_token(classifier->error, n, &key, &length); n++) {
         struct text text = length > 0 ? quoted(&texts, key, length) : (struct text){"", 0};
         if (!has_error_key(classifier, text)) classifier->error_keys[classifier->error_key_count++] = text;
     }
@@ -79,7 +79,7 @@ enum streamer_status streamer_classifier_new(struct streamer_classifier **classi
     size_t keys = 0, key_length, length = options->done_length;
     const char *key;
     if (error != NULL) {
-        for (; streamer_extractor_last_key(error, keys, &key, &key_length); keys++) length += key_length + 2;
+        for (; streamer_extractor_token(error, keys, &key, &key_length); keys++) length += key_length + 2;
     }
     bool fits = options->done_length <= STREAMER_MAX_FIELD && options->done_type_count <= STREAMER_MAX_MARKERS;
     for (size_t i = 0; fits && i < options->done_type_count; i++) {
@@ -121,9 +121,7 @@ void streamer_classifier_free(struct streamer_classifier *classifier) {
 /* Whether the path leads to anything but null, false and "". */
 static bool has_something(struct streamer_extractor *extractor, const struct streamer_event *event) {
     struct streamer_value value;
-    enum streamer_status status = streamer_extractor_read(extractor, event->data, event->data_length, &value);
-    if (status != STREAMER_OK || value.kind == STREAMER_KIND_NULL || value.kind == STREAMER_KIND_FALSE) return false;
-    return value.kind != STREAMER_KIND_STRING || value.length > 0;
+    return streamer_extractor_read(extractor, event->data, event->data_length, &value) == STREAMER_OK;
 }
 
 /* Sixteen bytes at once, as GCC and clang have it for every processor. */
@@ -145,8 +143,8 @@ static bool has_pair(const char *bytes, size_t length, char first, char second) 
     return (halves[0] | halves[1]) != 0;
 }
 
-/* Whether a key in its quotes occurs. Most events have no key that begins with the same letter, which costs a quarter
- * of what memmem takes to find out. */
+/* Whether a key or String in its quotes occurs. Most events have no key that begins with the same letter, which costs a
+ * quarter of what memmem takes to find out. */
 static bool occurs(struct text key, const char *bytes, size_t length) {
     bool long_enough = key.length > 1 && length > sizeof(vector);
     if (long_enough && !has_pair(bytes, length - 1, key.bytes[0], key.bytes[1])) return false;
