@@ -522,11 +522,14 @@ enum streamer_status streamer_extractor_read(struct streamer_extractor *extracto
     return choose(reading, values) ? STREAMER_OK : STREAMER_MISSING;
 }
 
-bool streamer_extractor_last_key(const struct streamer_extractor *extractor, size_t n, const char **key,
+bool streamer_extractor_last_key(const struct streamer_extractor *extractor, size_t n, size_t path, const char **key,
                                  size_t *length) {
-    if (n >= extractor->target_count) return false;
-    if (!streamer_path_last_key(&extractor->targets[n].path, key, length)) *length = 0;
-    return true;
+    for (size_t i = 0; i < extractor->target_count; i++) {
+        if (extractor->targets[i].value != path || n-- > 0) continue;
+        if (!streamer_path_last_key(&extractor->targets[i].path, key, length)) *length = 0;
+        return true;
+    }
+    return false;
 }
 
 size_t streamer_extractor_count(const struct streamer_extractor *extractor) {

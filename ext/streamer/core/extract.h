@@ -54,8 +54,8 @@ void streamer_extractor_free(struct streamer_extractor *extractor); /* NULL is f
 enum streamer_status streamer_extractor_read(struct streamer_extractor *extractor, const char *json, size_t length,
                                              struct streamer_value *values);
 
-/* The last key of each alternative of all paths, `n` from 0; false behind the last one. length 0: it has none. */
-bool streamer_extractor_last_key(const struct streamer_extractor *extractor, size_t n, const char **key,
+/* The last key in the n-th alternative, from 0, of a path; false behind its last one. length 0: it has no key. */
+bool streamer_extractor_last_key(const struct streamer_extractor *extractor, size_t n, size_t path, const char **key,
                                  size_t *length);
 
 size_t streamer_extractor_count(const struct streamer_extractor *extractor);
