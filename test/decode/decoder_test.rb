@@ -95,9 +95,9 @@ class DecoderTest < Minitest::Test
 
   def test_a_block_that_throws_at_each_event_still_sees_them_all
     bytes = "data: 0\n\ndata: 1\n\ndata: 2\n\n"
-    4.times do |turn|
+    4.times do |round|
       catch(:out) do
-        @decoder.feed(turn.zero? ? bytes : "") do |event|
+        @decoder.feed(round.zero? ? bytes : "") do |event|
           @data << event.data
           throw :out
         end

@@ -36,7 +36,7 @@ struct sse {
     struct streamer_buffer next_id;
 
     /* The input between two calls, and the next LF and the next CR in it (input_end where there is none). Both are
-     * remembered: looking for the rare one anew at each of the other's would be quadratic. */
+     * remembered: searching for the rare one again at each of the other's would be quadratic. */
     const char *input;
     const char *input_end;
     const char *next_lf;

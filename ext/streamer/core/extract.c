@@ -480,7 +480,7 @@ static enum streamer_status parse(struct reading *reading, size_t length) {
     return yajl_complete_parse(reading->yajl) == yajl_status_client_canceled ? STREAMER_OK : STREAMER_JSON_INVALID;
 }
 
-/* A target's value; one that was begun and never ended is none. */
+/* A target's value; one that was begun and never ended does not count. */
 static struct streamer_value value_of(const struct reading *reading, size_t n) {
     struct streamer_list *list = reading->extractor->targets[n].list;
     if (list != NULL) return streamer_list_value(list);
