@@ -179,6 +179,15 @@ class DecoderTest < Minitest::Test
     assert_operator long, :<, (short * 4) + 0.05
   end
 
+  def test_a_stream_goes_on_from_a_last_event_id
+    decoder = Streamer::Decoder.new(last_event_id: "41")
+    assert_equal "41", decoder.last_event_id
+    assert_equal ["41", "42", ""], decoder.feed("\xEF\xBB\xBFdata: a\n\nid: 42\ndata: b\n\nid\ndata: c\n\n").map(&:id)
+    assert_equal "a\uFFFD", Streamer::Decoder.new(last_event_id: "a\xFF".b).last_event_id
+    assert_equal "", Streamer::Decoder.new(last_event_id: "a\0").last_event_id
+    assert_raises(ArgumentError) { Streamer::Decoder.new(last_event_id: "x" * 70_000) }
+  end
+
   private
 
   def feed(bytes)

@@ -66,6 +66,10 @@ enum streamer_status streamer_decoder_finish(struct streamer_decoder *decoder, s
 /* The format; of a sniffed one, once it is known, what it turned out to be. */
 enum streamer_format streamer_decoder_format(const struct streamer_decoder *decoder);
 
+/* Before the first read: the last event ID that the stream goes on from. Ignored, as in a stream, if there is a NUL in
+ * it; and by formats other than event streams. STREAMER_OK, STREAMER_FIELD_INVALID or STREAMER_NO_MEMORY. */
+enum streamer_status streamer_decoder_resume(struct streamer_decoder *decoder, const char *id, size_t length);
+
 /* What a browser would send as Last-Event-ID if it reconnected now. */
 const char *streamer_decoder_last_event_id(const struct streamer_decoder *decoder, size_t *length);
 

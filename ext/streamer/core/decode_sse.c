@@ -290,6 +290,14 @@ struct streamer_decoder *streamer_sse_decoder_new(size_t max_line, size_t max_ev
     return &sse->base;
 }
 
+enum streamer_status streamer_sse_resume(struct streamer_decoder *decoder, const char *id, size_t length) {
+    struct sse *sse = (struct sse *)decoder;
+    if (memchr(id, '\0', length) != NULL) return STREAMER_OK;
+    streamer_buffer_clear(&sse->id);
+    enum streamer_status status = streamer_utf8_scrub(&sse->id, id, length);
+    return status == STREAMER_FULL ? STREAMER_FIELD_INVALID : status;
+}
+
 const char *streamer_sse_last_event_id(const struct streamer_decoder *decoder, size_t *length) {
     const struct sse *sse = (const struct sse *)decoder;
     *length = sse->id.length;
