@@ -33,6 +33,11 @@ module Streamer
       Pipeline.parse_kept(@kept_names) { |index| kept_value(index) }
     end
 
+    # As Pipeline#kept_truncated.
+    def kept_truncated
+      @kept_names.each_with_index.filter_map { |name, index| name if kept_too_large?(index) }
+    end
+
     # For Upstream::Exchange#judge: the response's status, or the error in its place; nil when nobody waited for either any more.
     def head # :nodoc:
       @transfer.wait_head
