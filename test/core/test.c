@@ -193,6 +193,7 @@ int main(void) {
     extract_tests();
     encode_tests();
     classifier_tests();
+    reader_tests();
     pipeline_tests();
     contract_tests();
     memory_tests();

@@ -85,6 +85,7 @@ void utf8_tests(void);
 void decode_tests(void);
 void formats_tests(void);
 void classifier_tests(void);
+void reader_tests(void);
 void extract_tests(void);
 void encode_tests(void);
 void pipeline_tests(void);

@@ -20,7 +20,7 @@ module Oracle
       end.join
     end
 
-    # Whether there is more in it than a sign of life.
+    # Whether there is more to it than to keep the connection alive.
     def self.content?(event)
       !(%w[ping heartbeat keepalive keep-alive].include?(event.type) || event.data.strip.empty? || event.data == '{"type":"ping"}')
     end

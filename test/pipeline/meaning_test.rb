@@ -13,9 +13,9 @@ class MeaningTest < Minitest::Test
     [{ value: CONTENT }, { value: { c: CONTENT, f: "choices.0.finish_reason" } }, { value: "nothing" }, { value: CONTENT, frame: :text },
      { value: "choices.0.finish_reason", frame: :text }, {}, { frame: :raw }, { frame: :raw, value: CONTENT }, { keep: { f: "choices.0.finish_reason" } },
      { keep: { f: "model" }, value: CONTENT }, { value: CONTENT, from: "message" }, { value: CONTENT, from: "other" }].each do |options|
-      Splits.each(stream) do |name, pieces|
+      Splits.each(stream) do |name, reads|
         pipeline = Streamer::Pipeline.new(**options)
-        error = assert_raises(Streamer::UpstreamError, "#{options}, #{name}") { pieces.each { |piece| pipeline.feed(piece) } and pipeline.finish }
+        error = assert_raises(Streamer::UpstreamError, "#{options}, #{name}") { reads.each { |read| pipeline.feed(read) } and pipeline.finish }
         assert_equal 502, error.json.dig("error", "code"), options
       end
     end
@@ -66,18 +66,18 @@ class MeaningTest < Minitest::Test
 
   def test_what_keeps_a_connection_alive_is_passed_over_before_it_is_parsed
     stream = "#{KEPT_ALIVE}data: {\"a\":1}\n\n#{KEPT_ALIVE}"
-    Splits.each(stream) do |name, pieces|
+    Splits.each(stream) do |name, reads|
       decoder = Streamer::Decoder.new
       extractor = Streamer::Extractor.new("a")
       found = []
-      counts = pieces.map { |piece| decoder.feed_values(piece, extractor) { |value| found << value } }
+      counts = reads.map { |read| decoder.feed_values(read, extractor) { |value| found << value } }
       assert_equal [[1], 1], [found, counts.sum], name
       [{ value: "a" }, { value: "a", keep: { b: "b" } }].each do |options|
         pipeline = Streamer::Pipeline.new(**options)
-        assert_equal "data: {\"a\":1}\n\n", pieces.map { |piece| pipeline.feed(piece) }.join, name
+        assert_equal "data: {\"a\":1}\n\n", reads.map { |read| pipeline.feed(read) }.join, name
       end
       raw = Streamer::Pipeline.new(frame: :raw, value: "a", keep: { a: "a" })
-      assert_equal stream, pieces.map { |piece| raw.feed(piece) }.join, name
+      assert_equal stream, reads.map { |read| raw.feed(read) }.join, name
       assert_equal({ a: 1 }, raw.kept)
     end
   end
@@ -102,10 +102,10 @@ class MeaningTest < Minitest::Test
 
   def test_the_strings_of_a_star_are_joined_in_frames
     path = "candidates.0.content.parts.*{!thought}.text"
-    Splits.each(GEMINI) do |name, pieces|
+    Splits.each(GEMINI) do |name, reads|
       { json: "data: {\"text\":\"Hello\\n\"}\n\n", text: "data: Hello\ndata:\n\n" }.each do |frame, expected|
         pipeline = Streamer::Pipeline.new(value: path, frame: frame, collect: 100, keep: { parts: "candidates.0.content.parts.*.text" })
-        assert_equal expected, pieces.map { |piece| pipeline.feed(piece) }.join, name
+        assert_equal expected, reads.map { |read| pipeline.feed(read) }.join, name
         assert_equal ["Hello\n", { parts: ["more"] }], [pipeline.text, pipeline.kept]
       end
     end

@@ -97,6 +97,10 @@ void streamer_ruby_values(const struct streamer_value *values, size_t count, VAL
     }
 }
 
+/* call-seq: call(json) -> value or Array
+ *
+ * The value at the path: a String, Integer, Float, true, false, nil (also where the path leads nowhere), Hash or Array;
+ * with several paths an Array of these. Raises InvalidJSONError when json is not JSON, or nested deeper than 128. */
 static VALUE call(VALUE self, VALUE json) {
     struct streamer_extractor *extractor = streamer_get_extractor(self);
     struct streamer_value values[STREAMER_MAX_PATHS];

@@ -1,12 +1,10 @@
-#define _GNU_SOURCE /* memmem */
 #include "classifier.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "alloc.h"
 #include "extract.h"
-#include "json_scan.h"
+#include "json_key.h"
 
 struct text {
     const char *bytes;
@@ -46,62 +44,91 @@ static bool same(struct text text, const char *bytes, size_t length) {
     return text.length == length && (length == 0 || memcmp(text.bytes, bytes, length) == 0);
 }
 
-static enum streamer_status compile_path(struct streamer_extractor **extractor, const char *path, size_t length) {
-    if (path == NULL) return STREAMER_OK;
-    return streamer_extractor_new(extractor, &(struct streamer_extractor_options){
-                                                 .paths = &path, .lengths = &length, .count = 1, .something = true});
+static enum streamer_status compile_last(struct streamer_extractor **extractor, const char *path, size_t length) {
+    const struct streamer_extractor_options options = {
+        .paths = &path, .lengths = &length, .count = 1, .something = true};
+    return path == NULL ? STREAMER_OK : streamer_extractor_new(extractor, &options);
 }
 
-static bool has_error_key(const struct streamer_classifier *classifier, struct text key) {
+/* What is looked for in an event that may be an error: the path of errors, and the "type" that APIs give their events
+ * in JSON, too. */
+enum { ERROR_VALUE, TYPE_VALUE, ERROR_VALUES };
+
+static enum streamer_status compile_error(struct streamer_extractor **extractor, const char *path, size_t length) {
+    const char *const paths[ERROR_VALUES] = {path, "type"};
+    const size_t lengths[ERROR_VALUES] = {length, strlen("type")};
+    const struct streamer_extractor_options options = {
+        .paths = paths, .lengths = lengths, .count = ERROR_VALUES, .something = true};
+    return path == NULL ? STREAMER_OK : streamer_extractor_new(extractor, &options);
+}
+
+static void add_error_key(struct streamer_classifier *classifier, struct text key) {
     for (size_t i = 0; i < classifier->error_key_count; i++) {
-        if (same(classifier->error_keys[i], key.bytes, key.length)) return true;
+        if (same(classifier->error_keys[i], key.bytes, key.length)) return;
     }
-    return false;
+    classifier->error_keys[classifier->error_key_count++] = key;
 }
 
-/* What an error has in it, each once. `texts` has room for them all. */
+/* What an error has in it, each once; and the type, which looks like one. `texts` has room for them. */
 static void quote_error_keys(struct streamer_classifier *classifier, char *texts) {
     const char *key;
     size_t length;
-    for (size_t n = 0; streamer_extractor_token(classifier->error, n, &key, &length); n++) {
-        struct text text = length > 0 ? quoted(&texts, key, length) : (struct text){"", 0};
-        if (!has_error_key(classifier, text)) classifier->error_keys[classifier->error_key_count++] = text;
+    for (size_t n = 0; streamer_extractor_token(classifier->error, n, ERROR_VALUE, &key, &length); n++) {
+        add_error_key(classifier, length > 0 ? quoted(&texts, key, length) : (struct text){"", 0});
     }
+    static const char type[] = "\"error\"";
+    add_error_key(classifier, (struct text){type, strlen(type)});
+}
+
+/* Bytes behind the classifier: its types and its keys, then all texts. */
+static size_t measure(const struct streamer_classifier_options *options, const struct streamer_extractor *error,
+                      size_t *key_count) {
+    const char *key;
+    size_t length, size = options->done_length;
+    *key_count = 0;
+    if (error != NULL) {
+        for (; streamer_extractor_token(error, *key_count, ERROR_VALUE, &key, &length); ++*key_count) {
+            size += length + 2;
+        }
+        ++*key_count; /* the type */
+    }
+    for (size_t i = 0; i < options->done_type_count; i++) size += options->done_type_lengths[i];
+    return size + (options->done_type_count + *key_count) * sizeof(struct text);
+}
+
+static bool fits(const struct streamer_classifier_options *options) {
+    if (options->done_length > STREAMER_MAX_FIELD || options->done_type_count > STREAMER_MAX_MARKERS) return false;
+    for (size_t i = 0; i < options->done_type_count; i++) {
+        if (options->done_type_lengths[i] > STREAMER_MAX_FIELD) return false;
+    }
+    return true;
 }
 
 enum streamer_status streamer_classifier_new(struct streamer_classifier **classifier,
                                              const struct streamer_classifier_options *options) {
+    if (!fits(options)) return STREAMER_FIELD_INVALID;
     struct streamer_extractor *last = NULL, *error = NULL;
-    enum streamer_status status = compile_path(&last, options->done_path, options->done_path_length);
-    if (status == STREAMER_OK) status = compile_path(&error, options->error, options->error_length);
-
-    /* One block: the classifier with its types, the keys, then all texts. */
-    size_t keys = 0, key_length, length = options->done_length;
-    const char *key;
-    if (error != NULL) {
-        for (; streamer_extractor_token(error, keys, &key, &key_length); keys++) length += key_length + 2;
+    struct streamer_classifier *created = NULL;
+    enum streamer_status status = compile_last(&last, options->done_path, options->done_path_length);
+    if (status == STREAMER_OK) status = compile_error(&error, options->error, options->error_length);
+    size_t key_count, size = measure(options, error, &key_count);
+    if (status == STREAMER_OK) {
+        created = streamer_malloc(sizeof *created + size);
+        if (created == NULL) status = STREAMER_NO_MEMORY;
     }
-    bool fits = options->done_length <= STREAMER_MAX_FIELD && options->done_type_count <= STREAMER_MAX_MARKERS;
-    for (size_t i = 0; fits && i < options->done_type_count; i++) {
-        fits = options->done_type_lengths[i] <= STREAMER_MAX_FIELD;
-        length += options->done_type_lengths[i];
-    }
-    if (status == STREAMER_OK && !fits) status = STREAMER_FIELD_INVALID;
-    length += (options->done_type_count + keys) * sizeof(struct text);
-    struct streamer_classifier *created = status == STREAMER_OK ? streamer_malloc(sizeof *created + length) : NULL;
-    if (created == NULL) {
+    if (status != STREAMER_OK) {
         streamer_extractor_free(last);
         streamer_extractor_free(error);
-        return status == STREAMER_OK ? STREAMER_NO_MEMORY : status;
+        return status;
     }
     *created = (struct streamer_classifier){.has_done = options->done != NULL,
                                             .required = options->done_required,
                                             .last = last,
                                             .error = error,
                                             .type_count = options->done_type_count,
-                                            .heap = sizeof *created + length};
+                                            .heap = sizeof *created + size};
     created->error_keys = created->types + created->type_count;
-    char *texts = (char *)(created->error_keys + keys);
+    char *texts = (char *)(created->error_keys + key_count);
     created->marker = copy(&texts, options->done, options->done_length);
     for (size_t i = 0; i < created->type_count; i++) {
         created->types[i] = copy(&texts, options->done_types[i], options->done_type_lengths[i]);
@@ -118,52 +145,33 @@ void streamer_classifier_free(struct streamer_classifier *classifier) {
     streamer_free(classifier);
 }
 
-/* Whether the path leads to anything but null, false and "". */
-static bool has_something(struct streamer_extractor *extractor, const struct streamer_event *event) {
-    struct streamer_value value;
-    return streamer_extractor_read(extractor, event->data, event->data_length, &value) == STREAMER_OK;
-}
-
-/* Sixteen bytes at once, as GCC and clang have it for every processor. */
-typedef char vector __attribute__((vector_size(16)));
-
-static vector load(const char *bytes) {
-    vector loaded;
-    memcpy(&loaded, bytes, sizeof loaded);
-    return loaded;
-}
-
-/* Whether these two bytes occur, the one behind the other, among length + 1; length is no less than a vector's. */
-static bool has_pair(const char *bytes, size_t length, char first, char second) {
-    const char *last = bytes + length - sizeof(vector);
-    vector found = (load(last) == first) & (load(last + 1) == second);
-    for (; bytes < last; bytes += sizeof found) found |= (load(bytes) == first) & (load(bytes + 1) == second);
-    uint64_t halves[2];
-    memcpy(halves, &found, sizeof found);
-    return (halves[0] | halves[1]) != 0;
-}
-
-/* Whether a key or String in its quotes occurs. Most events have no key that begins with the same letter, which costs a
- * quarter of what memmem takes to find out. */
-static bool occurs(struct text key, const char *bytes, size_t length) {
-    bool long_enough = key.length > 1 && length > sizeof(vector);
-    if (long_enough && !has_pair(bytes, length - 1, key.bytes[0], key.bytes[1])) return false;
-    return memmem(bytes, length, key.bytes, key.length) != NULL;
+static bool is_error_type(const char *type, size_t length) {
+    return length == strlen("error") && memcmp(type, "error", length) == 0;
 }
 
 static bool has_error(const struct streamer_classifier *classifier, const struct streamer_event *event) {
+    struct streamer_value values[ERROR_VALUES];
     for (size_t i = 0; i < classifier->error_key_count; i++) {
         struct text key = classifier->error_keys[i];
-        if (occurs(key, event->data, event->data_length)) return has_something(classifier->error, event);
+        if (!streamer_json_key_occurs(event->data, event->data_length, key.bytes, key.length)) continue;
+        streamer_extractor_read(classifier->error, event->data, event->data_length, values);
+        const struct streamer_value *type = &values[TYPE_VALUE];
+        return values[ERROR_VALUE].kind != STREAMER_KIND_NONE ||
+               (type->kind == STREAMER_KIND_STRING && is_error_type(type->json, type->length));
     }
     return false;
+}
+
+static bool marks_end(const struct streamer_classifier *classifier, const struct streamer_event *event) {
+    struct streamer_value value;
+    return streamer_extractor_read(classifier->last, event->data, event->data_length, &value) == STREAMER_OK;
 }
 
 static bool is_last(const struct streamer_classifier *classifier, const struct streamer_event *event) {
     for (size_t i = 0; i < classifier->type_count; i++) {
         if (same(classifier->types[i], event->type, event->type_length)) return true;
     }
-    return classifier->last != NULL && has_something(classifier->last, event);
+    return classifier->last != NULL && marks_end(classifier, event);
 }
 
 enum streamer_event_class streamer_classifier_event(struct streamer_classifier *classifier,
@@ -173,7 +181,7 @@ enum streamer_event_class streamer_classifier_event(struct streamer_classifier *
         return STREAMER_CLASS_MARKER;
     }
     if (classifier->error != NULL) {
-        if (same((struct text){"error", strlen("error")}, event->type, event->type_length)) return STREAMER_CLASS_ERROR;
+        if (is_error_type(event->type, event->type_length)) return STREAMER_CLASS_ERROR;
         if (has_error(classifier, event)) return STREAMER_CLASS_FAILED;
     }
     if ((classifier->type_count == 0 && classifier->last == NULL) || !is_last(classifier, event)) {

@@ -110,6 +110,11 @@ enum streamer_format streamer_decoder_format(const struct streamer_decoder *deco
     return actual(decoder)->vtable->format;
 }
 
+enum streamer_status streamer_decoder_resume(struct streamer_decoder *decoder, const char *id, size_t length) {
+    if (decoder->vtable->format != STREAMER_FORMAT_SSE) return STREAMER_OK;
+    return streamer_sse_resume(decoder, id, length);
+}
+
 const char *streamer_decoder_last_event_id(const struct streamer_decoder *decoder, size_t *length) {
     decoder = actual(decoder);
     if (decoder->vtable->format == STREAMER_FORMAT_SSE) return streamer_sse_last_event_id(decoder, length);

@@ -505,7 +505,7 @@ static enum streamer_status parse(struct reading *reading, size_t length) {
     return yajl_complete_parse(reading->yajl) == yajl_status_client_canceled ? STREAMER_OK : STREAMER_JSON_INVALID;
 }
 
-/* A target's value; one that was begun and never ended is none. */
+/* A target's value; one that was begun and never ended does not count. */
 static struct streamer_value value_of(const struct reading *reading, size_t n) {
     struct streamer_list *list = reading->extractor->targets[n].list;
     if (list != NULL) return streamer_list_value(list);
@@ -547,11 +547,14 @@ enum streamer_status streamer_extractor_read(struct streamer_extractor *extracto
     return choose(reading, values) ? STREAMER_OK : STREAMER_MISSING;
 }
 
-bool streamer_extractor_token(const struct streamer_extractor *extractor, size_t n, const char **token,
+bool streamer_extractor_token(const struct streamer_extractor *extractor, size_t n, size_t path, const char **token,
                               size_t *length) {
-    if (n >= extractor->target_count) return false;
-    if (!streamer_path_token(&extractor->targets[n].path, token, length)) *length = 0;
-    return true;
+    for (size_t i = 0; i < extractor->target_count; i++) {
+        if (extractor->targets[i].value != path || n-- > 0) continue;
+        if (!streamer_path_token(&extractor->targets[i].path, token, length)) *length = 0;
+        return true;
+    }
+    return false;
 }
 
 size_t streamer_extractor_count(const struct streamer_extractor *extractor) {
