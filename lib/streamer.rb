@@ -3,6 +3,7 @@
 # upstream -> decode -> extract -> encode -> sink. See docs/architecture.md.
 require "json"
 require "streamer/version"
+require "streamer/clock"
 require "streamer/errors"
 require "streamer/event"
 require "streamer/streamer"

@@ -43,7 +43,7 @@ module Streamer
         known = @origins[origin]
         next :closed if known&.due.nil?
 
-        known.probing || known.due <= now ? :half_open : :open
+        known.probing || known.due <= Clock.now ? :half_open : :open
       end
     end
 
@@ -72,7 +72,7 @@ module Streamer
         known = @origins[origin]
         next false if known&.due.nil?
 
-        left = known.due - now
+        left = known.due - Clock.now
         raise CircuitOpenError.new(origin, [left, 0].max) if known.probing || left.positive?
 
         known.probing = true
@@ -90,7 +90,7 @@ module Streamer
         known.probing = false if probe
         next unless probe || (known.due.nil? && known.failures >= @error_threshold)
 
-        known.due = now + @error_timeout
+        known.due = Clock.now + @error_timeout
       end
       publish(origin, :open) if opened
     end
@@ -101,7 +101,5 @@ module Streamer
     end
 
     def publish(origin, state) = Instrumentation.publish("circuit", origin: origin, state: state)
-
-    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 end

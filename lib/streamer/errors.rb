@@ -1,5 +1,8 @@
 # frozen_string_literal: true
 
+require "json"
+require_relative "reported"
+
 module Streamer
   # The root of everything this gem raises on purpose. An error that concerns a request names it and says
   # what had been delivered before; both are also readable:
@@ -94,48 +97,16 @@ module Streamer
   class EventIdleTimeoutError < TimeoutError; end
   class TotalTimeoutError < TimeoutError; end
 
-  # What errors that an upstream has put into words have in common.
-  module Reported # :nodoc:
-    # What it said parsed, or nil when it is not JSON.
-    def json
-      JSON.parse(said)
-    rescue JSON::ParserError
-      nil
-    end
-
-    # What the upstream calls this kind of error, such as "overloaded_error"; or nil.
-    def type
-      error = reported
-      error.values_at("type", "status", "code").find { |name| name && name != "error" }&.to_s if error.is_a?(Hash)
-    end
-
-    private
-
-    # What APIs put where a person is to read it: {"error":{"message":"…"}}, {"error":"…"} or {"message":"…"}.
-    def reason
-      error = reported
-      text = error.is_a?(Hash) ? error["message"] : error
-      text[0, 200] if text.is_a?(String)
-    end
-
-    # The error in the document, or the document itself.
-    def reported
-      document = json
-      return unless document.is_a?(Hash)
-
-      document["error"] || document.dig("response", "error") || document # OpenAI's responses fail within
-    end
-  end
-  private_constant :Reported
-
-  # The upstream answered, and not as expected: with a status other than 2xx, with an error as its body whatever the status, or with
-  # something that is no stream of events.
+  # The response is not what was expected: its status is not 2xx, its body is an error whatever the status, or it is no stream of events.
+  #
+  # json: the body parsed, or nil when it is not JSON. type, code, reason: what the upstream says of the error, Strings (a code may be an
+  # Integer), or nil; found in JSON of any shape, in an HTML page's title and in plain text.
   class ResponseError < Error
     include Reported
 
     attr_reader :status, :headers
 
-    # The first Response::MAX_ERROR_BODY bytes of the answer's body.
+    # The first Response::MAX_ERROR_BODY bytes of the response's body; text is well-formed UTF-8.
     attr_reader :body
 
     def initialize(status, headers, body, expectation = "")
@@ -145,14 +116,13 @@ module Streamer
       super(["the upstream answered #{status}#{expectation}", reason].compact.join(": "))
     end
 
-    # json: the body parsed, or nil when it is not JSON. type: what the upstream calls this kind of error, or nil.
-
     private
 
     def said = body
   end
 
-  # The upstream said within its stream that it failed: with an event of the type "error", or one that has an error in it.
+  # The upstream said within its stream that it failed: with an event of the type "error", or one that has an error in it. json, type, code,
+  # reason: as in ResponseError, of the event's data.
   class UpstreamError < Error
     include Reported
 
@@ -163,13 +133,10 @@ module Streamer
     attr_reader :origin # :nodoc:
 
     def initialize(data, origin = :event)
-      @data = data.scrub # its last character may be cut
+      @data = data.to_s.scrub # its last character may be cut
       @origin = origin
       super(["the upstream reported an error in its stream", reason].compact.join(": "))
     end
-
-    # json: the data parsed, or nil when it is not JSON. type: what the upstream calls this kind of error, such as "overloaded_error"; or
-    # nil.
 
     private
 

@@ -15,7 +15,7 @@ module Streamer
   # - 204 ends it. Any status but 200, another media type than text/event-stream, an untrusted certificate, and a line or an event that is
   #   too long are errors, and raised. (What retries: of the client covers is tried again first.)
   # - All else, the stream's end, a broken connection, an idle timeout, is followed by another connection, to the URL it began with, after
-  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then. That doubles with each connection in a row that
+  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then, and never less than 0.1 seconds. That doubles with each connection in a row that
   #   has brought no event, up to `max_delay`, and up to a quarter is added at random. Only an event sets it back, no connection.
   #
   # Each reconnection is published as reconnect.streamer (request, wait, failures, error) where ActiveSupport::Notifications is loaded.
@@ -23,12 +23,13 @@ module Streamer
   class EventSource
     RECONNECTION_TIME = 3
 
-    # A connection that brought nothing is not followed by another one sooner, whatever `retry` says; in seconds, doubled each time.
-    LEAST_BACK_OFF = 0.1
+    # Seconds in which one connection is not followed by another, whatever `retry` says, and the most of it that is believed.
+    MIN_DELAY = 0.1
+    MAX_RECONNECTION_TIME = 86_400
 
     MARK = "\xEF\xBB\xBF".b
 
-    private_constant :LEAST_BACK_OFF, :MARK
+    private_constant :MIN_DELAY, :MAX_RECONNECTION_TIME, :MARK
 
     # What the next connection will send: "" for none.
     attr_reader :last_event_id
@@ -110,7 +111,7 @@ module Streamer
     end
 
     def read(answer, &block)
-      decoder = Decoder.new
+      decoder = Decoder.new(done: nil)
       decoder.feed("id: #{last_event_id}\n\n") # as if it were the same stream
       each_chunk_behind_mark(answer) do |bytes|
         decoder.feed(bytes) do |event|
@@ -121,7 +122,7 @@ module Streamer
           @delivering = false
         end
         @last_event_id = decoder.last_event_id
-        @reconnection_time = decoder.retry / 1000.0 if decoder.retry
+        @reconnection_time = [decoder.retry / 1000.0, MAX_RECONNECTION_TIME].min if decoder.retry
       end
     end
 
@@ -141,9 +142,9 @@ module Streamer
     end
 
     def next_wait
-      return reconnection_time * rand(1.0..1.25) if @failures.zero?
+      base = [reconnection_time, MIN_DELAY].max
+      return base * rand(1.0..1.25) if @failures.zero?
 
-      base = [reconnection_time, LEAST_BACK_OFF].max
       [base * (2**[@failures - 1, 32].min), [@max_delay, base].max].min * rand(1.0..1.25)
     end
 

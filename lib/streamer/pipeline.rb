@@ -18,7 +18,7 @@ module Streamer
     # value: a path (see Extractor); an Array of paths; a Hash of name => path; or nil, and events pass through as they are. The name of a
     #   path's value in the frame's object is the last key in the path. Of a path with `*` the Strings are joined.
     # from: the type of the events that have these values, or an Array of types; nil for any. (OpenAI's responses have a "delta" in events
-    #   of several types.)
+    #   of several types.) An event without a type of its own has the one in its data ("type").
     # event: the frames' event name; nil for none. An event stream's events that pass through keep their own.
     # id_prefix: what the frames' ids begin with; a number counted from 1 follows. nil for no ids.
     # done, error: see Decoder::Markers. An event that is nothing but the end marker gives no frame, and the upstream's error is an

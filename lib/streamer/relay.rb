@@ -33,6 +33,11 @@ module Streamer
       Pipeline.parse_kept(@kept_names) { |index| kept_value(index) }
     end
 
+    # As Pipeline#kept_truncated.
+    def kept_truncated
+      @kept_names.each_with_index.filter_map { |name, index| name if kept_too_large?(index) }
+    end
+
     # For Upstream::Exchange#judge: the response's status, or the error in its place; nil when nobody waited for either any more.
     def head # :nodoc:
       @transfer.wait_head
@@ -66,7 +71,7 @@ module Streamer
 
       status = @transfer.wait_head
       fields = headers
-      refusal = Response.refusal(status, fields, format: @options.format, values: @options.values?) { body.force_encoding(Encoding::UTF_8).scrub }
+      refusal = Response.refusal(status, fields, format: @options.format, values: @options.values?) { Response.error_text(body, fields) }
       raise refusal if refusal
 
       raise_failure

@@ -1,14 +1,19 @@
 # frozen_string_literal: true
 
 module Streamer
-  # An answer whose head is here and whose body is on its way. The body is read once, by one thread or fiber, in one of the
-  # ways below; how fast the block takes it is how fast the upstream is read.
+  # A response whose head is here and whose body is on its way. The body is read once, by one thread or fiber, in one of the ways below, and
+  # only as fast as the block consumes it.
   #
-  # A block that breaks or raises cancels the rest. Errors say how much the block had received.
+  # each_event, each_value and each_frames return at the stream's end marker ("[DONE]" unless done: says otherwise); what comes behind it is
+  # thrown away. A block that breaks or raises cancels the rest. Errors say how much the block had received.
   class Response
     # Bytes of an error's body that are kept, and of a body that #read returns unless told otherwise.
     MAX_ERROR_BODY = 64 * 1024
     MAX_BODY = 64 * 1024 * 1024
+
+    # Seconds that reading waits behind the end marker for the end of the message.
+    GRACE = 0.01
+    private_constant :GRACE
 
     # The Request that this answers, redirects followed.
     attr_reader :request
@@ -39,7 +44,7 @@ module Streamer
     def redirect? = Upstream::Redirect::STATUSES.include?(status)
 
     # Whether the body is an event stream by its media type.
-    def event_stream? = headers["content-type"].to_s.match?(%r{\Atext/event-stream\b}i)
+    def event_stream? = headers.media_type == "text/event-stream"
 
     # Yields each Event and returns self. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array, a JSON
     # document, a piece of text. format: what it is whatever the head says, as in Decoder.
@@ -53,10 +58,13 @@ module Streamer
       undelivered do
         ensure_stream!(format: format)
         decoder = Decoder.new(format: format || media_format, error: error, **options)
-        take = ->(event) { hand_over(event, &block) }
+        over = false
+        take = lambda do |event|
+          hand_over(event, &block) unless over
+          over = decoder.done?
+        end
         reading do
-          until_end(decoder) { |bytes| decoder.feed(bytes, &take) }
-          decoder.finish(&take)
+          until_marker(decoder) { |bytes| decoder.feed(bytes, &take) } || decoder.finish(&take)
         end
       end
       self
@@ -64,25 +72,37 @@ module Streamer
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
     # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
-    # has not; a Hash of name => path a Hash of name => value. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
+    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
     # that is one JSON document without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
+
+      each_found(*paths, format: format, error: error, **options) do |value|
+        @transfer.note_text if value.is_a?(String) && !value.empty?
+        yield value
+        true
+      end
+    end
+
+    # As each_value, for a block that returns whether the application got anything of the value: only then it is delivered.
+    def each_found(*paths, format: nil, error: "error", **options) # :nodoc:
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
       extractor, wrap = extraction(paths)
       undelivered do
         ensure_stream!(format: format, values: true)
         decoder = Decoder.new(format: format || media_format, error: error, **options)
+        over = false
         take = lambda do |value|
+          next if over
+
+          over = decoder.done?
           @transfer.note_event
-          @transfer.note_text if value.is_a?(String) && !value.empty?
-          yield wrap ? wrap.call(value) : value
-          @delivered += 1
+          @delivered += 1 if yield(wrap ? wrap.call(value) : value)
         end
         reading do
-          until_end(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? }
-          decoder.finish_values(extractor, &take)
+          until_marker(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? } ||
+            decoder.finish_values(extractor, &take)
         end
       end
       self
@@ -99,8 +119,7 @@ module Streamer
         @delivered = pipeline.frames
       end
       reading(pipeline) do
-        until_end(pipeline, -> { @transfer.read_frames(pipeline) }, &take)
-        take.call(pipeline.finish)
+        until_marker(pipeline, -> { @transfer.read_frames(pipeline) }, &take) || take.call(pipeline.finish)
       end
       self
     end
@@ -117,9 +136,24 @@ module Streamer
       self
     end
 
-    # The whole body. max: bytes; BodyTooLargeError beyond. In the encoding the head names, UTF-8 for text and JSON. Raises ResponseError when
-    # the answer of another attempt (see RetryPolicy) is no success and this one, whose status the caller knows, was.
+    # The whole body, a String. Text (by its media type, or because a charset is named) is well-formed UTF-8, whatever its charset; all else
+    # is binary. max: bytes; BodyTooLargeError beyond. Raises ResponseError when the response of another attempt (see RetryPolicy) is no
+    # success and this one, whose status the caller knows, was.
     def read(max: MAX_BODY)
+      bytes = read_bytes(max)
+      Upstream::Text.of(bytes, headers)
+    end
+
+    # The whole body, parsed. max: bytes, as in read. Raises InvalidJSONError when it is not JSON.
+    def json(max: MAX_BODY)
+      bytes = read_bytes(max)
+      JSON.parse(Upstream::Text.decode(bytes, headers.charset))
+    rescue JSON::ParserError => error
+      raise InvalidJSONError.new("the body is not valid JSON: #{error.message.scrub[0, 200]}").concerning(request.to_s, request_id: request_id)
+    end
+
+    # As read, and always as it came.
+    def read_bytes(max) # :nodoc:
       succeeded = success?
       undelivered do
         ensure_success! if succeeded
@@ -130,15 +164,8 @@ module Streamer
 
           body << bytes
         end
-        body.force_encoding(encoding)
+        body
       end
-    end
-
-    # The whole body, parsed. Raises InvalidJSONError when it is not JSON.
-    def json(max: MAX_BODY)
-      JSON.parse(read(max: max))
-    rescue JSON::ParserError => error
-      raise InvalidJSONError.new("the body is not valid JSON: #{error.message[0, 200]}").concerning(request.to_s, request_id: request_id)
     end
 
     # Raises ResponseError, with the start of the body, unless the status is 2xx. Returns self.
@@ -160,15 +187,18 @@ module Streamer
 
     # Why an answer cannot be read as events, an error, or nil. Yields for the start of its body.
     def self.refusal(status, headers, format:, values:) # :nodoc:
-      type, encoding = headers.values_at("content-type", "content-encoding")
+      type = headers.media_type
       format ||= Decoder.format_of(type)
       expectation =
         if !status.between?(200, 299) then ""
         elsif format.nil? || (values && format == :text) then " with #{type}, and not with an event stream"
-        elsif encoding && !encoding.match?(/\Aidentity\b/i) then " with the content encoding #{encoding}, which was not asked for"
+        elsif !headers.identity? then " with the content encoding #{headers["content-encoding"]}, which was not asked for"
         end
       ResponseError.new(status, headers, yield, expectation) if expectation
     end
+
+    # The start of an error's body, as text whatever it is called.
+    def self.error_text(bytes, headers) = Upstream::Text.decode(bytes, headers.charset) # :nodoc:
 
     # The error as a caller sees it: an answer that is one as a whole is a ResponseError.
     def self.error_of(error, status, headers) # :nodoc:
@@ -236,13 +266,29 @@ module Streamer
 
     private
 
-    # Yields each read. Behind the end marker it does not matter how the connection ends.
-    def until_end(stage, read = method(:take))
+    # Yields each read. True when the end marker came: nothing behind it matters, not even how the connection ends. What still comes is
+    # thrown away, within the bounds of a relay (64 KiB, 1 second), so that the connection can be used again.
+    def until_marker(stage, read = method(:take))
       while (bytes = read.call)
         yield bytes
+        next unless stage.done?
+
+        drain
+        return true
       end
-    rescue ConnectionError, TimeoutError
-      raise unless stage.done?
+      false
+    end
+
+    # The message's end is mostly right behind the marker. Whoever waits for it that long finds the connection free for the next request.
+    def drain
+      return @transfer.drain if Upstream::Source.current # the other sources go on meanwhile
+
+      group = Group.new
+      group.join(@transfer, 0)
+      @transfer.drain
+      group.wait(GRACE) if @transfer.outcome == :OPEN
+    ensure
+      group&.leave(@transfer)
     end
 
     # An Extractor of the paths, and what makes its value the one that the block gets; nil where they are the same.
@@ -255,7 +301,7 @@ module Streamer
       end
     end
 
-    def media_format = Decoder.format_of(headers["content-type"])
+    def media_format = Decoder.format_of(headers.media_type)
 
     def take
       @transfer.read
@@ -287,17 +333,7 @@ module Streamer
       rescue ConnectionError, TimeoutError
         nil
       end
-      body.force_encoding(encoding).scrub!
-    end
-
-    def encoding
-      type = headers["content-type"].to_s
-      charset = type[/charset="?([\w-]+)/i, 1]
-      return Encoding.find(charset) if charset
-
-      type.match?(%r{\Atext/|json}i) ? Encoding::UTF_8 : Encoding::BINARY
-    rescue ArgumentError
-      Encoding::BINARY
+      Response.error_text(body, headers)
     end
   end
 end

@@ -74,6 +74,25 @@ class PipelineTest < Minitest::Test
     assert_equal ["a", { n: 2 }], [pipeline.text, pipeline.kept]
   end
 
+  # Proxies and servers leave `event` lines out that APIs have beside the types in their data.
+  def test_the_type_of_an_event_may_be_in_its_data
+    events = ['{"type":"text","delta":"a"}', '{"delta":"b","type":"thought"}', '{"type":["text"],"delta":"c"}', '{"type":"end","delta":"d"}']
+    options = { value: "delta", from: %w[text end], done: { event: "end" }, collect: 100 }
+    pipeline = Streamer::Pipeline.new(**options)
+    assert_equal "data: {\"delta\":\"a\"}\n\n", pipeline.feed("data: #{events[0]}\n\ndata: #{events[1]}\n\ndata: #{events[2]}\n\n")
+    refute_predicate pipeline, :done?
+    assert_equal "data: {\"delta\":\"d\"}\n\n", pipeline.feed("data: #{events[3]}\n\n")
+    assert_predicate pipeline, :done?
+
+    pipeline = Streamer::Pipeline.new(**options)
+    assert_equal "", pipeline.feed("event: other\ndata: #{events[0]}\n\nevent: other\ndata: #{events[3]}\n\n"), "the event's own type counts"
+    assert_raises(Streamer::TruncatedError) { pipeline.finish }
+
+    pipeline = Streamer::Pipeline.new(**options)
+    error = assert_raises(Streamer::UpstreamError) { pipeline.feed("data: {\"type\":\"error\",\"message\":\"no\"}\n\n") }
+    assert_includes error.message, "no"
+  end
+
   def test_what_is_kept_may_be_cut_within_a_surrogate_pair_or_have_a_key_twice
     pipeline = Streamer::Pipeline.new(keep: { text: "text", usage: "usage" })
     pipeline.feed('data: {"text":"a\ud83d","usage":{"n":1,"n":2}}' "\n\n")

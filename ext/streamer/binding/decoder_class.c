@@ -64,17 +64,24 @@ static VALUE format_of(VALUE class, VALUE type) {
     return streamer_name_of_format(format);
 }
 
-/* setup(options): format, max_line, max_event, last_event_id, and markers as of decoder/markers.rb. */
+/* setup(options): format, max_line, max_event, last_event_id, from, from_paths, and markers as of decoder/markers.rb.
+ */
 static VALUE initialize(VALUE self, VALUE options) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
     if (decoder->reader != NULL) rb_raise(streamer_error, "this decoder is initialized already");
-    struct streamer_strings types;
+    struct streamer_strings types, from = streamer_strings_of(streamer_option(options, "from"));
+    size_t from_paths = NUM2SIZET(streamer_option(options, "from_paths"));
+    if (from_paths > STREAMER_MAX_PATHS) rb_raise(rb_eArgError, "from_paths is at most %d", STREAMER_MAX_PATHS);
     struct streamer_reader_options given = {
         .format = streamer_format_of_name(streamer_option(options, "format")),
         .max_line = streamer_option_bytes(options, "max_line"),
         .max_event = streamer_option_bytes(options, "max_event"),
         .classifier = streamer_classifier_options_of(streamer_option(options, "markers"), &types),
+        .from = from.texts,
+        .from_lengths = from.lengths,
+        .from_count = from.count,
+        .from_paths = from_paths,
     };
     given.last_event_id = streamer_option_text(options, "last_event_id", &given.last_event_id_length);
     enum streamer_status status = streamer_reader_new(&decoder->reader, &given);

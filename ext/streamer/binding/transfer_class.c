@@ -4,6 +4,7 @@
 #include <ruby/fiber/scheduler.h>
 
 #include "../relay/thread.h"
+#include "../upstream/multi.h"
 #include "../upstream/fork.h"
 #include "binding.h"
 #include "branch.h"
@@ -409,6 +410,50 @@ static VALUE cancel(VALUE self) {
     return Qnil;
 }
 
+/* A sink that wants nothing: what still comes is thrown away, within STREAMER_DRAIN, so that the connection can be used
+ * again. */
+struct drain {
+    struct streamer_task task;
+    struct streamer_sink sink;
+    struct streamer_transfer *transfer;
+};
+
+static void end_drain(struct streamer_sink *sink) {
+    struct drain *drain = (struct drain *)((char *)sink - offsetof(struct drain, sink));
+    streamer_transfer_release(drain->transfer);
+    free(drain);
+}
+
+static void run_drain(struct streamer_task *task) {
+    struct drain *drain = (struct drain *)((char *)task - offsetof(struct drain, task));
+    struct streamer_transfer *transfer = drain->transfer;
+    if (transfer->easy == NULL || transfer->draining) { /* it has ended, or did so before */
+        end_drain(&drain->sink);
+        return;
+    }
+    pthread_mutex_lock(&transfer->signal.lock);
+    streamer_buffer_clear(&transfer->inbox);
+    pthread_mutex_unlock(&transfer->signal.lock);
+    transfer->sink = &drain->sink;
+    if (transfer->receive_paused) streamer_transfer_resume(transfer);
+    streamer_transfer_drain(transfer);
+}
+
+/* Nobody wants the rest. */
+static VALUE drain(VALUE self) {
+    struct streamer_transfer *transfer = get(self)->transfer;
+    struct drain *drain = calloc(1, sizeof *drain);
+    if (drain == NULL) rb_memerror();
+    drain->task.run = run_drain;
+    drain->sink.end = end_drain;
+    drain->transfer = transfer;
+    streamer_transfer_retain(transfer);
+    if (!streamer_reactor_post(transfer->reactor, &drain->task)) end_drain(&drain->sink);
+    VALUE driver = rb_ivar_get(self, id_driver);
+    if (driver != Qnil) streamer_scheduler_turn(driver);
+    return Qnil;
+}
+
 static VALUE outcome(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     pthread_mutex_lock(&transfer->signal.lock);
@@ -460,6 +505,7 @@ void streamer_init_transfer(void) {
     rb_define_method(class, "note_text", note_text, 0);
     rb_define_method(class, "upload", upload, 2);
     rb_define_method(class, "cancel", cancel, 0);
+    rb_define_method(class, "drain", drain, 0);
     rb_define_method(class, "outcome", outcome, 0);
     rb_define_method(class, "finish", finish, 0);
     rb_define_method(class, "answered?", is_answered, 0);

@@ -9,6 +9,8 @@ module Streamer
     #   done: { event: "message_stop" }   the type of the last event; an Array of types
     #   done: { value: "done" }           a path: the last event has something there, neither null nor false nor ""
     #
+    # An event without a type of its own has the one in its data ("type").
+    #
     # A body that ends without the marker is a TruncatedError. A Hash may name several, to which "[DONE]" belongs unless it has data:; the
     # first that comes ends the stream. :optional, the default: "[DONE]" is passed over where it comes, and every clean end is accepted.
     # nil: no event is a marker.

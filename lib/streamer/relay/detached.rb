@@ -49,13 +49,13 @@ module Streamer
       end
 
       # When the text that has come may be handed out.
-      def next_text = @last_text ? @last_text + @job.every : now
+      def next_text = @last_text ? @last_text + @job.every : Clock.now
 
       # Hands it out, if somebody wants it and there is any.
       def deliver_text
         return unless @job.on_text
 
-        @last_text = now
+        @last_text = Clock.now
         @job.tell_text(@relay.take_text)
       end
 
@@ -122,8 +122,8 @@ module Streamer
 
       def result
         error = @failure || failure
-        Result.new(key: key, text: @relay.text, text_cut: @relay.text_cut?, kept: @relay.kept, timings: timings, error: error,
-                   reason: (@stop_reason if error.is_a?(CancelledError)))
+        Result.new(key: key, text: @relay.text, text_cut: @relay.text_cut?, kept: @relay.kept, kept_truncated: @relay.kept_truncated,
+                   timings: timings, error: error, reason: (@stop_reason if error.is_a?(CancelledError)))
       end
 
       def timings
@@ -141,8 +141,6 @@ module Streamer
 
       # A browser that is far behind does not get it: nobody waits for it here.
       def tell(frames) = @browser.offer(frames)
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

@@ -36,9 +36,9 @@ module Streamer
 
         def run
           loop do
-            id, news = Relay.take_news(@next_due && [@next_due - now, 0].max)
+            id, news = Relay.take_news(@next_due && [@next_due - Clock.now, 0].max)
             handle(id, news) if id
-            see_to_due if @next_due && @next_due <= now
+            see_to_due if @next_due && @next_due <= Clock.now
           end
         end
 
@@ -63,7 +63,7 @@ module Streamer
         end
 
         def take_due(moments)
-          moments.select { |_, moment| moment <= now }.each_key do |stream|
+          moments.select { |_, moment| moment <= Clock.now }.each_key do |stream|
             moments.delete(stream)
             yield stream
           end
@@ -75,7 +75,7 @@ module Streamer
           return close(stream) unless delay
           return resume(stream) if delay.zero?
 
-          @paused[stream] = now + delay
+          @paused[stream] = Clock.now + delay
           @next_due = [@next_due, @paused[stream]].compact.min
         end
 
@@ -102,8 +102,6 @@ module Streamer
           Streamer.report(error)
           nil
         end
-
-        def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
     end
   end

@@ -17,7 +17,7 @@ module Streamer
         @call = Sinks::UpstreamCall.new(upstream)
         @given = 0
         @texts = Mutex.new
-        @started = @last_text = now
+        @started = @last_text = Clock.now
       end
 
       # From any thread.
@@ -56,7 +56,7 @@ module Streamer
         @sink.relay_here(@call, @job.options, outlives_browser: @job.outlives_browser?) do |pipeline|
           @pipeline = pipeline
           note_first_event if @first_event.nil? && pipeline.events.positive?
-          deliver_text if task.nil? && @job.on_text && now - @last_text >= @job.every
+          deliver_text if task.nil? && @job.on_text && Clock.now - @last_text >= @job.every
         end
       ensure
         @texts.synchronize { task.stop } if task # not within somebody's callback
@@ -76,29 +76,29 @@ module Streamer
       end
 
       def gathered
-        @pipeline ? { text: @pipeline.text, text_cut: @pipeline.text_cut?, kept: @pipeline.kept } : {}
+        return {} unless @pipeline
+
+        { text: @pipeline.text, text_cut: @pipeline.text_cut?, kept: @pipeline.kept, kept_truncated: @pipeline.kept_truncated }
       end
 
       def timings
-        { first_event: @first_event && @first_event - @started, duration: now - @started, bytes: @sink.bytes,
+        { first_event: @first_event && @first_event - @started, duration: Clock.now - @started, bytes: @sink.bytes,
           frames: @pipeline ? @pipeline.frames : 0, upstream: @call.timings }
       end
 
       def note_first_event
-        @first_event = now
+        @first_event = Clock.now
         @job.tell_first_event(@first_event - @started)
       end
 
       def deliver_text
         @texts.synchronize do
-          @last_text = now
+          @last_text = Clock.now
           text = @pipeline.text_from(@given)
           @given += text.bytesize
           @job.tell_text(text)
         end
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

@@ -28,10 +28,11 @@ module Streamer
         @lock = Mutex.new
         @open = true
         @finished = false
-        @relayed = []
+        @relayed = [] # the calls that end when the browser leaves
+        @relayed_lock = Mutex.new
         @bytes = 0
         @interval = heartbeat
-        @written_at = now
+        @written_at = Clock.now
         @heartbeat = Heartbeat.start(self, heartbeat)
       end
 
@@ -84,7 +85,7 @@ module Streamer
 
       # Called by the heartbeat. Returns the seconds until it should be called again, or nil for never.
       def beat
-        idle = now - @written_at
+        idle = Clock.now - @written_at
         return @interval - idle if idle < @interval
         return @interval unless @lock.try_lock # a write is under way: no silence
 
@@ -106,7 +107,7 @@ module Streamer
 
         deliver(bytes)
         @bytes += bytes.bytesize
-        @written_at = now
+        @written_at = Clock.now
       rescue BrowserDisconnectedError
         raise
       rescue StandardError
@@ -123,23 +124,24 @@ module Streamer
       def cancel_when_left(call, outlives_browser)
         return yield if outlives_browser
 
-        @relayed << call
+        @relayed_lock.synchronize { @relayed << call }
+        raise BrowserDisconnectedError, "the browser has left" unless connected?
+
         yield
       rescue CancelledError
         raise if connected?
 
         raise BrowserDisconnectedError, "the browser has left"
       ensure
-        @relayed.delete(call)
+        @relayed_lock.synchronize { @relayed.delete(call) }
         call.cancel unless connected?
       end
 
+      # A call that is cancelled takes itself from the list, and others may do so meanwhile.
       def leave
         @open = false
-        @relayed.each(&:cancel)
+        @relayed_lock.synchronize { @relayed.dup }.each(&:cancel)
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

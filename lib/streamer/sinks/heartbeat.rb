@@ -11,13 +11,13 @@ module Streamer
       end
 
       # The handle of a sink on the shared thread.
-      Handle = Struct.new(:clock, :sink) do
-        def stop = clock.remove(sink)
+      Handle = Struct.new(:thread, :sink) do
+        def stop = thread.remove(sink)
       end
 
       # The shared thread. A beat that blocks (a browser that does not read, under Live) delays the others until the
       # server gives up on that browser.
-      class Clock
+      class SharedThread
         attr_reader :pid
 
         def initialize
@@ -30,7 +30,7 @@ module Streamer
 
         def add(sink, delay)
           @lock.synchronize do
-            @due[sink] = now + delay
+            @due[sink] = Clock.now + delay
             @thread ||= Thread.new { run }.tap { |thread| thread.name = "streamer-heartbeat" }
             @changed.signal
           end
@@ -58,7 +58,7 @@ module Streamer
           @lock.synchronize do
             until @due.empty?
               sink, due = @due.min_by(&:last)
-              delay = due - now
+              delay = due - Clock.now
               return sink unless delay.positive?
 
               @changed.wait(@lock, delay)
@@ -70,14 +70,12 @@ module Streamer
         def reschedule(sink, delay)
           return unless @due.key?(sink) # removed while it was beating
 
-          delay ? @due[sink] = now + delay : @due.delete(sink)
+          delay ? @due[sink] = Clock.now + delay : @due.delete(sink)
         end
-
-        def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
 
       @lock = Mutex.new
-      @clock = nil
+      @shared = nil
 
       class << self
         # Begins after `interval` seconds (nil or 0: never). The result answers `stop`.
@@ -85,7 +83,7 @@ module Streamer
           return None unless interval&.positive?
           return task(sink, interval) if defined?(::Async::Task) && ::Async::Task.current?
 
-          clock.add(sink, interval)
+          shared.add(sink, interval)
         end
 
         private
@@ -100,8 +98,8 @@ module Streamer
         end
 
         # A thread does not survive a fork, and the parent's sinks are not the child's.
-        def clock
-          @lock.synchronize { @clock&.pid == Process.pid ? @clock : @clock = Clock.new }
+        def shared
+          @lock.synchronize { @shared&.pid == Process.pid ? @shared : @shared = SharedThread.new }
         end
       end
     end

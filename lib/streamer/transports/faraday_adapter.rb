@@ -42,7 +42,7 @@ module Streamer
 
       TLS_OPTIONS = %i[verify verify_hostname verify_mode ca_file client_cert client_key].freeze
 
-      NDJSON = %r{\Aapplication/(x-)?(ndjson|jsonlines|jsonl)\b}i
+      NDJSON = %r{\Aapplication/(x-)?(ndjson|jsonlines|jsonl)\z}
       MAX_LINE = 1024 * 1024
 
       private_constant :ERRORS, :FRAMING, :TLS_OPTIONS, :NDJSON, :MAX_LINE
@@ -67,7 +67,7 @@ module Streamer
       def answer(env, theirs)
         response = request_for(env).call
         save_response(env, response.status, nil, response.headers.to_h, nil, finished: false)
-        env.body = env.stream_response? ? stream(env, response, theirs) : response.read(max: @max_body)
+        env.body = env.stream_response? ? stream(env, response, theirs) : Upstream::Text.tagged(response.read_bytes(@max_body), response.headers)
         env.response.finish(env)
       ensure
         response&.cancel
@@ -89,7 +89,7 @@ module Streamer
 
       def each_piece(response, &block)
         if !response.success? then each_of_an_error(response, &block)
-        elsif NDJSON.match?(response.headers["content-type"].to_s) then each_lines(response, &block)
+        elsif NDJSON.match?(response.headers.media_type.to_s) then each_lines(response, &block)
         else response.each_chunk(&block)
         end
       end

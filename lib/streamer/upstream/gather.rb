@@ -29,7 +29,7 @@ module Streamer
           return answer unless answer.is_a?(Response)
 
           answer.ensure_success!
-          answer.headers["content-type"].to_s.match?(%r{\A[^;]*[/+]json\b}i) ? answer.json : answer.read
+          Text.json?(answer.headers) ? answer.json : answer.read
         end
       end
     end

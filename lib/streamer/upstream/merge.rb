@@ -25,7 +25,7 @@ module Streamer
         # Whether it is an ordinary answer: a success, and by its media type neither an event stream nor NDJSON.
         def whole?(answer)
           answer.is_a?(Response) && answer.success? && !answer.event_stream? &&
-            Decoder.format_of(answer.headers["content-type"]) != :ndjson
+            Decoder.format_of(answer.headers.media_type) != :ndjson
         end
       end
     end

@@ -51,11 +51,11 @@ module Streamer
       def turn(&block)
         branch = @open[@group.wait(patience)] # nil for one that has ended since
         advance(branch, &block) if branch
-        advance(@sleeping.first, &block) while !@sleeping.empty? && @sleeping.first.due <= now
+        advance(@sleeping.first, &block) while !@sleeping.empty? && @sleeping.first.due <= Clock.now
         start(&block)
       end
 
-      def patience = @sleeping.empty? ? nil : [@sleeping.first.due - now, 0].max
+      def patience = @sleeping.empty? ? nil : [@sleeping.first.due - Clock.now, 0].max
 
       def start(&block)
         while @started < @sources.size && @open.size < @limit
@@ -89,8 +89,6 @@ module Streamer
         yield branch.name, error if error
         @progress&.call({ done: @done, total: @sources.size }, branch.name, error)
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

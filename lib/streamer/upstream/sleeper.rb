@@ -6,10 +6,10 @@ module Streamer
     class Sleeper # :nodoc:
       # Waits so many seconds, or until cancel, also if that was called before. For one thread or fiber.
       def wait(seconds)
-        due = now + seconds
+        due = Clock.now + seconds
         branch = Source.current
         group = @group = Group.new unless branch
-        until @cancelled || (left = due - now) <= 0
+        until @cancelled || (left = due - Clock.now) <= 0
           branch ? branch.pause(left) : group.wait(left)
         end
       end
@@ -19,10 +19,6 @@ module Streamer
         @cancelled = true
         @group&.interrupt
       end
-
-      private
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

@@ -58,7 +58,7 @@ module Streamer
 
       # From its work: waits so many seconds, or until the caller has reason to believe that it should look again.
       def pause(seconds)
-        @due = now + seconds
+        @due = Clock.now + seconds
         Fiber.yield
       ensure
         @due = nil
@@ -93,8 +93,6 @@ module Streamer
         @group.leave(@transfer) if @transfer
         @transfer = nil
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end
