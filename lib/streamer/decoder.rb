@@ -21,9 +21,8 @@ module Streamer
     # from: the type of the events that have the values of feed_values, or an Array of types, as in Pipeline; nil for any.
     # from_paths: how many of the paths, from the first, that is said of; 0 for all.
     def initialize(format: :sse, max_line: nil, max_event: nil, done: :optional, error: nil, last_event_id: nil, from: nil, from_paths: 0)
-      from &&= Array(from).map { |type| Encoder.utf8(type.to_s) }
-      setup({ format:, max_line:, max_event:, from:, from_paths:, last_event_id: last_event_id && Encoder.utf8(last_event_id.to_s),
-              markers: Markers.options(done, error) })
+      setup({ format:, max_line:, max_event:, from_paths:, last_event_id: last_event_id && Encoder.utf8(last_event_id.to_s),
+              from: from && Array(from).map { |type| Encoder.utf8(type.to_s) }, markers: Markers.options(done, error) })
     end
 
     # Yields each Event that these bytes complete and returns how many; without a block, an Array of them.

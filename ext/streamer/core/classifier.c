@@ -44,53 +44,45 @@ static bool same(struct text text, const char *bytes, size_t length) {
     return text.length == length && (length == 0 || memcmp(text.bytes, bytes, length) == 0);
 }
 
-static enum streamer_status compile_last(struct streamer_extractor **extractor, const char *path, size_t length) {
+static enum streamer_status compile(struct streamer_extractor **extractor, const char *const *paths,
+                                    const size_t *lengths, size_t count) {
     const struct streamer_extractor_options options = {
-        .paths = &path, .lengths = &length, .count = 1, .something = true};
-    return path == NULL ? STREAMER_OK : streamer_extractor_new(extractor, &options);
+        .paths = paths, .lengths = lengths, .count = count, .something = true};
+    return paths[0] == NULL ? STREAMER_OK : streamer_extractor_new(extractor, &options);
 }
 
-/* What is looked for in an event that may be an error: the path of errors, and the "type" that APIs give their events
- * in JSON, too. */
-enum { ERROR_VALUE, TYPE_VALUE, ERROR_VALUES };
+/* Paths that are read at once: that of errors, and the type that APIs give their events in JSON, too. */
+enum { MAX_PATHS = 2 };
 
 static enum streamer_status compile_error(struct streamer_extractor **extractor, const char *path, size_t length) {
-    const char *const paths[ERROR_VALUES] = {path, "type"};
-    const size_t lengths[ERROR_VALUES] = {length, strlen("type")};
-    const struct streamer_extractor_options options = {
-        .paths = paths, .lengths = lengths, .count = ERROR_VALUES, .something = true};
-    return path == NULL ? STREAMER_OK : streamer_extractor_new(extractor, &options);
+    static const char type[] = "type{=error}";
+    const char *const paths[MAX_PATHS] = {path, type};
+    const size_t lengths[MAX_PATHS] = {length, strlen(type)};
+    return compile(extractor, paths, lengths, MAX_PATHS);
 }
 
-static void add_error_key(struct streamer_classifier *classifier, struct text key) {
-    for (size_t i = 0; i < classifier->error_key_count; i++) {
-        if (same(classifier->error_keys[i], key.bytes, key.length)) return;
-    }
-    classifier->error_keys[classifier->error_key_count++] = key;
-}
-
-/* What an error has in it, each once; and the type, which looks like one. `texts` has room for them. */
+/* What an error has in it, each once. `texts` has room for them all. */
 static void quote_error_keys(struct streamer_classifier *classifier, char *texts) {
-    const char *key;
+    const char *token;
     size_t length;
-    for (size_t n = 0; streamer_extractor_token(classifier->error, n, ERROR_VALUE, &key, &length); n++) {
-        add_error_key(classifier, length > 0 ? quoted(&texts, key, length) : (struct text){"", 0});
+    for (size_t n = 0; streamer_extractor_token(classifier->error, n, &token, &length); n++) {
+        struct text key = length > 0 ? quoted(&texts, token, length) : (struct text){"", 0};
+        bool known = false;
+        for (size_t i = 0; i < classifier->error_key_count; i++) {
+            known |= same(classifier->error_keys[i], key.bytes, key.length);
+        }
+        if (!known) classifier->error_keys[classifier->error_key_count++] = key;
     }
-    static const char type[] = "\"error\"";
-    add_error_key(classifier, (struct text){type, strlen(type)});
 }
 
 /* Bytes behind the classifier: its types and its keys, then all texts. */
 static size_t measure(const struct streamer_classifier_options *options, const struct streamer_extractor *error,
                       size_t *key_count) {
-    const char *key;
+    const char *token;
     size_t length, size = options->done_length;
     *key_count = 0;
     if (error != NULL) {
-        for (; streamer_extractor_token(error, *key_count, ERROR_VALUE, &key, &length); ++*key_count) {
-            size += length + 2;
-        }
-        ++*key_count; /* the type */
+        for (; streamer_extractor_token(error, *key_count, &token, &length); ++*key_count) size += length + 2;
     }
     for (size_t i = 0; i < options->done_type_count; i++) size += options->done_type_lengths[i];
     return size + (options->done_type_count + *key_count) * sizeof(struct text);
@@ -109,7 +101,7 @@ enum streamer_status streamer_classifier_new(struct streamer_classifier **classi
     if (!fits(options)) return STREAMER_FIELD_INVALID;
     struct streamer_extractor *last = NULL, *error = NULL;
     struct streamer_classifier *created = NULL;
-    enum streamer_status status = compile_last(&last, options->done_path, options->done_path_length);
+    enum streamer_status status = compile(&last, &options->done_path, &options->done_path_length, 1);
     if (status == STREAMER_OK) status = compile_error(&error, options->error, options->error_length);
     size_t key_count, size = measure(options, error, &key_count);
     if (status == STREAMER_OK) {
@@ -145,33 +137,26 @@ void streamer_classifier_free(struct streamer_classifier *classifier) {
     streamer_free(classifier);
 }
 
-static bool is_error_type(const char *type, size_t length) {
-    return length == strlen("error") && memcmp(type, "error", length) == 0;
+/* Whether one of the paths leads to anything but null, false and "". */
+static bool has_something(struct streamer_extractor *extractor, const struct streamer_event *event) {
+    struct streamer_value values[MAX_PATHS];
+    return streamer_extractor_read(extractor, event->data, event->data_length, values) == STREAMER_OK;
 }
 
 static bool has_error(const struct streamer_classifier *classifier, const struct streamer_event *event) {
-    struct streamer_value values[ERROR_VALUES];
     for (size_t i = 0; i < classifier->error_key_count; i++) {
         struct text key = classifier->error_keys[i];
-        if (!streamer_json_key_occurs(event->data, event->data_length, key.bytes, key.length)) continue;
-        streamer_extractor_read(classifier->error, event->data, event->data_length, values);
-        const struct streamer_value *type = &values[TYPE_VALUE];
-        return values[ERROR_VALUE].kind != STREAMER_KIND_NONE ||
-               (type->kind == STREAMER_KIND_STRING && is_error_type(type->json, type->length));
+        bool occurs = streamer_json_key_occurs(event->data, event->data_length, key.bytes, key.length);
+        if (occurs) return has_something(classifier->error, event);
     }
     return false;
-}
-
-static bool marks_end(const struct streamer_classifier *classifier, const struct streamer_event *event) {
-    struct streamer_value value;
-    return streamer_extractor_read(classifier->last, event->data, event->data_length, &value) == STREAMER_OK;
 }
 
 static bool is_last(const struct streamer_classifier *classifier, const struct streamer_event *event) {
     for (size_t i = 0; i < classifier->type_count; i++) {
         if (same(classifier->types[i], event->type, event->type_length)) return true;
     }
-    return classifier->last != NULL && marks_end(classifier, event);
+    return classifier->last != NULL && has_something(classifier->last, event);
 }
 
 enum streamer_event_class streamer_classifier_event(struct streamer_classifier *classifier,
@@ -181,7 +166,7 @@ enum streamer_event_class streamer_classifier_event(struct streamer_classifier *
         return STREAMER_CLASS_MARKER;
     }
     if (classifier->error != NULL) {
-        if (is_error_type(event->type, event->type_length)) return STREAMER_CLASS_ERROR;
+        if (same((struct text){"error", strlen("error")}, event->type, event->type_length)) return STREAMER_CLASS_ERROR;
         if (has_error(classifier, event)) return STREAMER_CLASS_FAILED;
     }
     if ((classifier->type_count == 0 && classifier->last == NULL) || !is_last(classifier, event)) {

@@ -72,8 +72,8 @@ struct reading {
     enum streamer_status failure; /* why yajl was stopped; STREAMER_OK: it was not, or all is found */
     const void *text;             /* the characters of the String that was met last */
     size_t text_length;
-    size_t depth; /* containers open */
-    struct level levels[STREAMER_MAX_SEGMENTS + 2];
+    size_t depth;                                   /* containers open */
+    struct level levels[STREAMER_MAX_SEGMENTS + 2]; /* by depth; around the outermost value nothing matters */
     struct elements elements[STREAMER_MAX_SEGMENTS + 2];
     struct streamer_value own_values[STREAMER_MAX_ALTERNATIVES];
     struct streamer_arena arena;
@@ -98,7 +98,7 @@ static const struct streamer_segment *segment_at(const struct reading *reading, 
 
 /* The innermost open container, when something in it matters; NULL otherwise. */
 static struct level *active_level(struct reading *reading) {
-    if (reading->depth == 0 || reading->depth > STREAMER_MAX_SEGMENTS + 1) return NULL;
+    if (reading->depth > STREAMER_MAX_SEGMENTS + 1) return NULL;
     struct level *level = &reading->levels[reading->depth];
     return level->active | level->matched | level->elements ? level : NULL;
 }
@@ -547,14 +547,11 @@ enum streamer_status streamer_extractor_read(struct streamer_extractor *extracto
     return choose(reading, values) ? STREAMER_OK : STREAMER_MISSING;
 }
 
-bool streamer_extractor_token(const struct streamer_extractor *extractor, size_t n, size_t path, const char **token,
+bool streamer_extractor_token(const struct streamer_extractor *extractor, size_t n, const char **token,
                               size_t *length) {
-    for (size_t i = 0; i < extractor->target_count; i++) {
-        if (extractor->targets[i].value != path || n-- > 0) continue;
-        if (!streamer_path_token(&extractor->targets[i].path, token, length)) *length = 0;
-        return true;
-    }
-    return false;
+    if (n >= extractor->target_count) return false;
+    if (!streamer_path_token(&extractor->targets[n].path, token, length)) *length = 0;
+    return true;
 }
 
 size_t streamer_extractor_count(const struct streamer_extractor *extractor) {

@@ -56,10 +56,9 @@ void streamer_extractor_free(struct streamer_extractor *extractor); /* NULL is f
 enum streamer_status streamer_extractor_read(struct streamer_extractor *extractor, const char *json, size_t length,
                                              struct streamer_value *values);
 
-/* What JSON has in it, as a String or a key, in which the n-th alternative, from 0, of a path has a value; false behind
- * its last one. length 0: it may have anything. */
-bool streamer_extractor_token(const struct streamer_extractor *extractor, size_t n, size_t path, const char **token,
-                              size_t *length);
+/* What JSON has in it, as a String or a key, in which alternative `n` of all paths has a value, from 0; false behind
+ * the last one. length 0: it may have anything. */
+bool streamer_extractor_token(const struct streamer_extractor *extractor, size_t n, const char **token, size_t *length);
 
 size_t streamer_extractor_count(const struct streamer_extractor *extractor);
 size_t streamer_extractor_size(const struct streamer_extractor *extractor);
