@@ -166,8 +166,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     /* A slow stream must not stall its siblings. */
-    int result = nghttp2_session_consume_connection(session, length);
-    if (result != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
+    streamer_http2_queued(http2, nghttp2_session_consume_connection(session, length));
     struct streamer_http2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
     if (stream == NULL) return 0;
     streamer_http2_progress(http2, offset + length);
