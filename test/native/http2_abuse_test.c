@@ -129,6 +129,41 @@ static void test_a_flood_between_data_is_none(void) {
     leave(&scene);
 }
 
+/* Where data follows in the same read. */
+static void test_a_flood_is_one_however_it_is_read(void) {
+    struct scene scene;
+    open_scene(&scene);
+    struct seen *seen = get(&scene);
+    flush(&scene);
+    play(&scene, "S; H1 :status: 200");
+    struct wire wire = {0};
+    while (wire.length < MIB + MIB / 2) wire_frame(&wire, 77, 0, 0, "ninety-nine", 11);
+    wire_data(&wire, END_STREAM, 1, "x");
+    CHECK(!receive_wire(&scene, &wire), "it goes on");
+    CHECK(strcmp(log_of(seen), "200 {} PROTOCOL 11") == 0, "%s", log_of(seen));
+    CHECK(sent_error(&scene, GOAWAY, 0) == NGHTTP2_ENHANCE_YOUR_CALM, "GOAWAY");
+    leave(&scene);
+}
+
+static void test_a_flood_between_heads_is_none(void) {
+    struct scene scene;
+    open_scene(&scene);
+    for (int i = 0; i < 5; i++) get(&scene);
+    flush(&scene);
+    play(&scene, "S");
+    struct wire pings = {0};
+    for (int i = 0; i < 500; i++) WORDS(&pings, PING, 0, 1, 2);
+    for (int i = 0; i < 5; i++) {
+        CHECK(flood(&scene, &pings, MIB * 3 / 4, true) >= MIB * 3 / 4, "before head %d", i);
+        char head[32];
+        snprintf(head, sizeof head, "H%d. :status: 204", scene.seen[i]->id);
+        play(&scene, head);
+        CHECK(scene.seen[i]->reason == STREAMER_HTTP2_COMPLETE, "%s", log_of(scene.seen[i]));
+    }
+    wire_free(&pings);
+    leave(&scene);
+}
+
 static void test_a_server_that_does_not_read_its_acknowledgements_is_cut_off(void) {
     struct scene scene;
     open_scene(&scene);
@@ -156,6 +191,7 @@ static void test_continuations_without_an_end(void) {
         size_t taken = flood(&scene, &wire, MIB, true);
         CHECK(taken <= 200 * wire.length && streamer_http2_failed(scene.http2), "%zu frames", taken / wire.length);
         CHECK(seen->closes == 1 && seen->reason == STREAMER_HTTP2_PROTOCOL, "%s", log_of(seen));
+        CHECK(sent_error(&scene, GOAWAY, 0) == NGHTTP2_ENHANCE_YOUR_CALM, "GOAWAY");
         wire_free(&wire);
         wire_free(&block);
         leave(&scene);
@@ -278,6 +314,7 @@ static void test_1xx_without_an_end(void) {
 #ifdef __linux__              /* where the Makefile wraps these */
 static long memory_left = -1; /* allocations until one fails; -1: none does */
 static bool memory_returns;   /* after one */
+static bool memory_failed;
 
 static bool refused(void) {
     if (memory_left < 0) return false;
@@ -285,6 +322,7 @@ static bool refused(void) {
         memory_left--;
         return false;
     }
+    memory_failed = true;
     if (memory_returns) memory_left = -1;
     return true;
 }
@@ -339,9 +377,12 @@ static void count_data(void *stream, const char *bytes, size_t length) {
     (void)stream, (void)bytes, (void)length;
 }
 
+static bool noticed; /* that memory was missing */
+
 static void count_close(void *stream, enum streamer_http2_close reason, uint32_t error_code) {
-    (void)reason, (void)error_code;
+    (void)error_code;
     ++*(int *)stream;
+    if (reason == STREAMER_HTTP2_NO_MEMORY) noticed = true;
 }
 
 static size_t count_upload(void *stream, char *into, size_t room, bool *last) {
@@ -366,6 +407,7 @@ static void drop_output(struct streamer_http2 *http2) {
 static bool run_out_of_memory_after(long allocations, bool returns, const struct wire *wire) {
     memory_left = allocations;
     memory_returns = returns;
+    noticed = memory_failed = false;
     struct streamer_http2 *http2 = streamer_http2_new(&counting, NULL, &streamer_http2_default_limits);
     if (http2 != NULL) {
         int closes[4] = {0};
@@ -375,6 +417,7 @@ static bool run_out_of_memory_after(long allocations, bool returns, const struct
             ids[i] = streamer_http2_submit(
                 http2, &closes[i], &(struct streamer_http2_request){"POST", "https", "a", "/", &field, 1, i % 2 == 0});
             bool failed_before = streamer_http2_failed(http2);
+            if (ids[i] < 0) noticed = true;
             CHECK(ids[i] > 0 || ids[i] == (failed_before ? STREAMER_HTTP2_NOT_ACCEPTED : STREAMER_HTTP2_NOT_SUBMITTED),
                   "%d", ids[i]);
             if (i == 2) drop_output(http2);
@@ -391,6 +434,7 @@ static bool run_out_of_memory_after(long allocations, bool returns, const struct
             streamer_http2_reset(http2, ids[3], NGHTTP2_CANCEL);
         }
         drop_output(http2);
+        CHECK(!memory_failed || noticed || streamer_http2_failed(http2), "%ld: nobody noticed", allocations);
         streamer_http2_shutdown(http2);
         drop_output(http2);
         for (int i = 0; i < 4; i++) {
@@ -399,9 +443,8 @@ static bool run_out_of_memory_after(long allocations, bool returns, const struct
         }
         streamer_http2_free(http2);
     }
-    bool one_failed = returns ? memory_left < 0 : memory_left == 0;
     memory_left = -1;
-    return one_failed;
+    return memory_failed;
 }
 
 static void test_every_allocation_may_fail(void) {
@@ -428,6 +471,8 @@ int main(void) {
     test_too_many_settings_in_one_frame();
     test_floods_end_the_connection();
     test_a_flood_between_data_is_none();
+    test_a_flood_is_one_however_it_is_read();
+    test_a_flood_between_heads_is_none();
     test_a_server_that_does_not_read_its_acknowledgements_is_cut_off();
     test_continuations_without_an_end();
     test_a_large_head_in_full_continuations();

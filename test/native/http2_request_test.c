@@ -291,6 +291,7 @@ static void test_a_stream_may_be_given_up_within_its_own_callbacks(void) {
         play(&scene, "H3. :status: 200");
         CHECK(seen->closes == 0 && strncmp(log_of(seen), logs[i], strlen(logs[i])) == 0, "%s", log_of(seen));
         CHECK(sent_error(&scene, RST_STREAM, 1) == NGHTTP2_CANCEL, "RST_STREAM");
+        if (i == 0) CHECK(sent_frames(&scene, DATA, 1, NULL) == 0, "DATA of what was given up");
         CHECK(other->reason == STREAMER_HTTP2_COMPLETE && other->closes == 1, "%s", log_of(other));
         leave(&scene);
     }

@@ -243,7 +243,11 @@ static void test_goaway_refuses_requests_that_were_not_sent(void) {
     struct seen *sent = get(&scene);
     flush(&scene);
     struct seen *unsent = get(&scene);
-    play(&scene, "S; G2147483647 0; H1. :status: 200");
+    struct wire wire = script("S; G2147483647 0; H1. :status: 200");
+    streamer_http2_receive(scene.http2, wire.bytes, wire.length);
+    wire_free(&wire);
+    CHECK(unsent->closes == 1 && !streamer_http2_failed(scene.http2), "at once, not at the next output");
+    flush(&scene);
     CHECK(sent->reason == STREAMER_HTTP2_COMPLETE && unsent->reason == STREAMER_HTTP2_REFUSED, "%s", log_of(unsent));
     CHECK(sent_frames(&scene, HEADERS, unsent->id, NULL) == 0, "it was sent after all");
     leave(&scene);
@@ -457,27 +461,25 @@ static void test_streams_that_are_slow_stall_no_other(void) {
     leave(&scene);
 }
 
-/* More than the connection's window in all, half of it before the RST_STREAM was sent and half after. */
+/* More than the connection's window in all, half of it before the RST_STREAMs were sent and half after. */
 static void test_data_of_streams_that_were_given_up_uses_up_no_window(void) {
     struct scene scene;
     open_scene(&scene);
+    for (int i = 0; i < 100; i++) get(&scene);
     flush(&scene);
     play(&scene, "S; A");
+    for (int i = 0; i < 100; i++) streamer_http2_reset(scene.http2, scene.seen[i]->id, NGHTTP2_CANCEL);
     for (int i = 0; i < 100; i++) {
-        struct seen *seen = get(&scene);
-        flush(&scene);
-        streamer_http2_reset(scene.http2, seen->id, NGHTTP2_CANCEL);
+        struct seen *seen = scene.seen[i];
         char head[32];
         snprintf(head, sizeof head, "H%d :status: 200", seen->id);
         struct wire wire = script(head);
-        fill(&wire, (uint32_t)seen->id, 128 << 10);
-        streamer_http2_receive(scene.http2, wire.bytes, wire.length);
-        flush(&scene);
-        wire.length = 0;
-        fill(&wire, (uint32_t)seen->id, 128 << 10);
-        CHECK(receive_wire(&scene, &wire), "it failed");
-        CHECK(connection_window(&scene) >= (uint64_t)(i + 1) * (256 << 10) + (8 << 20), "behind %d", i);
+        fill(&wire, (uint32_t)seen->id, 256 << 10);
+        CHECK(streamer_http2_receive(scene.http2, wire.bytes, wire.length), "it failed at %d", i);
+        if (i >= 50) flush(&scene);
+        if (i >= 50) CHECK(connection_window(&scene) >= (uint64_t)(i + 1) * (256 << 10) + (8 << 20), "behind %d", i);
         CHECK(seen->log.length == 0, "%.100s", log_of(seen));
+        wire_free(&wire);
     }
     leave(&scene);
 }
@@ -514,6 +516,17 @@ static void test_frames_go_out_together(void) {
     leave(&scene);
 }
 
+static void test_a_connection_keeps_no_large_buffer(void) {
+    struct scene scene;
+    open_scene(&scene);
+    char *body = letters(60000);
+    post(&scene, body, 60000, "");
+    flush(&scene);
+    CHECK(scene.http2->output.capacity <= 2048, "%zu bytes of output", scene.http2->output.capacity);
+    free(body);
+    leave(&scene);
+}
+
 /* ---- main ---- */
 
 int main(void) {
@@ -535,6 +548,7 @@ int main(void) {
     test_data_of_streams_that_were_given_up_uses_up_no_window();
     test_output_stays_until_all_of_it_was_sent();
     test_frames_go_out_together();
+    test_a_connection_keeps_no_large_buffer();
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;
 }

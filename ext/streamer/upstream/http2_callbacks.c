@@ -73,13 +73,6 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-/* nghttp2 would pass such a field over. */
-static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
-                             nghttp2_rcbuf *value, uint8_t flags, void *owner) {
-    (void)session, (void)frame, (void)name, (void)value, (void)flags, (void)owner;
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
 /* ---- a frame has ended ---- */
 
 static void take_head(struct streamer_http2 *http2, struct streamer_http2_stream *stream) {
@@ -161,10 +154,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     (void)flags;
     struct streamer_http2 *http2 = owner;
     uint64_t offset = http2->received + (uint64_t)((const char *)bytes - http2->input);
-    if (offset > http2->patience) {
-        http2->flooded = true;
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
+    if (offset > http2->patience) return NGHTTP2_ERR_CALLBACK_FAILURE;
     /* A slow stream must not stall its siblings. */
     streamer_http2_queued(http2, nghttp2_session_consume_connection(session, length));
     struct streamer_http2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
@@ -175,14 +165,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     return 0;
 }
 
-/* Ended by nghttp2 in a way not seen above: it could not send the request, or found something malformed. */
+/* Ended by nghttp2 in a way not seen above: it found something malformed. */
 static int on_close(nghttp2_session *session, int32_t id, uint32_t error_code, void *owner) {
     struct streamer_http2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
     if (stream == NULL) return 0;
-    enum streamer_http2_close reason = STREAMER_HTTP2_PROTOCOL;
-    if (error_code == NGHTTP2_REFUSED_STREAM) reason = STREAMER_HTTP2_REFUSED;
-    if (stream->head_seen) reason = STREAMER_HTTP2_CUT;
-    streamer_http2_finish(owner, stream, reason, error_code);
+    streamer_http2_finish(owner, stream, stream->head_seen ? STREAMER_HTTP2_CUT : STREAMER_HTTP2_PROTOCOL, error_code);
     return 0;
 }
 
@@ -219,7 +206,6 @@ void streamer_http2_set_callbacks(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);

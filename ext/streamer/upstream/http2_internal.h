@@ -29,7 +29,6 @@ struct streamer_http2 {
     uint64_t received;     /* how many bytes came before it, */
     uint64_t patience;     /* and at which byte a server that brings us nothing is cut off */
     bool draining, failed; /* as in the interface */
-    bool flooded;          /* noticed within a callback, for streamer_http2_receive to act upon */
     bool no_memory;        /* a frame could not be queued: the next function that may call `close` fails */
     struct streamer_buffer output;
     size_t output_sent;
