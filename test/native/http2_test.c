@@ -151,6 +151,23 @@ static void test_responses_at_every_split(void) {
     }
 }
 
+/* How much of a frame that is longer than the response's Content-Length is given hangs on the pieces it comes in. */
+static void test_more_than_the_announced_length_is_never_given(void) {
+    struct wire wire = script("H1 :status: 200|content-length: 3; D1 ab; D1. cdef");
+    for (size_t split = 1; split < wire.length; split++) {
+        struct scene scene;
+        open_scene(&scene);
+        struct seen *seen = get(&scene);
+        flush(&scene);
+        play(&scene, "S");
+        receive(&scene, wire.bytes, split);
+        receive(&scene, wire.bytes + split, wire.length - split);
+        CHECK(seen->received <= 3 && seen->closes == 1 && seen->reason == STREAMER_HTTP2_CUT, "%s", log_of(seen));
+        leave(&scene);
+    }
+    wire_free(&wire);
+}
+
 /* At any byte the connection may go away. */
 static void test_a_connection_that_goes_away_cuts_what_is_not_complete(void) {
     struct wire wire = script("h1 :status: 200; c1 a: b; D1 some; D1. thing");
@@ -544,6 +561,7 @@ static void test_a_connection_keeps_no_large_buffer(void) {
 
 int main(void) {
     test_responses_at_every_split();
+    test_more_than_the_announced_length_is_never_given();
     test_a_connection_that_goes_away_cuts_what_is_not_complete();
     test_every_error_code_of_a_reset();
     test_goaway_at_every_point_of_two_responses();

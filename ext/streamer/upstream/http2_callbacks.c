@@ -1,6 +1,4 @@
 /* What nghttp2 calls for what it has read, and to send a request's body. */
-#include <string.h>
-
 #include "http2_internal.h"
 
 /* The one place where a response's field is collected: "name: value\n". nghttp2 has checked both. */
@@ -16,9 +14,7 @@ static enum streamer_status collect(struct streamer_buffer *fields, const nghttp
 /* Ends a stream of which the server is to hear. */
 static void reset(struct streamer_http2 *http2, struct streamer_http2_stream *stream, enum streamer_http2_close reason,
                   uint32_t error_code) {
-    int32_t id = stream->id;
-    http2->patience += (uint64_t)http2->limits.window + http2->limits.head;
-    streamer_http2_queue_reset(http2, id, error_code);
+    streamer_http2_queue_reset(http2, stream->id, error_code);
     streamer_http2_finish(http2, stream, reason, error_code);
 }
 

@@ -52,6 +52,7 @@ void streamer_http2_finish(struct streamer_http2 *http2, struct streamer_http2_s
 /* Notes that a frame could not be queued. */
 void streamer_http2_queued(struct streamer_http2 *http2, int result);
 
+/* RST_STREAM, for a stream that is about to be forgotten or has been. */
 void streamer_http2_queue_reset(struct streamer_http2 *http2, int32_t id, uint32_t error_code);
 
 /* Something useful came or went at this byte of what is received: patience begins anew. */
