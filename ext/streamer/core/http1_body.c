@@ -50,24 +50,26 @@ static bool read_digit(struct streamer_http1_body *body, char byte) {
     return true;
 }
 
+/* The first byte of a chunk line's end, or none of it. */
+static bool read_chunk_line_end(struct streamer_http1_body *body, char byte) {
+    if (byte == '\r') body->state = STREAMER_HTTP1_CHUNK_SIZE_LF;
+    if (byte == '\n') end_chunk_line(body);
+    return byte == '\r' || byte == '\n';
+}
+
+static bool read_behind_digits(struct streamer_http1_body *body, char byte) {
+    body->state = byte == ';' ? STREAMER_HTTP1_CHUNK_EXTENSION : STREAMER_HTTP1_CHUNK_PADDING;
+    return byte == ';' || streamer_http_blank(byte) || read_chunk_line_end(body, byte);
+}
+
 /* A byte of a chunk's line, or of the line end behind its data. False when it cannot stand there. */
 static bool read_chunk_framing(struct streamer_http1_body *body, char byte) {
     switch (body->state) {
         case STREAMER_HTTP1_CHUNK_SIZE: return read_digit(body, byte);
         case STREAMER_HTTP1_CHUNK_DIGITS:
-            if (hex(byte) >= 0) return read_digit(body, byte);
-            /* fall through */
-        case STREAMER_HTTP1_CHUNK_PADDING:
-            if (byte != ';' && byte != '\r' && byte != '\n') {
-                body->state = STREAMER_HTTP1_CHUNK_PADDING;
-                return streamer_http_blank(byte);
-            }
-            /* fall through */
-        case STREAMER_HTTP1_CHUNK_EXTENSION:
-            body->state = STREAMER_HTTP1_CHUNK_EXTENSION;
-            if (byte == '\r') body->state = STREAMER_HTTP1_CHUNK_SIZE_LF;
-            if (byte == '\n') end_chunk_line(body);
-            return true;
+            return hex(byte) >= 0 ? read_digit(body, byte) : read_behind_digits(body, byte);
+        case STREAMER_HTTP1_CHUNK_PADDING: return read_behind_digits(body, byte);
+        case STREAMER_HTTP1_CHUNK_EXTENSION: read_chunk_line_end(body, byte); return true;
         case STREAMER_HTTP1_CHUNK_SIZE_LF: end_chunk_line(body); return byte == '\n';
         case STREAMER_HTTP1_CHUNK_DATA_END:
             if (byte == '\r') body->state = STREAMER_HTTP1_CHUNK_DATA_LF;
