@@ -11,7 +11,7 @@
  *   Transfer-Encoding is "chunked", once, or "identity", which says nothing; any other coding is refused
  *   a Content-Length may be repeated when all its values are the same number
  *
- * How the head was cut changes nothing, its ceiling included.
+ * The result does not depend on how the head is cut into reads.
  */
 #pragma once
 
