@@ -95,5 +95,6 @@ void fields_tests(void);
 void media_type_tests(void);
 void http1_head_tests(void);
 void http1_body_tests(void);
+void http1_transcript_tests(void);
 void http1_random_tests(void);
 void http1_request_tests(void);
