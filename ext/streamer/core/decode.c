@@ -21,6 +21,7 @@ static bool is_named(const char *type, size_t length, const char *name) {
 }
 
 static bool is_keep_alive_type(const char *type, size_t length) {
+    if (length == strlen("message") && memcmp(type, "message", length) == 0) return false; /* as most are */
     return is_named(type, length, "ping") || is_named(type, length, "heartbeat") || is_named(type, length, "keepalive");
 }
 
