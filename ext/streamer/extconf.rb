@@ -1,23 +1,23 @@
 # frozen_string_literal: true
 
-# Configures the build of streamer/streamer: libcurl and yajl from the system, every layer's sources in one library.
+# Configures the build of streamer/streamer: libcurl, nghttp2 and yajl from the system, every layer's sources in one library.
 #
 #   STREAMER_STRICT=1                       warnings are errors, for people who work on streamer
 #   STREAMER_SANITIZE=address|thread        AddressSanitizer with UBSan, or ThreadSanitizer
 
 require "mkmf"
 
-PACKAGES = "libcurl4-openssl-dev libyajl-dev pkg-config on Debian and Ubuntu, " \
-           "libcurl-devel yajl-devel pkgconf-pkg-config on Fedora, " \
-           "curl-dev yajl-dev pkgconf on Alpine, " \
-           "curl yajl pkgconf with Homebrew"
+PACKAGES = "libcurl4-openssl-dev libnghttp2-dev libyajl-dev pkg-config on Debian and Ubuntu, " \
+           "libcurl-devel libnghttp2-devel yajl-devel pkgconf-pkg-config on Fedora, " \
+           "curl-dev nghttp2-dev yajl-dev pkgconf on Alpine, " \
+           "curl libnghttp2 yajl pkgconf with Homebrew"
 
 SANITIZERS = {
   "address" => "-fsanitize=address,undefined -fno-omit-frame-pointer",
   "thread" => "-fsanitize=thread -fno-omit-frame-pointer"
 }.freeze
 
-LAYERS = %w[core upstream relay binding].freeze
+LAYERS = %w[core loop upstream sink relay binding].freeze
 
 def installed?(library, version)
   pkg_config(library, "atleast-version=#{version}")
@@ -49,6 +49,7 @@ $PKGCONFIG ||= with_config("pkg-config") || find_executable("pkg-config")
 
 add_homebrew_curl unless installed?("libcurl", "7.88")
 use_library("libcurl", "7.88")
+use_library("libnghttp2", "1.52")
 use_library("yajl", "2.1")
 
 # yajl.pc names the directory yajl's headers are in, while they include each other as <yajl/...>.
@@ -56,10 +57,18 @@ unless have_header("yajl/yajl_parse.h")
   $INCFLAGS << " -I#{File.dirname(pkg_config("yajl", "variable=includedir"))}"
 end
 
-# The poll set is epoll on Linux, kqueue on macOS and the BSDs, and poll(2) elsewhere.
+# Came with the fix of CVE-2024-28182, in nghttp2 1.61 and in the older versions that Debian and Ubuntu maintain.
+unless have_func("nghttp2_option_set_max_continuations", "nghttp2/nghttp2.h")
+  stop "streamer needs a libnghttp2 with the fix of CVE-2024-28182: 1.61, or your system's security update of an older one."
+end
+
+# HTTP/2 is negotiated on OpenSSL's context, where libcurl is built with OpenSSL; other libcurls speak HTTP/1.1.
+have_header("openssl/ssl.h") if pkg_config("openssl")
+
+# The poller is epoll on Linux, kqueue on macOS and the BSDs.
 have_header("sys/epoll.h")
 have_header("sys/event.h")
-# One descriptor instead of a pipe's two to wake the reactor.
+# One descriptor instead of a pipe's two to wake the loop.
 have_header("sys/eventfd.h")
 # Without it (a Ruby with no fiber scheduler in its C API) every caller waits as a thread does.
 have_func("rb_fiber_scheduler_current", "ruby/fiber/scheduler.h")

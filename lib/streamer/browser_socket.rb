@@ -18,13 +18,13 @@ module Streamer
     # connected? is false from the moment the browser's leaving was noticed.
 
     # Sends what waits and the last chunk, then closes. Waits for a slow browser at most the write timeout.
-    def close = close_client(true)
+    def close = close_browser(true)
 
     # The same without the last chunk, so that the browser can tell that the stream was cut.
-    def abort = close_client(false)
+    def abort = close_browser(false)
 
     # As close, without waiting.
-    def finish = finish_client(true)
+    def finish = finish_browser(true)
 
     private
 

@@ -34,6 +34,7 @@ module Streamer
     # any thread or fiber. Raises Streamer::Error.
     %i[get head post put patch delete].each do |name|
       define_method(name) { |path = "", **options| request(name, path, **options).call }
+      define_method(:"#{name}_request") { |path = "", **options| request(name, path, **options) }
     end
 
     # A GET event stream that is connected again when it ends: an EventSource, read at once with a block (|event|).

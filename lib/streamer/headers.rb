@@ -35,6 +35,11 @@ module Streamer
 
     def to_h = group_by(&:first).transform_values { |pairs| pairs.map(&:last).join(", ") }
 
+    # The same with values as they came, well-formed or not: a Location's bytes are percent-encoded one by one.
+    def raw # :nodoc:
+      @raw ? dup.tap { |headers| headers.instance_variable_set(:@lines, @raw) } : self
+    end
+
     def inspect = "#<Streamer::Headers #{map(&:first).uniq.join(" ")}>" # values may be secrets
 
     private
@@ -45,6 +50,7 @@ module Streamer
 
     # Always well-formed UTF-8, whatever an upstream sent.
     def lines=(lines)
+      @raw = lines.freeze unless lines.valid_encoding?
       @lines = lines.scrub.freeze
     end
   end

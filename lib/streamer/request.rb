@@ -27,10 +27,10 @@ module Streamer
       "user-agent" => "streamer/#{VERSION}"
     }.freeze
 
-    # What libcurl sends of its own accord where we say nothing.
-    LIBCURLS_HEADERS = %w[accept content-type expect].freeze
+    # Written from what is known of the request, and not from a caller's Hash.
+    FRAMING_HEADERS = %w[host content-length transfer-encoding connection].freeze
 
-    private_constant :LONGEST, :DEFAULT_HEADERS, :LIBCURLS_HEADERS
+    private_constant :LONGEST, :DEFAULT_HEADERS, :FRAMING_HEADERS
 
     attr_reader :method, :headers
 
@@ -99,20 +99,21 @@ module Streamer
 
     # The Transfer that sends it off when it is started. A body that is streamed is uploaded after that.
     def prepare # :nodoc:
-      Transfer.new(method, url, header_lines, transfer_body, @route.to(@location),
-                   @timeouts.values.map { |seconds| (seconds.to_f * 1000).ceil })
+      route = @route.to(@location)
+      Transfer.new(method: method, target: @location.target, authority: headers["host"] || @location.authority,
+                   fields: headers.except(*FRAMING_HEADERS), body: transfer_body, timeouts: @timeouts, route: route,
+                   proxy_authorization: route.delete(:proxy_authorization))
     end
 
     private
 
-    # As libcurl wants them: an empty value has a semicolon, and a name alone leaves libcurl's own header out.
-    def header_lines
-      @headers.map { |name, value| value.empty? ? "#{name};" : "#{name}: #{value}" } +
-        (LIBCURLS_HEADERS - @headers.keys).map { |name| "#{name}:" }
-    end
+    # With a Content-Length of 0 where some servers insist on one. An IO of unknown length may have been announced.
+    def transfer_body
+      return "" if @body.empty? && %w[POST PUT PATCH].include?(method)
 
-    # With a Content-Length of 0 where some servers insist on one.
-    def transfer_body = @body.empty? && %w[POST PUT PATCH].include?(method) ? "" : @body.for_transfer
+      body = @body.for_transfer
+      body == -1 && headers["content-length"]&.match?(/\A\d{1,18}\z/) ? headers["content-length"].to_i : body
+    end
 
     def token(text, what)
       return text if text.match?(/\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/)

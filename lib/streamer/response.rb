@@ -108,14 +108,15 @@ module Streamer
       self
     end
 
-    # Yields the frames that a Pipeline makes of each read, where it makes any: one String of whole frames. Returns self. Raises as each_value.
-    def each_frames(pipeline)
-      return to_enum(__method__, pipeline) unless block_given?
+    # Yields the frames that a Pipeline makes of each read, where it makes any: one String of whole frames. Returns self. every_read: yields
+    # "" too, where a read makes none. Raises as each_value.
+    def each_frames(pipeline, every_read: false)
+      return to_enum(__method__, pipeline, every_read: every_read) unless block_given?
 
       ensure_stream!(format: pipeline.format, values: pipeline.values?)
       pipeline.expect(media_format) unless pipeline.format
       take = lambda do |frames|
-        yield frames unless frames.empty?
+        yield frames if every_read || !frames.empty?
         @delivered = pipeline.frames
       end
       reading(pipeline) do

@@ -1,4 +1,4 @@
-/* The reactor, the native thread, clients and relays together, without Ruby, so that ThreadSanitizer, AddressSanitizer
+/* The loop, the native thread, browsers and relays together, without Ruby, so that ThreadSanitizer, AddressSanitizer
  * and valgrind see all of it: real sockets on loopback, several threads, browsers that leave, read slowly or stay.
  *
  *   relay_test [ROUNDS]     relays per thread, 150 when not given
@@ -23,16 +23,16 @@
 
 #include "../../ext/streamer/relay/relay.h"
 #include "../../ext/streamer/relay/thread.h"
-#include "../../ext/streamer/upstream/clock.h"
-#include "../../ext/streamer/upstream/fork.h"
+#include "../../ext/streamer/loop/clock.h"
+#include "../../ext/streamer/loop/fork.h"
 
 enum { THREADS = 4, TOKENS = 40, WAIT_MS = 120000 };
 
 static const char TERMINAL[] = "event: done\ndata: {}\n\n";
 
-static atomic_int passed, failed, news_of_ends, reads_without_libcurl;
+static atomic_int passed, failed, notified_ends;
 static atomic_bool all_over;
-static struct streamer_board board;
+static struct streamer_mailbox mailbox;
 static int port;
 
 #define CHECK(condition, ...)                               \
@@ -46,12 +46,6 @@ static int port;
             fputc('\n', stderr);                            \
         }                                                   \
     } while (0)
-
-/* Everybody's recv, libcurl's too, which has other flags than ours. */
-ssize_t recv(int fd, void *bytes, size_t length, int flags) {
-    if (flags == MSG_DONTWAIT) atomic_fetch_add(&reads_without_libcurl, 1);
-    return recvfrom(fd, bytes, length, flags, NULL, NULL);
-}
 
 /* A header of as many bytes as the head's buffer has at first, so that its end of line asks for more. */
 #define PAD "X-Pad: 0123456789012345678901234567890123456789012345678901234-6\r\n"
@@ -158,7 +152,7 @@ static int listen_on_loopback(void) {
 
 enum manner { STAYS, LEAVES_EARLY, LEAVES_AT_ONCE, READS_SLOWLY, MANNERS };
 
-struct browser {
+struct visitor {
     int fd;
     enum manner manner;
     int next; /* the token expected */
@@ -166,45 +160,45 @@ struct browser {
     bool ended_well; /* the last chunk came */
 };
 
-static void look_for_tokens(struct browser *browser, const char *bytes, size_t length) {
+static void look_for_tokens(struct visitor *visitor, const char *bytes, size_t length) {
     /* A token's number is never cut: each frame leaves in one piece, and the padding behind it is blank. */
     for (const char *at = bytes; (at = memchr(at, '@', length - (size_t)(at - bytes))) != NULL; at++) {
-        browser->in_order &= atoi(at + 1) == browser->next++;
+        visitor->in_order &= atoi(at + 1) == visitor->next++;
     }
 }
 
 static void *browse(void *argument) {
-    struct browser *browser = argument;
+    struct visitor *visitor = argument;
     static const size_t MOST = 64 << 20;
     char *all = NULL;
     size_t length = 0;
-    if (browser->manner == LEAVES_AT_ONCE) goto leave;
+    if (visitor->manner == LEAVES_AT_ONCE) goto leave;
     for (;;) {
         all = realloc(all, length + 65537);
-        ssize_t got = recv(browser->fd, all + length, browser->manner == READS_SLOWLY ? 4096 : 65536, 0);
+        ssize_t got = recv(visitor->fd, all + length, visitor->manner == READS_SLOWLY ? 4096 : 65536, 0);
         if (got <= 0) break;
         length += (size_t)got;
-        if (length > MOST || (browser->manner == LEAVES_EARLY && length > 400)) goto leave;
-        if (browser->manner == READS_SLOWLY && length % 65536 < 4096) usleep(1000);
+        if (length > MOST || (visitor->manner == LEAVES_EARLY && length > 400)) goto leave;
+        if (visitor->manner == READS_SLOWLY && length % 65536 < 4096) usleep(1000);
     }
     all[length] = '\0';
-    look_for_tokens(browser, all, length);
-    browser->ended_well = length >= 5 && memcmp(all + length - 5, "0\r\n\r\n", 5) == 0;
+    look_for_tokens(visitor, all, length);
+    visitor->ended_well = length >= 5 && memcmp(all + length - 5, "0\r\n\r\n", 5) == 0;
 leave:
     free(all);
-    close(browser->fd);
+    close(visitor->fd);
     return NULL;
 }
 
 /* ---- one relay ---- */
 
-static bool wait_for(struct streamer_client *client, bool (*ready)(void *), void *argument) {
+static bool wait_for(struct streamer_browser *browser, bool (*ready)(void *), void *argument) {
     int64_t deadline = streamer_now() + WAIT_MS;
     bool in_time = true;
-    pthread_mutex_lock(&client->signal.lock);
-    while (!ready(argument) && in_time) in_time = streamer_signal_wait(&client->signal, deadline);
+    pthread_mutex_lock(&browser->monitor.lock);
+    while (!ready(argument) && in_time) in_time = streamer_monitor_wait(&browser->monitor, deadline);
     bool is_ready = ready(argument);
-    pthread_mutex_unlock(&client->signal.lock);
+    pthread_mutex_unlock(&browser->monitor.lock);
     return is_ready;
 }
 
@@ -212,17 +206,17 @@ static bool relay_ended(void *relay) {
     return ((struct streamer_relay *)relay)->ended;
 }
 
-static bool client_closed(void *client) {
-    return ((struct streamer_client *)client)->fd < 0;
+static bool browser_closed(void *browser) {
+    return ((struct streamer_browser *)browser)->fd < 0;
 }
 
 static void wait_for_end(struct streamer_transfer *transfer) {
     int64_t deadline = streamer_now() + WAIT_MS;
     bool in_time = true;
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     while (transfer->outcome == STREAMER_OUTCOME_OPEN && in_time)
-        in_time = streamer_signal_wait(&transfer->signal, deadline);
-    pthread_mutex_unlock(&transfer->signal.lock);
+        in_time = streamer_monitor_wait(&transfer->monitor, deadline);
+    pthread_mutex_unlock(&transfer->monitor.lock);
 }
 
 static struct streamer_pipeline *make_pipeline(void) {
@@ -245,73 +239,75 @@ static struct streamer_pipeline *make_pipeline(void) {
     return pipeline;
 }
 
+/* Of the upstream's path; not sent off. */
+static struct streamer_transfer *request(const char *path) {
+    char url[64], authority[32];
+    snprintf(authority, sizeof authority, "127.0.0.1:%d", port);
+    snprintf(url, sizeof url, "http://%s", authority);
+    struct streamer_buffer fields;
+    streamer_buffer_init(&fields, 1024);
+    struct streamer_request request = {
+        .method = "GET",
+        .authority = authority,
+        .target = path,
+        .fields = &fields,
+        .route = {.url = url, .origin = url, .verify = true},
+        .timeouts = {.connect = 60000, .first_event = 60000, .idle = 60000, .event_idle = 60000, .total = 90000}};
+    struct streamer_transfer *transfer = streamer_transfer_new(streamer_thread_pool(), &request);
+    if (transfer == NULL) abort();
+    return transfer;
+}
+
 static void relay_once(const char *kind, int padding, enum manner manner, bool cancel, unsigned *seed) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
-    struct browser browser = {.fd = ends[1], .manner = manner, .in_order = true};
+    struct visitor visitor = {.fd = ends[1], .manner = manner, .in_order = true};
     pthread_t thread;
-    if (pthread_create(&thread, NULL, browse, &browser) != 0) abort();
+    if (pthread_create(&thread, NULL, browse, &visitor) != 0) abort();
 
-    struct streamer_reactor *reactor = streamer_thread_reactor();
-    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 30, 60000);
-    char url[128];
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/%s/%d", port, kind, padding);
-    struct streamer_request request = {
-        .method = "GET",
-        .url = url,
-        .origin = "http://127.0.0.1",
-        .proxy = "",
-        .verify = true,
-        .timeouts = {.connect = 60000, .first_event = 60000, .idle = 60000, .event_idle = 60000, .total = 90000}};
-    const char *problem;
-    struct streamer_transfer *transfer = streamer_transfer_new(reactor, &request, &problem);
+    struct streamer_pool *pool = streamer_thread_pool();
+    struct streamer_browser *browser = streamer_browser_new(pool->loop, ends[0], true, 30, 60000);
+    char path[128];
+    snprintf(path, sizeof path, "/%s/%d", kind, padding);
+    struct streamer_transfer *transfer = request(path);
     struct streamer_pipeline *pipeline = make_pipeline();
     bool flushes = rand_r(seed) % 3 == 0, terminal = rand_r(seed) % 2 == 0;
     struct streamer_relay_options options = {
-        .board = &board,
-        .wanted_news = STREAMER_NEWS_FIRST | STREAMER_NEWS_TEXT,
+        .mailbox = &mailbox,
+        .wanted_notifications = STREAMER_NOTIFICATION_FIRST | STREAMER_NOTIFICATION_TEXT,
         .flush_after = flushes ? 5 : 0,
         .flush_at = 2000,
         .terminal = terminal ? TERMINAL : NULL,
         .terminal_length = strlen(TERMINAL),
     };
-    struct streamer_relay *relay = streamer_relay_new(transfer, client, pipeline, &options);
+    struct streamer_relay *relay = streamer_relay_new(transfer, browser, pipeline, &options);
     streamer_transfer_start(transfer);
     /* The relay of an answer that is here already, all of it. */
     if (padding < 1000 && strcmp(kind, "silent") != 0 && rand_r(seed) % 4 == 0) wait_for_end(transfer);
     streamer_relay_start(relay);
     if (cancel) streamer_transfer_cancel(transfer);
 
-    CHECK(wait_for(client, relay_ended, relay), "%s/%d to a browser of manner %d did not end", kind, padding, manner);
-    if (!relay->completed || !terminal) streamer_client_close(client, relay->completed);
-    CHECK(wait_for(client, client_closed, client), "the client of %s was not closed", kind);
+    CHECK(wait_for(browser, relay_ended, relay), "%s/%d to a browser of manner %d did not end", kind, padding, manner);
+    if (!relay->completed || !terminal) streamer_browser_close(browser, relay->completed);
+    CHECK(wait_for(browser, browser_closed, browser), "the browser of %s was not closed", kind);
     pthread_join(thread, NULL);
 
-    CHECK(browser.in_order, "tokens of %s/%d out of order", kind, padding);
+    CHECK(visitor.in_order, "tokens of %s/%d out of order", kind, padding);
     bool whole = strcmp(kind, "cut") != 0 && strcmp(kind, "silent") != 0 && !cancel;
     if (whole && (manner == STAYS || manner == READS_SLOWLY)) {
         CHECK(relay->completed, "%s/%d: %s", kind, padding, streamer_outcome_name(transfer->outcome));
-        CHECK(browser.next == TOKENS && browser.ended_well, "%d of %d tokens", browser.next, TOKENS);
+        CHECK(visitor.next == TOKENS && visitor.ended_well, "%d of %d tokens", visitor.next, TOKENS);
     } else if (strcmp(kind, "cut") == 0 && manner == STAYS && !cancel) {
-        CHECK(!relay->completed && browser.next == TOKENS / 2 && !browser.ended_well, "cut: after %d", browser.next);
+        CHECK(!relay->completed && visitor.next == TOKENS / 2 && !visitor.ended_well, "cut: after %d", visitor.next);
     }
     streamer_relay_release(relay);
     streamer_transfer_release(transfer);
-    streamer_client_release(client);
+    streamer_browser_release(browser);
 }
 
 static bool transfer_paused(void *unused) {
     (void)unused;
-    return streamer_reactor_stats(streamer_thread_reactor()).pauses > 0;
-}
-
-/* Of the upstream's path, without timeouts; not sent off. */
-static struct streamer_transfer *request(const char *path) {
-    char url[64];
-    const char *problem;
-    snprintf(url, sizeof url, "http://127.0.0.1:%d%s", port, path);
-    struct streamer_request wanted = {.method = "GET", .url = url, .origin = "http://127.0.0.1"};
-    return streamer_transfer_new(streamer_thread_reactor(), &wanted, &problem);
+    return streamer_pool_stats(streamer_thread_pool()).pauses > 0;
 }
 
 /* The bytes that found the browser's place full come again once there is room. What they fail with ends the relay then,
@@ -319,31 +315,31 @@ static struct streamer_transfer *request(const char *path) {
 static void fail_after_a_pause(void) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
-    struct streamer_reactor *reactor = streamer_thread_reactor();
-    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
-    char *filling = calloc(4, STREAMER_CLIENT_HIGH);
-    streamer_client_write(client, filling, 4 * STREAMER_CLIENT_HIGH);
+    struct streamer_pool *pool = streamer_thread_pool();
+    struct streamer_browser *browser = streamer_browser_new(pool->loop, ends[0], true, 0, WAIT_MS);
+    char *filling = calloc(4, STREAMER_BROWSER_HIGH);
+    streamer_browser_write(browser, filling, 4 * STREAMER_BROWSER_HIGH);
     free(filling);
 
     struct streamer_transfer *transfer = request("/broken");
     struct streamer_relay_options options = {.terminal = NULL};
-    struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
+    struct streamer_relay *relay = streamer_relay_new(transfer, browser, make_pipeline(), &options);
     streamer_relay_start(relay);
     for (int i = 0; i < WAIT_MS && !transfer_paused(NULL); i++) usleep(1000);
     CHECK(transfer_paused(NULL), "a full browser does not pause the upstream");
 
-    struct browser browser = {.fd = ends[1], .manner = STAYS};
+    struct visitor visitor = {.fd = ends[1], .manner = STAYS};
     pthread_t thread;
-    if (pthread_create(&thread, NULL, browse, &browser) != 0) abort();
-    CHECK(wait_for(client, relay_ended, relay), "what comes after a pause fails, and the relay goes on");
+    if (pthread_create(&thread, NULL, browse, &visitor) != 0) abort();
+    CHECK(wait_for(browser, relay_ended, relay), "what comes after a pause fails, and the relay goes on");
     CHECK(relay->status == STREAMER_JSON_INVALID, "%s", streamer_status_name(relay->status));
     streamer_transfer_cancel(transfer);
-    wait_for(client, relay_ended, relay);
-    streamer_client_close(client, false);
+    wait_for(browser, relay_ended, relay);
+    streamer_browser_close(browser, false);
     pthread_join(thread, NULL);
     streamer_relay_release(relay);
     streamer_transfer_release(transfer);
-    streamer_client_release(client);
+    streamer_browser_release(browser);
 }
 
 #ifdef HAVE_SYS_EPOLL_H       /* where the Makefile wraps it */
@@ -359,22 +355,22 @@ void *__wrap_realloc(void *memory, size_t size) {
 static void run_out_of_memory_in_a_head(void) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
-    struct streamer_reactor *reactor = streamer_thread_reactor();
-    struct streamer_client *client = streamer_client_new(reactor, ends[0], true, 0, WAIT_MS);
+    struct streamer_pool *pool = streamer_thread_pool();
+    struct streamer_browser *browser = streamer_browser_new(pool->loop, ends[0], true, 0, WAIT_MS);
     struct streamer_transfer *transfer = request("/padded");
     struct streamer_relay_options options = {.terminal = NULL};
-    struct streamer_relay *relay = streamer_relay_new(transfer, client, make_pipeline(), &options);
+    struct streamer_relay *relay = streamer_relay_new(transfer, browser, make_pipeline(), &options);
     atomic_store(&refused, 128);
     streamer_relay_start(relay);
-    CHECK(wait_for(client, relay_ended, relay), "a relay without memory does not end");
+    CHECK(wait_for(browser, relay_ended, relay), "a relay without memory does not end");
     atomic_store(&refused, 0);
     CHECK(!relay->completed, "it relayed all the same");
-    streamer_client_close(client, false);
-    wait_for(client, client_closed, client);
+    streamer_browser_close(browser, false);
+    wait_for(browser, browser_closed, browser);
     close(ends[1]);
     streamer_relay_release(relay);
     streamer_transfer_release(transfer);
-    streamer_client_release(client);
+    streamer_browser_release(browser);
 }
 #endif
 
@@ -403,7 +399,7 @@ static void relay_in_children(void) {
         if (child == 0) {
             unsigned seed = 1;
             alarm(WAIT_MS / 1000);
-            streamer_board_init(&board);
+            streamer_mailbox_init(&mailbox);
             atomic_store(&failed, 0);
             relay_once("marked", 20, STAYS, false, &seed);
             struct streamer_relay_stats stats = streamer_relay_stats();
@@ -418,26 +414,26 @@ static void relay_in_children(void) {
 }
 
 /* What Ruby's thread does. */
-static void wait_for_news(void) {
-    pthread_mutex_lock(&board.signal.lock);
+static void wait_for_notifications(void) {
+    pthread_mutex_lock(&mailbox.monitor.lock);
     int64_t deadline = streamer_now() + 100;
     bool in_time = true;
-    while (board.first == NULL && in_time) in_time = streamer_signal_wait(&board.signal, deadline);
-    pthread_mutex_unlock(&board.signal.lock);
+    while (mailbox.first == NULL && in_time) in_time = streamer_monitor_wait(&mailbox.monitor, deadline);
+    pthread_mutex_unlock(&mailbox.monitor.lock);
 }
 
 static void take_all(void) {
     struct streamer_relay *relay;
-    int news;
-    while ((relay = streamer_board_take(&board, &news)) != NULL) {
-        if (news & STREAMER_NEWS_ENDED) atomic_fetch_add(&news_of_ends, 1);
+    int notifications;
+    while ((relay = streamer_mailbox_take(&mailbox, &notifications)) != NULL) {
+        if (notifications & STREAMER_NOTIFICATION_ENDED) atomic_fetch_add(&notified_ends, 1);
         streamer_relay_release(relay);
     }
 }
 
-static void *read_board(void *unused) {
+static void *read_mailbox(void *unused) {
     while (!atomic_load(&all_over)) {
-        wait_for_news();
+        wait_for_notifications();
         take_all();
     }
     take_all();
@@ -457,28 +453,27 @@ int main(int count, char **arguments) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     streamer_fork_watch();
     detach(accept_all, (void *)(intptr_t)listen_on_loopback());
-    if (streamer_thread_reactor() == NULL) abort();
+    if (streamer_thread_pool() == NULL) abort();
     int before = open_descriptors();
 
     fail_after_a_pause();
 #ifdef HAVE_SYS_EPOLL_H
     run_out_of_memory_in_a_head();
 #endif
-    streamer_board_init(&board);
+    streamer_mailbox_init(&mailbox);
     pthread_t threads[THREADS], reader;
-    pthread_create(&reader, NULL, read_board, NULL);
+    pthread_create(&reader, NULL, read_mailbox, NULL);
     for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, relay_many, (void *)(i + 1));
     relay_in_children();
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 
     atomic_store(&all_over, true);
     pthread_join(reader, NULL);
-    CHECK(news_of_ends == rounds * THREADS, "%d ends were told of", news_of_ends);
+    CHECK(notified_ends == rounds * THREADS, "%d ends were told of", notified_ends);
 
-    struct streamer_reactor_stats stats = streamer_reactor_stats(streamer_thread_reactor());
+    struct streamer_pool_stats stats = streamer_pool_stats(streamer_thread_pool());
     CHECK(stats.open == 0, "%llu transfers are still open", (unsigned long long)stats.open);
-    CHECK(reads_without_libcurl > 0, "libcurl read every chunk itself");
-    CHECK(stats.transfers >= (uint64_t)rounds * THREADS, "only %llu transfers", (unsigned long long)stats.transfers);
+    CHECK(stats.requests >= (uint64_t)rounds * THREADS, "only %llu transfers", (unsigned long long)stats.requests);
     streamer_thread_stop();
     const int idle = 2 * THREADS * 4; /* connections, both of their ends */
     for (int i = 0; i < 200 && open_descriptors() - before > idle; i++)

@@ -1,5 +1,5 @@
-/* The upstream's parts that need no network: who gets a slot and when, which addresses the guard refuses, how a body in
- * chunks is framed, how long gaps were, and when the poller's descriptor rings. */
+/* Parts of loop and upstream that need no network: who may send and when, which addresses the guard refuses, which routes
+ * are equal, how long gaps were, in which order timers fire, and when the poller's descriptor rings. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../ext/streamer/upstream/chunks.h"
-#include "../../ext/streamer/upstream/clock.h"
-#include "../../ext/streamer/upstream/gaps.h"
+#include "../../ext/streamer/loop/clock.h"
+#include "../../ext/streamer/upstream/histogram.h"
+#include "../../ext/streamer/loop/timers.h"
+#include "../../ext/streamer/upstream/route.h"
 #include "../../ext/streamer/upstream/guard.h"
-#include "../../ext/streamer/upstream/poller.h"
-#include "../../ext/streamer/upstream/slots.h"
+#include "../../ext/streamer/loop/poller.h"
+#include "../../ext/streamer/upstream/admission.h"
 
 static int passed, failed;
 
@@ -28,103 +29,85 @@ static int passed, failed;
         }                                                   \
     } while (0)
 
-/* ---- slots ---- */
+/* ---- admission ---- */
 
 struct asker {
-    struct streamer_slot slot;
+    struct streamer_permit permit;
     char name;
 };
 
 static char granted[64];
 
-static void on_granted(struct streamer_slot *slot) {
+static void on_granted(struct streamer_permit *permit) {
     size_t length = strlen(granted);
-    granted[length] = ((struct asker *)slot)->name;
+    granted[length] = ((struct asker *)permit)->name;
     granted[length + 1] = '\0';
 }
 
-static void ask(struct streamer_slots *slots, struct asker *asker, char name, const char *origin) {
-    *asker = (struct asker){.slot.granted = on_granted, .name = name};
-    CHECK(streamer_slots_ask(slots, &asker->slot, origin), "out of memory");
+static void ask(struct streamer_admission *admission, struct asker *asker, char name, const char *origin) {
+    *asker = (struct asker){.permit.granted = on_granted, .name = name};
+    CHECK(streamer_admission_ask(admission, &asker->permit, origin), "out of memory");
 }
 
 #define EXPECT(wanted) CHECK(strcmp(granted, wanted) == 0, "granted %s, and not %s", granted, wanted)
 
 static void test_no_limit(void) {
-    struct streamer_slots slots = {0};
+    struct streamer_admission admission = {0};
     struct asker askers[3];
     granted[0] = '\0';
-    streamer_slots_limit(0, 0);
-    for (int i = 0; i < 3; i++) ask(&slots, &askers[i], (char)('a' + i), "x");
+    streamer_admission_limit(0, 0);
+    for (int i = 0; i < 3; i++) ask(&admission, &askers[i], (char)('a' + i), "x");
     EXPECT("abc");
-    for (int i = 0; i < 3; i++) streamer_slots_give_back(&slots, &askers[i].slot);
-    CHECK(slots.held == 0 && slots.waiters == 0, "some are left");
-    streamer_slots_release(&slots);
+    for (int i = 0; i < 3; i++) streamer_admission_give_back(&admission, &askers[i].permit);
+    CHECK(admission.held == 0 && admission.waiters == 0, "some are left");
+    streamer_admission_release(&admission);
 }
 
 static void test_per_origin_in_order_and_nobody_else_is_held_up(void) {
-    struct streamer_slots slots = {0};
+    struct streamer_admission admission = {0};
     struct asker a, b, c, d, other;
     granted[0] = '\0';
-    streamer_slots_limit(1, 0);
-    ask(&slots, &a, 'a', "x");
-    ask(&slots, &b, 'b', "x");
-    ask(&slots, &c, 'c', "x");
-    ask(&slots, &d, 'd', "x");
-    ask(&slots, &other, 'o', "y");
+    streamer_admission_limit(1, 0);
+    ask(&admission, &a, 'a', "x");
+    ask(&admission, &b, 'b', "x");
+    ask(&admission, &c, 'c', "x");
+    ask(&admission, &d, 'd', "x");
+    ask(&admission, &other, 'o', "y");
     EXPECT("ao");
-    CHECK(slots.waiters == 3, "%zu wait", slots.waiters);
-    streamer_slots_give_back(&slots, &c.slot); /* gives up waiting */
-    streamer_slots_give_back(&slots, &c.slot); /* and again: nothing */
-    streamer_slots_give_back(&slots, &a.slot);
+    CHECK(admission.waiters == 3, "%zu wait", admission.waiters);
+    streamer_admission_give_back(&admission, &c.permit); /* gives up waiting */
+    streamer_admission_give_back(&admission, &c.permit); /* and again: nothing */
+    streamer_admission_give_back(&admission, &a.permit);
     EXPECT("aob");
-    streamer_slots_give_back(&slots, &b.slot);
+    streamer_admission_give_back(&admission, &b.permit);
     EXPECT("aobd");
-    streamer_slots_give_back(&slots, &d.slot);
-    streamer_slots_give_back(&slots, &other.slot);
-    CHECK(slots.held == 0 && slots.waiters == 0 && slots.waiting == NULL, "some are left");
-    for (size_t i = 0; i < STREAMER_ORIGIN_BUCKETS; i++) CHECK(slots.buckets[i] == NULL, "an origin is left");
+    streamer_admission_give_back(&admission, &d.permit);
+    streamer_admission_give_back(&admission, &other.permit);
+    CHECK(admission.held == 0 && admission.waiters == 0 && admission.waiting == NULL, "some are left");
+    for (size_t i = 0; i < STREAMER_ORIGIN_BUCKETS; i++) CHECK(admission.buckets[i] == NULL, "an origin is left");
 }
 
 static void test_the_total_goes_round_in_order_of_arrival(void) {
-    struct streamer_slots slots = {0};
+    struct streamer_admission admission = {0};
     struct asker a, b, c, d, e;
     granted[0] = '\0';
-    streamer_slots_limit(1, 2);
-    ask(&slots, &a, 'a', "x");
-    ask(&slots, &b, 'b', "y");
-    ask(&slots, &c, 'c', "z");
-    ask(&slots, &d, 'd', "x");
-    ask(&slots, &e, 'e', "w");
+    streamer_admission_limit(1, 2);
+    ask(&admission, &a, 'a', "x");
+    ask(&admission, &b, 'b', "y");
+    ask(&admission, &c, 'c', "z");
+    ask(&admission, &d, 'd', "x");
+    ask(&admission, &e, 'e', "w");
     EXPECT("ab");
-    streamer_slots_give_back(&slots, &b.slot);
+    streamer_admission_give_back(&admission, &b.permit);
     EXPECT("abc");
-    streamer_slots_give_back(&slots, &c.slot); /* d came before e, but x is full */
+    streamer_admission_give_back(&admission, &c.permit); /* d came before e, but x is full */
     EXPECT("abce");
-    streamer_slots_give_back(&slots, &a.slot);
+    streamer_admission_give_back(&admission, &a.permit);
     EXPECT("abced");
-    streamer_slots_give_back(&slots, &d.slot);
-    streamer_slots_give_back(&slots, &e.slot);
-    streamer_slots_release(&slots);
-    streamer_slots_limit(0, 0);
-}
-
-static void test_a_bounded_number_of_origins_is_remembered(void) {
-    struct streamer_slots slots = {0};
-    struct asker asker;
-    char name[16];
-    for (int i = 0; i < 2 * STREAMER_REMEMBERED_ORIGINS; i++) {
-        snprintf(name, sizeof name, "x%d", i);
-        ask(&slots, &asker, 'a', name);
-        asker.slot.origin->multiplexes = true;
-        streamer_slots_give_back(&slots, &asker.slot);
-        granted[0] = '\0';
-    }
-    CHECK(slots.remembered == STREAMER_REMEMBERED_ORIGINS, "%zu are remembered", slots.remembered);
-    ask(&slots, &asker, 'a', "x0");
-    CHECK(asker.slot.origin->multiplexes, "what is known of x0 was forgotten");
-    streamer_slots_give_back(&slots, &asker.slot);
-    streamer_slots_release(&slots);
+    streamer_admission_give_back(&admission, &d.permit);
+    streamer_admission_give_back(&admission, &e.permit);
+    streamer_admission_release(&admission);
+    streamer_admission_limit(0, 0);
 }
 
 /* ---- guard ---- */
@@ -207,89 +190,103 @@ static void test_networks_that_are_allowed_all_the_same(void) {
     free(guard);
 }
 
-/* ---- chunks ---- */
-
-static const struct {
-    const char *body, *data;
-    enum streamer_chunks_state state; /* at its end */
-    size_t whole;                     /* bytes of whole chunks at its front */
-} bodies[] = {
-    {"3\r\nabc\r\n", "abc", STREAMER_CHUNKS_SIZE, 8},
-    {"1\r\na\r\n0A\r\n0123456789\r\n", "a0123456789", STREAMER_CHUNKS_SIZE, 22},
-    {"3\r\nabc\r\n0\r\n\r\n", "abc", STREAMER_CHUNKS_TRAILERS, 8},
-    {"3\r\nabc\r\n000\r\nx-a: 5\r\n\r\n5\r\nghost\r\n", "abc", STREAMER_CHUNKS_TRAILERS, 8},
-    {"3\r\nabc\r\n4\r\nde", "abcde", STREAMER_CHUNKS_DATA, 8},
-    {"3\r\nabc\r\n4\r\ndefg\r", "abcdefg", STREAMER_CHUNKS_DATA_END, 8},
-    {"3\r\nabc\r\n4\r", "abc", STREAMER_CHUNKS_EXTENSION, 8},
-    {"3\r\nabc\r\n4", "abc", STREAMER_CHUNKS_SIZE, 8},
-    {"3;a=\"\r\";b\r\nabc\r\n1\r\nd\r\n", "abcd", STREAMER_CHUNKS_SIZE, 0},
-    {"3\nabc\n1\r\nd\n", "abcd", STREAMER_CHUNKS_SIZE, 0},
-    {"3\r\n\r\n\r\r\n1\r\nd\r\n", "\r\n\rd", STREAMER_CHUNKS_SIZE, 14},
-    {"000000000000000F\r\n0123456789abcde\r\n", "0123456789abcde", STREAMER_CHUNKS_SIZE, 0},
-    {"00000000000000001\r\na\r\n", "", STREAMER_CHUNKS_INVALID, 0},
-    {"FFFFFFFFFFFFFFFF\r\na\r\n", "a\r\n", STREAMER_CHUNKS_DATA, 0},
-    {"FFFFFFFF\r\na\r\n", "a\r\n", STREAMER_CHUNKS_DATA, 0},
-    {"3\r\nabc\r\noops\r\n", "abc", STREAMER_CHUNKS_INVALID, 8},
-    {"3\r\nabcd\r\n", "abc", STREAMER_CHUNKS_INVALID, 0},
-    {"\r\n3\r\nabc\r\n", "", STREAMER_CHUNKS_INVALID, 0},
-    {"-1\r\n", "", STREAMER_CHUNKS_INVALID, 0},
-    {" 3\r\nabc\r\n", "", STREAMER_CHUNKS_INVALID, 0},
-    {"", "", STREAMER_CHUNKS_SIZE, 0},
-};
-
-static void test_chunks_at_every_split(void) {
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-        const char *body = bodies[i].body;
-        size_t length = strlen(body), wanted = strlen(bodies[i].data);
-        for (size_t split = 0; split <= length; split++) {
-            struct streamer_chunks chunks = {0};
-            char data[64];
-            size_t first = streamer_chunks_read(&chunks, body, split, data);
-            size_t both = first + streamer_chunks_read(&chunks, body + split, length - split, data + first);
-            CHECK(chunks.state == bodies[i].state, "%s: state %d when cut at %zu", body, chunks.state, split);
-            CHECK(both == wanted && memcmp(data, bodies[i].data, both) == 0, "%s: %.*s when cut at %zu", body,
-                  (int)both, data, split);
-        }
-    }
-}
-
-static void test_whole_chunks_can_be_taken_away(void) {
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-        char body[64];
-        size_t length = strlen(bodies[i].body), whole = streamer_chunks_whole(bodies[i].body, length);
-        memcpy(body, bodies[i].body, length);
-        CHECK(whole == bodies[i].whole, "%s: %zu bytes of whole chunks", bodies[i].body, whole);
-        for (size_t part = 0; part < length; part++) {
-            CHECK(streamer_chunks_whole(body, part) <= part, "%s: more than there are", body);
-        }
-        struct streamer_chunks chunks = {0};
-        size_t taken = streamer_chunks_read(&chunks, body, whole, body);
-        CHECK(streamer_chunks_between(&chunks), "%s: not between two chunks", bodies[i].body);
-        CHECK(memcmp(body, bodies[i].data, taken) == 0, "%s: %.*s in its place", bodies[i].body, (int)taken, body);
-    }
-}
-
 /* ---- gaps ---- */
 
 static void test_gaps(void) {
-    struct streamer_gaps gaps = {0};
-    CHECK(streamer_gaps_percentile(&gaps, 95) == 0, "a percentile of nothing");
-    for (int64_t i = 1; i <= 1000; i++) streamer_gaps_add(&gaps, i * 1000);
-    int64_t p95 = streamer_gaps_percentile(&gaps, 95), p50 = streamer_gaps_percentile(&gaps, 50);
+    struct streamer_histogram gaps = {0};
+    CHECK(streamer_histogram_percentile(&gaps, 95) == 0, "a percentile of nothing");
+    for (int64_t i = 1; i <= 1000; i++) streamer_histogram_add(&gaps, i * 1000);
+    int64_t p95 = streamer_histogram_percentile(&gaps, 95), p50 = streamer_histogram_percentile(&gaps, 50);
     CHECK(p95 >= 950000 && p95 <= 950000 * 9 / 8, "p95 %lld", (long long)p95);
     CHECK(p50 >= 500000 && p50 <= 500000 * 9 / 8, "p50 %lld", (long long)p50);
-    CHECK(streamer_gaps_percentile(&gaps, 100) == 1000000 && gaps.longest == 1000000, "the longest");
+    CHECK(streamer_histogram_percentile(&gaps, 100) == 1000000 && gaps.longest == 1000000, "the longest");
 
-    struct streamer_gaps many = {0};
-    for (int i = 0; i < 200000; i++) streamer_gaps_add(&many, i % 10 == 0 ? 100000 : 1000);
-    int64_t p89 = streamer_gaps_percentile(&many, 89), p91 = streamer_gaps_percentile(&many, 91);
+    struct streamer_histogram many = {0};
+    for (int i = 0; i < 200000; i++) streamer_histogram_add(&many, i % 10 == 0 ? 100000 : 1000);
+    int64_t p89 = streamer_histogram_percentile(&many, 89), p91 = streamer_histogram_percentile(&many, 91);
     CHECK(p89 >= 1000 && p89 <= 1125 && p91 == 100000, "the shares of more than a bucket holds");
 
-    struct streamer_gaps ends = {0};
-    streamer_gaps_add(&ends, 0);
-    streamer_gaps_add(&ends, INT64_MAX);
-    CHECK(streamer_gaps_percentile(&ends, 50) == 288, "the smallest");
+    struct streamer_histogram ends = {0};
+    streamer_histogram_add(&ends, 0);
+    streamer_histogram_add(&ends, INT64_MAX);
+    CHECK(streamer_histogram_percentile(&ends, 50) == 288, "the smallest");
     CHECK(ends.longest == INT64_MAX, "the longest of all");
+}
+
+/* ---- routes ---- */
+
+static void test_routes(void) {
+    struct streamer_guard *guard = streamer_guard_new(NULL, 0);
+    struct streamer_route route = {.url = "https://a:443", .origin = "https://a", .verify = true, .proxy = "http://p:1"};
+    struct streamer_route *copy = streamer_route_copy(&route);
+    CHECK(streamer_route_equal(&route, copy) && streamer_route_hash(&route) == streamer_route_hash(copy), "the copy");
+    copy->verify = false;
+    CHECK(!streamer_route_equal(&route, copy), "without verification");
+    copy->verify = true;
+    copy->guard = guard;
+    CHECK(!streamer_route_equal(&route, copy), "with a guard");
+    copy->guard = NULL;
+    copy->key = "k";
+    CHECK(!streamer_route_equal(&route, copy), "with a client key");
+    copy->key = NULL;
+    copy->proxy_user = "user";
+    CHECK(!streamer_route_equal(&route, copy), "with credentials for the proxy");
+    CHECK(streamer_route_tunnels(&route) && !streamer_route_asks_proxy(&route), "TLS through an HTTP proxy");
+    route.url = "http://a:80";
+    CHECK(!streamer_route_tunnels(&route) && streamer_route_asks_proxy(&route), "plain HTTP through an HTTP proxy");
+    route.addresses = "a:80:b:80";
+    CHECK(streamer_route_tunnels(&route) && !streamer_route_asks_proxy(&route), "to another address through a proxy");
+    route.addresses = NULL;
+    route.proxy = "socks5h://p:1";
+    CHECK(!streamer_route_tunnels(&route) && !streamer_route_asks_proxy(&route), "through a SOCKS proxy");
+    CHECK(streamer_route_is_plain(&route), "plain");
+    free(copy);
+    free(guard);
+}
+
+/* ---- timers ---- */
+
+static int fired[64], fired_count;
+
+struct numbered {
+    struct streamer_timer timer;
+    int number;
+};
+
+static void on_fire(struct streamer_timer *timer, int64_t now) {
+    (void)now;
+    fired[fired_count++] = ((struct numbered *)timer)->number;
+}
+
+static void test_timers_fire_in_order_whatever_was_moved_and_cancelled(void) {
+    struct streamer_timers timers = {0};
+    struct numbered numbered[64];
+    memset(numbered, 0, sizeof numbered);
+    unsigned seed = 7;
+    for (int round = 0; round < 300; round++) {
+        fired_count = 0;
+        int expected = 0;
+        for (int i = 0; i < 64; i++) {
+            numbered[i].timer.fire = on_fire;
+            numbered[i].number = i;
+            streamer_timers_set(&timers, &numbered[i].timer, rand_r(&seed) % 100);
+        }
+        for (int i = 0; i < 40; i++) {
+            struct streamer_timer *timer = &numbered[rand_r(&seed) % 64].timer;
+            if (rand_r(&seed) % 2)
+                streamer_timers_cancel(&timers, timer);
+            else
+                streamer_timers_set(&timers, timer, rand_r(&seed) % 100);
+        }
+        for (int i = 0; i < 64; i++) expected += numbered[i].timer.set && numbered[i].timer.due <= 50;
+        streamer_timers_fire(&timers, 50);
+        CHECK(fired_count == expected, "%d of %d fired", fired_count, expected);
+        for (int i = 1; i < fired_count; i++)
+            CHECK(numbered[fired[i - 1]].timer.due <= numbered[fired[i]].timer.due, "out of order");
+        CHECK(timers.first == NULL || streamer_timers_next(&timers) > 50, "one that is due is left");
+        for (int i = 0; i < 64; i++) streamer_timers_cancel(&timers, &numbered[i].timer);
+        CHECK(timers.count == 0 && streamer_timers_next(&timers) == -1, "some are left");
+    }
 }
 
 /* ---- the poller's alarm ---- */
@@ -322,11 +319,10 @@ int main(void) {
     test_no_limit();
     test_per_origin_in_order_and_nobody_else_is_held_up();
     test_the_total_goes_round_in_order_of_arrival();
-    test_a_bounded_number_of_origins_is_remembered();
     test_guard();
     test_networks_that_are_allowed_all_the_same();
-    test_chunks_at_every_split();
-    test_whole_chunks_can_be_taken_away();
+    test_routes();
+    test_timers_fire_in_order_whatever_was_moved_and_cancelled();
     test_gaps();
     test_alarm();
     printf("%d passed, %d failed\n", passed, failed);

@@ -126,6 +126,24 @@ module RelayTests
     assert_operator result["timings"]["upstream"]["first_text"], :>, 0
   end
 
+  def test_a_kept_value_that_is_too_large_is_told
+    large = "x" * 1_200_000
+    @upstream.on("/") { |exchange| exchange.stream(["data: {\"usage\":1,\"end\":\"a\"}\n\n", "data: {\"usage\":\"#{large}\",\"end\":\"b\"}\n\n"]) }
+    relay(keep: '{"usage":"usage","end":"end"}').events
+
+    assert_equal [{ "usage" => 1, "end" => "b" }, ["usage"]], result.values_at("kept", "kept_truncated")
+  end
+
+  def test_ceilings_can_be_lowered
+    @upstream.on("/") { |exchange| exchange.stream([Upstream.token(0), Upstream.token(1, "x" * 3000), Upstream.token(2)]) }
+    { max_line: "line_too_long", max_event: "event_too_large" }.each do |name, reason|
+      events = relay(note: "#{name} lowered", max_line: 4000, max_event: 4000, name => 2000).events
+
+      assert_equal [%w[token error], reason], [events.map(&:type), events.last.json["error"]]
+      assert_equal ["failed", reason], result(note: "#{name} lowered").values_at("status", "reason")
+    end
+  end
+
   def test_an_upstream_that_says_nothing_times_out_and_its_text_is_kept
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     events = relay(timeouts: '{"idle":1}').events

@@ -71,6 +71,10 @@ module FaradayTests
     response = faraday("http://upstream.example:8080", proxy: proxy.url.sub("//", "//me:p%40ss@")).get("/path")
     assert_equal "http://upstream.example:8080/path", JSON.parse(response.body)["target"]
     assert_equal "Basic #{["me:p@ss"].pack("m0")}", proxy.requests.last.headers["proxy-authorization"]
+    { proxy.url.sub("//", "//me:p+ss@") => "me:p+ss", { uri: proxy.url, user: "me", password: "p+s:@" } => "me:p+s:@" }.each do |option, credentials|
+      faraday("http://upstream.example:8080", proxy: option).get("/path")
+      assert_equal "Basic #{[credentials].pack("m0")}", proxy.requests.last.headers["proxy-authorization"]
+    end
   end
 
   def test_a_proxy_that_is_not_there

@@ -29,6 +29,12 @@ class ProxyURLTest < Minitest::Test
     end
   end
 
+  def test_takes_the_default_port_of_whoever_parses_it
+    assert_equal 80, Proxy.parse("http://proxy.example", default_port: 80).port
+    assert_equal 3128, Proxy.parse("http://proxy.example:3128", default_port: 80).port
+    assert_equal 443, Proxy.parse("https://proxy.example", default_port: nil).port
+  end
+
   def test_shows_no_credentials
     proxy = Proxy.parse("http://user:secret@proxy.example:3128")
     refute_match(/secret|user/, proxy.to_s + proxy.inspect + proxy.pretty_inspect)
@@ -78,7 +84,7 @@ class ProxyURLTest < Minitest::Test
   end
 
   def test_a_malformed_variable_is_named_and_not_repeated
-    error = assert_raises(Streamer::ConnectError) { proxy_for("https://example.com", { "HTTPS_PROXY" => "ftp://user:secret@host" }) }
+    error = assert_raises(Streamer::Error) { proxy_for("https://example.com", { "HTTPS_PROXY" => "ftp://user:secret@host" }) }
     assert_match(/HTTPS_PROXY/, error.message)
     refute_match(/secret/, error.full_message)
     assert_proxy nil, "https://example.com", { "HTTPS_PROXY" => "ftp://host", "no_proxy" => "example.com" }
@@ -105,7 +111,8 @@ class ProxyURLTest < Minitest::Test
                       "http://example.com", "example.co", "..example.com"],
     "nonexample.com" => %w[example.com .example.com],
     "localhost" => %w[127.0.0.1 ::1],
-    "127.0.0.1" => %w[localhost 127.0.0.2 127.0.0 0.0.1 128.0.0.0/8 127.0.0.1/33 127.0.0.0/32 0.0.0.0/0 127.0.0.1:80 127.0.0.0/8x ::ffff:127.0.0.1],
+    "127.0.0.1" => %w[localhost 127.0.0.2 127.0.0 0.0.1 128.0.0.0/8 127.0.0.1/33 127.0.0.0/32 0.0.0.0/0 127.0.0.1:80 127.0.0.0/8x
+                     ::ffff:127.0.0.1],
     "10.1.2.3" => %w[10.1.2.0/31 10.1 10. 2.3],
     "[::1]" => %w[::2 ::1/129 ::2/127 ::/0 1 [::1]:80 127.0.0.1],
     "[fe80::1%25eth0]" => %w[fe80::2 fd00::/8]
@@ -124,7 +131,7 @@ class ProxyURLTest < Minitest::Test
 
   def test_reads_variables_that_are_not_utf_8
     assert_nil proxy_for("http://example.com/", { "http_proxy" => "a:1", "no_proxy" => "\xFF,example.com" })
-    assert_raises(Streamer::ConnectError) { proxy_for("http://example.com/", { "http_proxy" => "\xFF:1" }) }
+    assert_raises(Streamer::Error) { proxy_for("http://example.com/", { "http_proxy" => "\xFF:1" }) }
   end
 
   private

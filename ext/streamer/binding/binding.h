@@ -12,7 +12,7 @@
 extern VALUE streamer_module;
 
 void streamer_init_errors(void);
-void streamer_init_waiting(void);
+void streamer_init_await(void);
 void streamer_init_scheduler(void);
 void streamer_init_headers(void);
 void streamer_init_decoder(void);
@@ -21,5 +21,5 @@ void streamer_init_encoder(void);
 void streamer_init_pipeline(void);
 void streamer_init_transfer(void);
 void streamer_init_group(void);
-void streamer_init_client_socket(void);
+void streamer_init_browser_socket(void);
 void streamer_init_relay(void);

@@ -1,11 +1,11 @@
 #include "errors.h"
 
 #include "../core/ceilings.h"
-#include "../upstream/fork.h"
+#include "../loop/fork.h"
 #include "binding.h"
 
 VALUE streamer_error;
-VALUE streamer_client_disconnected;
+VALUE streamer_browser_disconnected;
 
 static VALUE error_class(const char *name) {
     return rb_const_get(streamer_module, rb_intern(name));
@@ -81,7 +81,7 @@ void streamer_check_generation(unsigned generation, const char *what) {
 
 void streamer_init_errors(void) {
     streamer_error = error_class("Error");
-    streamer_client_disconnected = error_class("BrowserDisconnectedError");
+    streamer_browser_disconnected = error_class("BrowserDisconnectedError");
     rb_global_variable(&streamer_error);
-    rb_global_variable(&streamer_client_disconnected);
+    rb_global_variable(&streamer_browser_disconnected);
 }

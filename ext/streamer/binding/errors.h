@@ -9,7 +9,7 @@
 
 /* The classes of lib/streamer/errors.rb that C code names. */
 extern VALUE streamer_error;
-extern VALUE streamer_client_disconnected;
+extern VALUE streamer_browser_disconnected;
 
 /* The exception for a status other than OK, MORE, EVENT, FULL and MISSING. */
 VALUE streamer_error_for_status(enum streamer_status status);

@@ -2,8 +2,8 @@
 
 #include <curl/curl.h>
 
+#include "../loop/fork.h"
 #include "../relay/thread.h"
-#include "../upstream/fork.h"
 
 VALUE streamer_module;
 
@@ -15,7 +15,7 @@ static void at_exit(VALUE unused) {
 RUBY_FUNC_EXPORTED void Init_streamer(void);
 
 void Init_streamer(void) {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) rb_raise(rb_eLoadError, "streamer: libcurl could not be initialized");
     if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS)) {
         rb_warn("streamer: this libcurl resolves host names synchronously, and every lookup will hold up all streams; "
                 "install one built with c-ares or the threaded resolver");
@@ -23,7 +23,7 @@ void Init_streamer(void) {
     streamer_fork_watch();
     streamer_module = rb_define_module("Streamer");
     streamer_init_errors();
-    streamer_init_waiting();
+    streamer_init_await();
     streamer_init_scheduler();
     streamer_init_headers();
     streamer_init_decoder();
@@ -32,7 +32,7 @@ void Init_streamer(void) {
     streamer_init_pipeline();
     streamer_init_transfer();
     streamer_init_group();
-    streamer_init_client_socket();
+    streamer_init_browser_socket();
     streamer_init_relay();
     rb_set_end_proc(at_exit, Qnil);
 }

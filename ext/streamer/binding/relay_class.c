@@ -1,17 +1,17 @@
 #include "../relay/relay.h"
 
 #include "../relay/thread.h"
-#include "../upstream/clock.h"
-#include "../upstream/fork.h"
+#include "../loop/clock.h"
+#include "../loop/fork.h"
 #include "binding.h"
 #include "errors.h"
-#include "exchange.h"
+#include "objects.h"
 #include "stages.h"
-#include "waiting.h"
+#include "await.h"
 
 static void free_relay(void *pointer) {
     struct streamer_relay *relay = pointer;
-    if (relay == NULL || relay->client->generation != streamer_fork_generation()) return;
+    if (relay == NULL || relay->browser->generation != streamer_fork_generation()) return;
     streamer_relay_release(relay);
 }
 
@@ -33,61 +33,61 @@ static VALUE allocate(VALUE class) {
 static struct streamer_relay *get(VALUE self) {
     struct streamer_relay *relay = rb_check_typeddata(self, &relay_type);
     if (relay == NULL) rb_raise(rb_eArgError, "this relay was not initialized");
-    streamer_check_generation(relay->client->generation, "this relay");
+    streamer_check_generation(relay->browser->generation, "this relay");
     return relay;
 }
 
 static void lock(struct streamer_relay *relay) {
-    pthread_mutex_lock(&relay->client->signal.lock);
+    pthread_mutex_lock(&relay->browser->monitor.lock);
 }
 
 static void unlock(struct streamer_relay *relay) {
-    pthread_mutex_unlock(&relay->client->signal.lock);
+    pthread_mutex_unlock(&relay->browser->monitor.lock);
 }
 
-/* ---- the board ---- */
+/* ---- the mailbox ---- */
 
 /* This process's; the parent's is left as it is, for its lock may be held by a thread that is not here. */
-static struct streamer_board *board(void) {
-    static struct streamer_board *board;
+static struct streamer_mailbox *mailbox(void) {
+    static struct streamer_mailbox *mailbox;
     static unsigned generation;
-    if (board == NULL || generation != streamer_fork_generation()) {
-        board = ALLOC(struct streamer_board);
-        streamer_board_init(board);
+    if (mailbox == NULL || generation != streamer_fork_generation()) {
+        mailbox = ALLOC(struct streamer_mailbox);
+        streamer_mailbox_init(mailbox);
         generation = streamer_fork_generation();
     }
-    return board;
+    return mailbox;
 }
 
-static bool has_news(void *argument) {
-    return ((struct streamer_board *)argument)->first != NULL;
+static bool has_notifications(void *argument) {
+    return ((struct streamer_mailbox *)argument)->first != NULL;
 }
 
-/* Relay.take_news(seconds or nil): waits for news, at most so long: [id, Array of :first, :text, :ended]; nil when the
+/* Relay.take_notifications(seconds or nil): waits for notifications, at most so long: [id, Array of :first, :text, :ended]; nil when the
  * time is over. */
-static VALUE take_news(VALUE class, VALUE seconds) {
+static VALUE take_notifications(VALUE class, VALUE seconds) {
     (void)class;
-    struct streamer_board *waited = board();
+    struct streamer_mailbox *waited = mailbox();
     int64_t deadline = NIL_P(seconds) ? -1 : streamer_now() + (int64_t)(NUM2DBL(seconds) * 1000);
-    streamer_wait(&waited->signal, has_news, waited, deadline);
-    int news;
-    struct streamer_relay *relay = streamer_board_take(waited, &news);
+    streamer_await(Qnil, &waited->monitor, has_notifications, waited, deadline);
+    int notifications;
+    struct streamer_relay *relay = streamer_mailbox_take(waited, &notifications);
     if (relay == NULL) return Qnil;
     uint64_t id = relay->id;
     streamer_relay_release(relay);
 
     VALUE names = rb_ary_new();
-    if (news & STREAMER_NEWS_FIRST) rb_ary_push(names, ID2SYM(rb_intern("first")));
-    if (news & STREAMER_NEWS_TEXT) rb_ary_push(names, ID2SYM(rb_intern("text")));
-    if (news & STREAMER_NEWS_ENDED) rb_ary_push(names, ID2SYM(rb_intern("ended")));
+    if (notifications & STREAMER_NOTIFICATION_FIRST) rb_ary_push(names, ID2SYM(rb_intern("first")));
+    if (notifications & STREAMER_NOTIFICATION_TEXT) rb_ary_push(names, ID2SYM(rb_intern("text")));
+    if (notifications & STREAMER_NOTIFICATION_ENDED) rb_ary_push(names, ID2SYM(rb_intern("ended")));
     return rb_assoc_new(ULL2NUM(id), names);
 }
 
 /* ---- one relay ---- */
 
-/* setup(client_socket, transfer, pipeline, news, flush, outlives_browser, terminal): news nil or [first, text]; flush
+/* setup(browser_socket, transfer, pipeline, notifications, flush, outlives_browser, terminal): notifications nil or [first, text]; flush
  * nil or [milliseconds, bytes]; terminal frames or nil. The pipeline becomes the relay's. */
-static VALUE initialize(VALUE self, VALUE client, VALUE transfer, VALUE pipeline, VALUE news, VALUE flush,
+static VALUE initialize(VALUE self, VALUE browser, VALUE transfer, VALUE pipeline, VALUE notifications, VALUE flush,
                         VALUE outlives, VALUE terminal) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this relay is initialized already");
     if (!streamer_transfer_is_native(transfer)) {
@@ -95,10 +95,10 @@ static VALUE initialize(VALUE self, VALUE client, VALUE transfer, VALUE pipeline
                  "this response belongs to a fiber scheduler; its bytes cannot be relayed by the native thread");
     }
     struct streamer_relay_options options = {.outlives_browser = RTEST(outlives)};
-    if (!NIL_P(news)) {
-        options.board = board();
-        options.wanted_news = (RTEST(rb_ary_entry(news, 0)) ? STREAMER_NEWS_FIRST : 0) |
-                              (RTEST(rb_ary_entry(news, 1)) ? STREAMER_NEWS_TEXT : 0);
+    if (!NIL_P(notifications)) {
+        options.mailbox = mailbox();
+        options.wanted_notifications = (RTEST(rb_ary_entry(notifications, 0)) ? STREAMER_NOTIFICATION_FIRST : 0) |
+                              (RTEST(rb_ary_entry(notifications, 1)) ? STREAMER_NOTIFICATION_TEXT : 0);
     }
     if (!NIL_P(flush)) {
         options.flush_after = NUM2LL(rb_ary_entry(flush, 0));
@@ -108,7 +108,7 @@ static VALUE initialize(VALUE self, VALUE client, VALUE transfer, VALUE pipeline
         options.terminal = StringValuePtr(terminal);
         options.terminal_length = (size_t)RSTRING_LEN(terminal);
     }
-    struct streamer_client *ours = streamer_get_client(client);
+    struct streamer_browser *ours = streamer_get_browser(browser);
     struct streamer_transfer *theirs = streamer_get_transfer(transfer);
     struct streamer_relay *relay = streamer_relay_new(theirs, ours, streamer_get_pipeline(pipeline), &options);
     if (relay == NULL) rb_memerror();
@@ -129,7 +129,7 @@ static bool has_ended(void *argument) {
 
 static VALUE wait_interruptibly(VALUE argument) {
     struct streamer_relay *relay = (struct streamer_relay *)argument;
-    streamer_wait(&relay->client->signal, has_ended, relay, -1);
+    streamer_await(Qnil, &relay->browser->monitor, has_ended, relay, -1);
     return Qnil;
 }
 
@@ -178,10 +178,10 @@ static VALUE is_completed(VALUE self) {
 }
 
 /* Whether the browser left, and whether it did because it took nothing for the write timeout. */
-static VALUE browser(VALUE self) {
+static VALUE browser_state(VALUE self) {
     struct streamer_relay *relay = get(self);
     lock(relay);
-    bool gone = relay->client->gone, slow = relay->client->slow;
+    bool gone = relay->browser->gone, slow = relay->browser->slow;
     unlock(relay);
     return ID2SYM(rb_intern(slow ? "slow" : gone ? "gone" : "there"));
 }
@@ -249,7 +249,7 @@ static VALUE measures(VALUE self) {
     VALUE hash = rb_hash_new();
     lock(relay);
     int64_t started = relay->started, first = relay->first_event, over = relay->over;
-    uint64_t bytes = relay->client->bytes;
+    uint64_t bytes = relay->browser->bytes;
     bool ended = relay->ended;
     unlock(relay);
     rb_hash_aset(hash, ID2SYM(rb_intern("first_event")), seconds_since(started, first));
@@ -268,17 +268,17 @@ static VALUE counters(VALUE class) {
     SET("open", relays.open);
     SET("relays", relays.relays);
     SET("frames", relays.frames);
-    struct streamer_reactor *reactor = streamer_thread_reactor();
-    if (reactor != NULL) {
-        struct streamer_reactor_stats stats = streamer_reactor_stats(reactor);
-        SET("upstreams", stats.open);
-        SET("queued", stats.queued);
-        SET("requests", stats.transfers);
-        SET("reused", stats.reused);
-        SET("bytes", stats.bytes);
-        SET("pauses", stats.pauses);
-        SET("turns", stats.turns);
-    }
+    const struct streamer_pool *pool = streamer_thread_running_pool();
+    struct streamer_pool_stats stats = {0};
+    if (pool != NULL) stats = streamer_pool_stats(pool);
+    SET("upstreams", stats.open);
+    SET("queued", stats.queued);
+    SET("requests", stats.requests);
+    SET("reused", stats.reused);
+    SET("connections", stats.connections);
+    SET("bytes", stats.bytes);
+    SET("pauses", stats.pauses);
+    SET("iterations", pool == NULL ? 0 : streamer_loop_iterations(pool->loop));
 #undef SET
     return hash;
 }
@@ -286,7 +286,7 @@ static VALUE counters(VALUE class) {
 void streamer_init_relay(void) {
     VALUE class = rb_define_class_under(streamer_module, "Relay", rb_cObject);
     rb_define_alloc_func(class, allocate);
-    rb_define_singleton_method(class, "take_news", take_news, 1);
+    rb_define_singleton_method(class, "take_notifications", take_notifications, 1);
     rb_define_singleton_method(class, "counters", counters, 0);
     rb_define_private_method(class, "setup", initialize, 7);
     rb_define_method(class, "start", start, 0);
@@ -295,7 +295,7 @@ void streamer_init_relay(void) {
     rb_define_method(class, "raise_failure", raise_failure, 0);
     rb_define_method(class, "ended?", is_ended, 0);
     rb_define_method(class, "completed?", is_completed, 0);
-    rb_define_method(class, "browser", browser, 0);
+    rb_define_method(class, "browser", browser_state, 0);
     rb_define_method(class, "id", id, 0);
     rb_define_method(class, "body", body, 0);
     rb_define_method(class, "take_text", take_text, 0);

@@ -2,53 +2,54 @@
 
 #include <ruby/fiber/scheduler.h>
 #include <ruby/io.h>
+#include <stdatomic.h>
 
-#include "../upstream/fork.h"
+#include "../loop/fork.h"
+#include "await.h"
 #include "binding.h"
-#include "waiting.h"
 
 /* A fiber that waits, on its own stack: the garbage collector finds the fiber and its scheduler there. */
 struct waiter {
+    struct streamer_observer observer; /* of the monitor, as long as it waits */
+    struct streamer_timer timer;
     struct waiter *previous, *next;
+    struct waiter *notified_next; /* in the driver's list of those that were notified */
+    bool listed;
+    atomic_bool notified; /* outside an iteration */
+    bool expired;
+    bool unblocked; /* and has not run since: a second unblock would end some later wait of the fiber */
+
     VALUE driver_object, scheduler, fiber;
     struct driver *driver;
-    struct streamer_signal *signal; /* of the transfer or the group */
-    void **place;                   /* its `waiter` */
+    struct streamer_monitor *monitor;
     bool (*ready)(void *);
     void *argument;
-    bool woken; /* unblocked, and has not run since: a second unblock would end some later wait of the fiber */
 };
 
 struct driver {
-    struct streamer_reactor *reactor;
+    struct streamer_pool *pool;
     unsigned generation;
     struct waiter *leader;
-    struct waiter *waiters; /* the leader among them */
+    struct waiter *waiters;  /* the leader among them */
+    struct waiter *notified; /* in an iteration */
+    struct streamer_task task; /* posted when one was notified outside of an iteration */
+    atomic_bool look;          /* at all of them */
 };
 
 static ID id_driver, id_io;
 
-/* What is in the lists holds references to the reactor. */
-static void forget_news(struct streamer_reactor *reactor) {
-    struct streamer_transfer *transfer;
-    while ((transfer = streamer_reactor_next_changed(reactor)) != NULL) streamer_transfer_release(transfer);
-    struct streamer_group *group;
-    while ((group = streamer_group_next_called(reactor)) != NULL) streamer_group_release(group);
-}
-
 static void free_driver(void *pointer) {
     struct driver *driver = pointer;
-    if (driver->reactor != NULL && driver->generation == streamer_fork_generation()) {
-        streamer_reactor_close(driver->reactor);
-        forget_news(driver->reactor);
-        streamer_reactor_release(driver->reactor);
+    if (driver->pool != NULL && driver->generation == streamer_fork_generation()) {
+        streamer_pool_close(driver->pool);
+        streamer_pool_release(driver->pool);
     }
     xfree(driver);
 }
 
 static size_t driver_size(const void *pointer) {
-    (void)pointer;
-    return sizeof(struct driver);
+    const struct driver *driver = pointer;
+    return sizeof *driver + (driver->pool == NULL ? 0 : sizeof *driver->pool);
 }
 
 static const rb_data_type_t driver_type = {
@@ -63,6 +64,10 @@ static struct driver *get_driver(VALUE object) {
     return driver;
 }
 
+static void on_task(struct streamer_task *task) {
+    (void)task; /* it was there for the iteration's sake */
+}
+
 VALUE streamer_scheduler_driver(void) {
     VALUE thread = rb_thread_current();
     VALUE object = rb_ivar_get(thread, id_driver);
@@ -71,124 +76,188 @@ VALUE streamer_scheduler_driver(void) {
     struct driver *driver;
     object = TypedData_Make_Struct(rb_cObject, struct driver, &driver_type, driver);
     driver->generation = streamer_fork_generation();
-    driver->reactor = streamer_reactor_new();
-    if (driver->reactor == NULL) rb_sys_fail("streamer: no reactor");
-    streamer_reactor_track_changes(driver->reactor);
+    driver->task.run = on_task;
+    driver->pool = streamer_pool_new();
+    if (driver->pool == NULL) rb_sys_fail("streamer: no event loop");
 
-    /* One IO object for the reactor's life: schedulers tell a descriptor's registration by the object. */
-    rb_ivar_set(object, id_io, streamer_io(streamer_reactor_fd(driver->reactor)));
+    /* One IO object for the loop's life: schedulers tell a descriptor's registration by the object. */
+    rb_ivar_set(object, id_io, streamer_io(streamer_loop_fd(driver->pool->loop)));
     rb_ivar_set(thread, id_driver, object);
     return object;
 }
 
-struct streamer_reactor *streamer_scheduler_reactor(VALUE driver) {
-    return get_driver(driver)->reactor;
+struct streamer_pool *streamer_scheduler_pool(VALUE driver) {
+    return get_driver(driver)->pool;
 }
 
-/* Gets a waiting fiber to look again. The leader is not blocked: it waits for the reactor's descriptor. */
+/* ---- notifications ---- */
+
+static void list(struct waiter *waiter) {
+    if (waiter->listed) return;
+    waiter->listed = true;
+    waiter->notified_next = waiter->driver->notified;
+    waiter->driver->notified = waiter;
+}
+
+/* With the monitor's lock held: in an iteration, which has the GVL; or on any other thread, which may not have it. */
+static void on_notify(struct streamer_observer *observer) {
+    struct waiter *waiter = STREAMER_OWNER(observer, struct waiter, observer);
+    struct driver *driver = waiter->driver;
+    if (streamer_loop_is_running_here(driver->pool->loop)) {
+        list(waiter);
+    } else {
+        atomic_store(&waiter->notified, true);
+        atomic_store(&driver->look, true);
+        streamer_loop_post(driver->pool->loop, &driver->task);
+    }
+}
+
+static void on_timer(struct streamer_timer *timer, int64_t now) {
+    (void)now;
+    struct waiter *waiter = STREAMER_OWNER(timer, struct waiter, timer);
+    waiter->expired = true;
+    list(waiter);
+}
+
+/* Gets a waiting fiber to look again. The leader is not blocked: it waits for the loop's descriptor. */
 static void rouse(struct waiter *waiter) {
     if (waiter == waiter->driver->leader) {
-        streamer_reactor_wake(waiter->driver->reactor);
-    } else if (!waiter->woken) {
-        waiter->woken = true;
+        streamer_loop_wake(waiter->driver->pool->loop);
+    } else if (!waiter->unblocked) {
+        waiter->unblocked = true;
         rb_fiber_scheduler_unblock(waiter->scheduler, waiter->driver_object, waiter->fiber);
     }
 }
 
-/* Takes a turn and rouses the fibers, other than `me`, that it brought news to. */
-static void turn(struct driver *driver, const struct waiter *me) {
-    streamer_reactor_turn(driver->reactor, 0);
-    struct streamer_transfer *transfer;
-    while ((transfer = streamer_reactor_next_changed(driver->reactor)) != NULL) {
-        struct waiter *waiter = transfer->waiter;
-        streamer_transfer_release(transfer);
-        if (waiter != NULL && waiter != me) rouse(waiter);
+/* Runs an iteration and rouses the fibers, other than `me`, that were notified. */
+static void iterate(struct driver *driver, const struct waiter *me) {
+    streamer_loop_iterate(driver->pool->loop, 0);
+    if (atomic_exchange(&driver->look, false)) {
+        for (struct waiter *waiter = driver->waiters; waiter != NULL; waiter = waiter->next) {
+            if (atomic_exchange(&waiter->notified, false)) list(waiter);
+        }
     }
-    struct streamer_group *group;
-    while ((group = streamer_group_next_called(driver->reactor)) != NULL) {
-        struct waiter *waiter = group->waiter;
-        streamer_group_release(group);
-        if (waiter != NULL && waiter != me) rouse(waiter);
+    struct waiter *waiter;
+    while ((waiter = driver->notified) != NULL) {
+        driver->notified = waiter->notified_next;
+        waiter->listed = false;
+        if (waiter != me) rouse(waiter);
     }
-    streamer_reactor_arm(driver->reactor);
+    streamer_loop_arm(driver->pool->loop);
 }
 
-void streamer_scheduler_turn(VALUE driver) {
-    turn(get_driver(driver), NULL);
+void streamer_scheduler_iterate(VALUE driver) {
+    iterate(get_driver(driver), NULL);
 }
 
-static bool is_ready(const struct waiter *waiter) {
-    pthread_mutex_lock(&waiter->signal->lock);
+/* ---- waiting ---- */
+
+static bool is_done(const struct waiter *waiter) {
+    streamer_monitor_lock(waiter->monitor);
     bool ready = waiter->ready(waiter->argument);
-    pthread_mutex_unlock(&waiter->signal->lock);
-    return ready;
+    streamer_monitor_unlock(waiter->monitor);
+    return ready || waiter->expired;
 }
 
-static VALUE wait_in_turns(VALUE argument) {
+static VALUE lead_or_follow(VALUE argument) {
     struct waiter *waiter = (struct waiter *)argument;
     struct driver *driver = waiter->driver;
     VALUE io = rb_ivar_get(waiter->driver_object, id_io);
-    while (!is_ready(waiter)) {
+    while (!is_done(waiter)) {
         if (driver->leader != NULL && driver->leader != waiter) {
-            rb_fiber_scheduler_block(waiter->scheduler, waiter->driver_object, Qnil); /* may return for no reason */
-            waiter->woken = false;
+            rb_fiber_scheduler_block(waiter->scheduler, waiter->driver_object, Qnil); /* may return spuriously */
+            waiter->unblocked = false;
             continue;
         }
         driver->leader = waiter;
-        turn(driver, waiter);
-        if (is_ready(waiter)) break;
+        iterate(driver, waiter);
+        if (is_done(waiter)) break;
         /* Without a timeout: a scheduler's timer for each wake would cost more than the wake. */
         rb_fiber_scheduler_io_wait(waiter->scheduler, io, INT2NUM(RUBY_IO_READABLE), Qnil);
     }
     return Qnil;
 }
 
-static VALUE stop_waiting(VALUE argument) {
+/* No scheduler here: another thread than the driver's, or a blocking fiber of its thread. It waits for the monitor too,
+ * because the iteration that notifies it may be the leader's. */
+static VALUE wait_in_thread(VALUE argument) {
     struct waiter *waiter = (struct waiter *)argument;
     struct driver *driver = waiter->driver;
-    if (waiter->previous != NULL)
-        waiter->previous->next = waiter->next;
-    else
-        driver->waiters = waiter->next;
+    for (;;) {
+        iterate(driver, waiter);
+        if (is_done(waiter)) return Qnil;
+        streamer_await_beside(waiter->monitor, waiter->ready, waiter->argument, streamer_loop_fd(driver->pool->loop));
+    }
+}
+
+static void unlist(struct waiter *waiter) {
+    struct waiter **link = &waiter->driver->notified;
+    if (!waiter->listed) return;
+    while (*link != waiter) link = &(*link)->notified_next;
+    *link = waiter->notified_next;
+}
+
+static VALUE leave_timer(VALUE argument) {
+    struct waiter *waiter = (struct waiter *)argument;
+    streamer_loop_cancel_timer(waiter->driver->pool->loop, &waiter->timer);
+    unlist(waiter);
+    return Qnil;
+}
+
+static VALUE leave(VALUE argument) {
+    struct waiter *waiter = (struct waiter *)argument;
+    struct driver *driver = waiter->driver;
+    streamer_monitor_lock(waiter->monitor);
+    waiter->monitor->observer = NULL;
+    streamer_monitor_unlock(waiter->monitor);
+    leave_timer(argument);
+    *(waiter->previous != NULL ? &waiter->previous->next : &driver->waiters) = waiter->next;
     if (waiter->next != NULL) waiter->next->previous = waiter->previous;
-    *waiter->place = NULL;
     if (driver->leader == waiter) driver->leader = NULL;
     if (driver->leader == NULL && driver->waiters != NULL) rouse(driver->waiters);
     return Qnil;
 }
 
-/* No scheduler here: another thread than the driver's, or a blocking fiber of its thread. It waits for the signal too,
- * because the turn that brings its news may be the leader's. */
-static void wait_in_thread(VALUE object, const struct waiter *waiter) {
-    struct driver *driver = get_driver(object);
-    for (;;) {
-        turn(driver, waiter);
-        if (is_ready(waiter)) return;
-        streamer_wait_beside(waiter->signal, waiter->ready, waiter->argument, streamer_reactor_fd(driver->reactor));
-    }
+static void set_timer(struct waiter *waiter, int64_t deadline) {
+    if (deadline < 0) return;
+    struct streamer_loop *loop = waiter->driver->pool->loop;
+    streamer_loop_set_timer(loop, &waiter->timer, deadline);
+    streamer_loop_arm(loop); /* whoever leads has to look up earlier now */
 }
 
-void streamer_scheduler_wait(VALUE object, struct streamer_signal *signal, void **place, bool (*ready)(void *),
-                             void *argument) {
-    struct waiter waiter = {.driver_object = object,
+static void enter(struct waiter *waiter) {
+    streamer_monitor_lock(waiter->monitor);
+    bool taken = waiter->monitor->observer != NULL;
+    if (!taken) waiter->monitor->observer = &waiter->observer;
+    streamer_monitor_unlock(waiter->monitor);
+    if (taken) rb_raise(rb_eThreadError, "another fiber is already reading this response");
+    waiter->next = waiter->driver->waiters;
+    if (waiter->next != NULL) waiter->next->previous = waiter;
+    waiter->driver->waiters = waiter;
+}
+
+bool streamer_scheduler_await(VALUE object, struct streamer_monitor *monitor, bool (*ready)(void *), void *argument,
+                              int64_t deadline) {
+    struct waiter waiter = {.observer = {.notify = on_notify},
+                            .timer = {.fire = on_timer},
+                            .driver_object = object,
                             .scheduler = rb_fiber_scheduler_current(),
                             .fiber = rb_fiber_current(),
                             .driver = get_driver(object),
-                            .signal = signal,
-                            .place = place,
+                            .monitor = monitor,
                             .ready = ready,
                             .argument = argument};
-    if (is_ready(&waiter)) return;
+    if (is_done(&waiter)) return true;
     if (waiter.scheduler == Qnil) {
-        wait_in_thread(object, &waiter);
-        return;
+        set_timer(&waiter, deadline);
+        rb_ensure(wait_in_thread, (VALUE)&waiter, leave_timer, (VALUE)&waiter);
+    } else {
+        enter(&waiter);
+        set_timer(&waiter, deadline);
+        rb_ensure(lead_or_follow, (VALUE)&waiter, leave, (VALUE)&waiter);
     }
-    if (*place != NULL) rb_raise(rb_eThreadError, "another fiber is already reading this response");
-    *place = &waiter;
-    waiter.next = waiter.driver->waiters;
-    if (waiter.next != NULL) waiter.next->previous = &waiter;
-    waiter.driver->waiters = &waiter;
-    rb_ensure(wait_in_turns, (VALUE)&waiter, stop_waiting, (VALUE)&waiter);
+    RB_GC_GUARD(object);
+    return !waiter.expired;
 }
 
 void streamer_init_scheduler(void) {

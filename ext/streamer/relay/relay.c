@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "../upstream/clock.h"
-#include "../upstream/fork.h"
+#include "../core/fields.h"
+#include "../loop/clock.h"
+#include "../loop/fork.h"
 
 /* The frames of one read. Relays run in the one native thread, one read at a time, so they share it. It grows to the
  * frames of one event at its ceiling, and gives back what is beyond KEEP. */
@@ -28,15 +28,15 @@ static void forget_parent(void) {
 }
 
 static void lock(struct streamer_relay *relay) {
-    pthread_mutex_lock(&relay->client->signal.lock);
+    pthread_mutex_lock(&relay->browser->monitor.lock);
 }
 
 static void unlock(struct streamer_relay *relay) {
-    pthread_mutex_unlock(&relay->client->signal.lock);
+    pthread_mutex_unlock(&relay->browser->monitor.lock);
 }
 
-static void tell(struct streamer_relay *relay, int news) {
-    if (relay->options.board != NULL) streamer_board_post(relay->options.board, relay, news);
+static void tell(struct streamer_relay *relay, int notifications) {
+    if (relay->options.mailbox != NULL) streamer_mailbox_post(relay->options.mailbox, relay, notifications);
 }
 
 /* ---- frames ---- */
@@ -60,35 +60,34 @@ static void empty_scratch(void) {
 }
 
 static bool send_held(struct streamer_relay *relay) {
-    streamer_timers_cancel(streamer_reactor_timers(relay->client->reactor), &relay->timer);
-    bool alive = streamer_client_write(relay->client, relay->held.bytes, relay->held.length);
+    streamer_loop_cancel_timer(relay->browser->loop, &relay->timer);
+    bool alive = streamer_browser_write(relay->browser, relay->held.bytes, relay->held.length);
     streamer_buffer_clear(&relay->held);
     return alive;
 }
 
 /* Sends the scratch buffer, or holds it back. False when the browser has left. */
 static bool pass_on(struct streamer_relay *relay) {
-    if (relay->options.flush_after == 0) return streamer_client_write(relay->client, scratch.bytes, scratch.length);
+    if (relay->options.flush_after == 0) return streamer_browser_write(relay->browser, scratch.bytes, scratch.length);
     bool kept = streamer_buffer_append(&relay->held, scratch.bytes, scratch.length) == STREAMER_OK;
     if (kept && relay->held.length < relay->options.flush_at) {
-        if (relay->held.length > 0 && relay->timer.position == 0) {
-            streamer_timers_set(streamer_reactor_timers(relay->client->reactor), &relay->timer,
-                                streamer_now() + relay->options.flush_after);
+        if (relay->held.length > 0 && !relay->timer.set) {
+            streamer_loop_set_timer(relay->browser->loop, &relay->timer, streamer_now() + relay->options.flush_after);
         }
         return true;
     }
     bool alive = send_held(relay);
-    return kept ? alive : alive && streamer_client_write(relay->client, scratch.bytes, scratch.length);
+    return kept ? alive : alive && streamer_browser_write(relay->browser, scratch.bytes, scratch.length);
 }
 
 static void on_timer(struct streamer_timer *timer, int64_t now) {
     (void)now;
-    send_held((struct streamer_relay *)((char *)timer - offsetof(struct streamer_relay, timer)));
+    send_held(STREAMER_OWNER(timer, struct streamer_relay, timer));
 }
 
 /* ---- the sink ---- */
 
-static enum streamer_sink_answer keep_body(struct streamer_relay *relay, const char *bytes, size_t length) {
+static enum streamer_sink_result keep_body(struct streamer_relay *relay, const char *bytes, size_t length) {
     lock(relay);
     size_t room = relay->body.limit - relay->body.length;
     bool enough = length >= room;
@@ -97,19 +96,19 @@ static enum streamer_sink_answer keep_body(struct streamer_relay *relay, const c
     return enough ? STREAMER_SINK_ENOUGH : STREAMER_SINK_TOOK;
 }
 
-static void note_progress(struct streamer_relay *relay, uint64_t frames_before, uint64_t news_before) {
+static void note_progress(struct streamer_relay *relay, uint64_t frames_before, uint64_t content_before) {
     atomic_fetch_add_explicit(&stats.frames, streamer_pipeline_frames(relay->pipeline) - frames_before,
                               memory_order_relaxed);
-    if (streamer_pipeline_content_events(relay->pipeline) > news_before) streamer_transfer_note_event(relay->transfer);
+    if (streamer_pipeline_content_events(relay->pipeline) > content_before) streamer_transfer_note_event(relay->transfer);
     if (streamer_pipeline_texts(relay->pipeline) > 0) streamer_transfer_note_text(relay->transfer);
-    int news = 0;
+    int notifications = 0;
     if (relay->first_event == 0 && streamer_pipeline_content_events(relay->pipeline) > 0) {
         lock(relay);
         relay->first_event = streamer_now();
         unlock(relay);
-        news |= STREAMER_NEWS_FIRST;
+        notifications |= STREAMER_NOTIFICATION_FIRST;
     }
-    if (relay->options.wanted_news & STREAMER_NEWS_TEXT) {
+    if (relay->options.wanted_notifications & STREAMER_NOTIFICATION_TEXT) {
         size_t length;
         bool cut;
         const char *text = streamer_pipeline_text(relay->pipeline, &length, &cut);
@@ -119,41 +118,30 @@ static void note_progress(struct streamer_relay *relay, uint64_t frames_before, 
             streamer_buffer_append(&relay->fresh, text + relay->collected, length - relay->collected);
             unlock(relay);
             relay->collected = length;
-            news |= STREAMER_NEWS_TEXT;
+            notifications |= STREAMER_NOTIFICATION_TEXT;
         }
     }
-    if (news & relay->options.wanted_news) tell(relay, news & relay->options.wanted_news);
+    if (notifications & relay->options.wanted_notifications) tell(relay, notifications & relay->options.wanted_notifications);
 }
 
 static bool is_success(struct streamer_transfer *transfer) {
-    pthread_mutex_lock(&transfer->signal.lock);
+    pthread_mutex_lock(&transfer->monitor.lock);
     bool success = transfer->head_ready && transfer->status >= 200 && transfer->status <= 299;
-    pthread_mutex_unlock(&transfer->signal.lock);
+    pthread_mutex_unlock(&transfer->monitor.lock);
     return success;
-}
-
-static bool is_encoded(struct streamer_transfer *transfer) {
-    static const char identity[] = "identity";
-    const char *value;
-    size_t length;
-    if (!streamer_transfer_header(transfer, "content-encoding", &value, &length)) return false;
-    return length < strlen(identity) || strncasecmp(value, identity, strlen(identity)) != 0;
 }
 
 /* A success, in a format that the pipeline reads, and in no encoding that we would pass on as garbage; the same rule as
  * Response.refusal. The head does not change any more, so it is looked at once. */
 static bool is_stream(struct streamer_relay *relay) {
-    if (relay->answer != STREAMER_RELAY_UNKNOWN) return relay->answer == STREAMER_RELAY_STREAM;
-    const char *type;
-    size_t length;
+    if (relay->response != STREAMER_RELAY_UNKNOWN) return relay->response == STREAMER_RELAY_STREAM;
+    const struct streamer_buffer *fields = &relay->transfer->head;
     enum streamer_format format;
-    bool known = streamer_transfer_header(relay->transfer, "content-type", &type, &length)
-                     ? streamer_format_of_type(type, length, &format)
-                     : streamer_format_of_type("", 0, &format);
-    bool stream = is_success(relay->transfer) && !is_encoded(relay->transfer) &&
+    bool known = streamer_format_of_fields(fields, &format);
+    bool stream = is_success(relay->transfer) && streamer_fields_is_identity(fields) &&
                   streamer_pipeline_accepts(relay->pipeline, known ? &format : NULL);
     if (stream && known) relay->status = streamer_pipeline_expect(relay->pipeline, format);
-    relay->answer = stream ? STREAMER_RELAY_STREAM : STREAMER_RELAY_BODY_KEPT;
+    relay->response = stream ? STREAMER_RELAY_STREAM : STREAMER_RELAY_BODY_KEPT;
     return stream;
 }
 
@@ -162,7 +150,7 @@ static bool is_stream(struct streamer_relay *relay) {
 static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t length, bool gone) {
     const char *cursor = bytes, *end = bytes == NULL ? NULL : bytes + length;
     size_t needed = 0;
-    uint64_t frames = streamer_pipeline_frames(relay->pipeline), news = streamer_pipeline_content_events(relay->pipeline);
+    uint64_t frames = streamer_pipeline_frames(relay->pipeline), content_before = streamer_pipeline_content_events(relay->pipeline);
     enum streamer_status status;
     do {
         status = bytes == NULL ? streamer_pipeline_finish(relay->pipeline, &scratch, &needed)
@@ -171,17 +159,17 @@ static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t
     if (status != STREAMER_MORE) relay->status = status == STREAMER_FULL ? STREAMER_NO_MEMORY : status;
     bool alive = gone || pass_on(relay) || relay->options.outlives_browser;
     empty_scratch();
-    note_progress(relay, frames, news);
+    note_progress(relay, frames, content_before);
     return alive;
 }
 
-static enum streamer_sink_answer take(struct streamer_sink *sink, const char *bytes, size_t length) {
+static enum streamer_sink_result take(struct streamer_sink *sink, const char *bytes, size_t length) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
     if (!is_stream(relay)) return keep_body(relay, bytes, length);
     if (relay->status != STREAMER_OK) return STREAMER_SINK_FAILED;
     lock(relay);
-    bool gone = relay->client->gone;
-    bool full = !gone && streamer_client_full(relay->client);
+    bool gone = relay->browser->gone;
+    bool full = !gone && streamer_browser_full(relay->browser);
     unlock(relay);
     if (gone && !relay->options.outlives_browser) return STREAMER_SINK_FAILED;
     if (full) return STREAMER_SINK_FULL;
@@ -191,50 +179,50 @@ static enum streamer_sink_answer take(struct streamer_sink *sink, const char *by
     return streamer_pipeline_done(relay->pipeline) ? STREAMER_SINK_ENOUGH : STREAMER_SINK_TOOK;
 }
 
-static bool is_gone(struct streamer_client *client) {
-    pthread_mutex_lock(&client->signal.lock);
-    bool gone = client->gone;
-    pthread_mutex_unlock(&client->signal.lock);
+static bool is_gone(struct streamer_browser *browser) {
+    pthread_mutex_lock(&browser->monitor.lock);
+    bool gone = browser->gone;
+    pthread_mutex_unlock(&browser->monitor.lock);
     return gone;
 }
 
-static bool answer_complete(struct streamer_relay *relay) {
+static bool response_complete(struct streamer_relay *relay) {
     if (!is_stream(relay) || relay->status != STREAMER_OK) return false;
     if (streamer_pipeline_done(relay->pipeline)) return true;
-    pthread_mutex_lock(&relay->transfer->signal.lock);
+    pthread_mutex_lock(&relay->transfer->monitor.lock);
     bool complete = relay->transfer->outcome == STREAMER_OUTCOME_COMPLETED;
-    pthread_mutex_unlock(&relay->transfer->signal.lock);
+    pthread_mutex_unlock(&relay->transfer->monitor.lock);
     if (!complete) return false;
-    run_pipeline(relay, NULL, 0, is_gone(relay->client));
+    run_pipeline(relay, NULL, 0, is_gone(relay->browser));
     return relay->status == STREAMER_OK;
 }
 
 static void end(struct streamer_sink *sink) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
-    relay->client->on_change = NULL;
-    bool completed = answer_complete(relay);
+    streamer_browser_unlisten(relay->browser, &relay->listener);
+    bool completed = response_complete(relay);
     send_held(relay);
     if (completed && relay->terminal != NULL) {
-        streamer_client_write(relay->client, relay->terminal, relay->options.terminal_length);
-        streamer_client_close(relay->client, true);
+        streamer_browser_write(relay->browser, relay->terminal, relay->options.terminal_length);
+        streamer_browser_close(relay->browser, true);
     }
     atomic_fetch_sub_explicit(&stats.open, 1, memory_order_relaxed);
     lock(relay);
     relay->completed = completed;
     relay->over = streamer_now();
     relay->ended = true;
-    streamer_signal_raise(&relay->client->signal);
+    streamer_monitor_notify(&relay->browser->monitor);
     unlock(relay);
-    tell(relay, STREAMER_NEWS_ENDED);
+    tell(relay, STREAMER_NOTIFICATION_ENDED);
     streamer_relay_release(relay); /* the transfer's */
 }
 
-/* ---- the client ---- */
+/* ---- the browser ---- */
 
-/* The client has room again, or is gone. */
-static void on_change(struct streamer_client *client) {
-    struct streamer_relay *relay = client->relay;
-    if (is_gone(client) && !relay->options.outlives_browser) {
+/* The browser has room again, or is gone. */
+static void on_change(struct streamer_listener *listener) {
+    struct streamer_relay *relay = STREAMER_OWNER(listener, struct streamer_relay, listener);
+    if (is_gone(relay->browser) && !relay->options.outlives_browser) {
         streamer_transfer_finish(relay->transfer, STREAMER_OUTCOME_SINK_FAILED, NULL);
     } else {
         streamer_transfer_resume(relay->transfer);
@@ -242,16 +230,15 @@ static void on_change(struct streamer_client *client) {
 }
 
 static void begin(struct streamer_task *task) {
-    struct streamer_relay *relay = (struct streamer_relay *)((char *)task - offsetof(struct streamer_relay, task));
-    relay->client->relay = relay;
-    relay->client->on_change = on_change;
-    if (is_gone(relay->client)) on_change(relay->client);
+    struct streamer_relay *relay = STREAMER_OWNER(task, struct streamer_relay, task);
+    streamer_browser_listen(relay->browser, &relay->listener);
+    if (is_gone(relay->browser)) on_change(&relay->listener);
     streamer_transfer_attach(relay->transfer, &relay->sink);
 }
 
-/* ---- life ---- */
+/* ---- lifecycle ---- */
 
-struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, struct streamer_client *client,
+struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, struct streamer_browser *browser,
                                           struct streamer_pipeline *pipeline,
                                           const struct streamer_relay_options *options) {
     static atomic_ullong last_id;
@@ -265,12 +252,13 @@ struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, st
     }
     if (terminal != NULL) memcpy(terminal, options->terminal, options->terminal_length);
     streamer_transfer_retain(transfer);
-    streamer_client_retain(client);
+    streamer_browser_retain(browser);
     relay->sink = (struct streamer_sink){.take = take, .end = end};
+    relay->listener.on_change = on_change;
     relay->task.run = begin;
     relay->timer.fire = on_timer;
     relay->transfer = transfer;
-    relay->client = client;
+    relay->browser = browser;
     relay->pipeline = pipeline;
     relay->options = *options;
     relay->terminal = terminal;
@@ -279,7 +267,7 @@ struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, st
     relay->references = 1;
     streamer_buffer_init(&relay->body, STREAMER_RELAY_BODY);
     streamer_buffer_init(&relay->fresh, STREAMER_RELAY_FRESH);
-    streamer_buffer_init(&relay->held, options->flush_at + STREAMER_CLIENT_HIGH);
+    streamer_buffer_init(&relay->held, options->flush_at + STREAMER_BROWSER_HIGH);
     return relay;
 }
 
@@ -294,7 +282,7 @@ void streamer_relay_release(struct streamer_relay *relay) {
     streamer_buffer_release(&relay->fresh);
     streamer_buffer_release(&relay->held);
     streamer_transfer_release(relay->transfer);
-    streamer_client_release(relay->client);
+    streamer_browser_release(relay->browser);
     free(relay->terminal);
     free(relay);
 }
@@ -304,7 +292,7 @@ void streamer_relay_start(struct streamer_relay *relay) {
     atomic_fetch_add_explicit(&stats.relays, 1, memory_order_relaxed);
     relay->started = streamer_now();
     streamer_relay_retain(relay); /* the transfer's, until the end */
-    if (!streamer_reactor_post(relay->client->reactor, &relay->task)) {
+    if (!streamer_loop_post(relay->browser->loop, &relay->task)) {
         end(&relay->sink); /* the process is about to exit */
         return;
     }

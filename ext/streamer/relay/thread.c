@@ -7,10 +7,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "../upstream/fork.h"
+#include "../loop/fork.h"
 
 static struct {
-    struct streamer_reactor *reactor;
+    struct streamer_pool *pool;
     unsigned generation;
     pthread_t thread;
     atomic_bool stopping;
@@ -25,46 +25,49 @@ static void name_thread(void) {
 #endif
 }
 
-static void *drive(void *reactor) {
+static void *drive(void *pool) {
     name_thread();
-    while (!atomic_load(&native.stopping)) streamer_reactor_turn(reactor, -1);
-    streamer_reactor_close(reactor);
+    while (!atomic_load(&native.stopping)) streamer_loop_iterate(((struct streamer_pool *)pool)->loop, -1);
+    streamer_pool_close(pool);
     return NULL;
 }
 
-struct streamer_reactor *streamer_thread_reactor(void) {
-    if (native.reactor != NULL && native.generation == streamer_fork_generation()) return native.reactor;
+static bool runs(void) {
+    return native.pool != NULL && native.generation == streamer_fork_generation();
+}
 
-    /* After a fork the parent's reactor is left as it is: its locks may be held by a thread that is not here. */
-    struct streamer_reactor *reactor = streamer_reactor_new();
-    if (reactor == NULL) return NULL;
+const struct streamer_pool *streamer_thread_running_pool(void) {
+    return runs() ? native.pool : NULL;
+}
+
+struct streamer_pool *streamer_thread_pool(void) {
+    if (runs()) return native.pool;
+
+    /* After a fork the parent's pool is left as it is: its locks may be held by a thread that is not here. */
+    struct streamer_pool *pool = streamer_pool_new();
+    if (pool == NULL) return NULL;
     atomic_store(&native.stopping, false);
 
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int reason = pthread_create(&native.thread, NULL, drive, reactor);
+    int reason = pthread_create(&native.thread, NULL, drive, pool);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (reason != 0) {
-        streamer_reactor_release(reactor);
+        streamer_pool_release(pool);
         errno = reason;
         return NULL;
     }
-    native.reactor = reactor;
+    native.pool = pool;
     native.generation = streamer_fork_generation();
-    return reactor;
-}
-
-static void wake_up(struct streamer_task *task) {
-    (void)task;
+    return pool;
 }
 
 void streamer_thread_stop(void) {
-    if (native.reactor == NULL || native.generation != streamer_fork_generation()) return;
-    static struct streamer_task nudge = {.run = wake_up};
+    if (!runs()) return;
     atomic_store(&native.stopping, true);
-    streamer_reactor_post(native.reactor, &nudge);
+    streamer_loop_wake(native.pool->loop);
     pthread_join(native.thread, NULL);
-    streamer_reactor_release(native.reactor); /* transfers and clients that outlive it hold references of their own */
-    native.reactor = NULL;
+    streamer_pool_release(native.pool); /* transfers and browsers that outlive it hold references of their own */
+    native.pool = NULL;
 }

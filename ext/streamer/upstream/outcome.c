@@ -20,13 +20,10 @@ const char *streamer_outcome_message(enum streamer_outcome outcome) {
     return "unknown";
 }
 
-enum streamer_outcome streamer_outcome_of(CURLcode code) {
+enum streamer_outcome streamer_outcome_of_connecting(CURLcode code) {
     switch (code) {
-        case CURLE_OK: return STREAMER_OUTCOME_COMPLETED;
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_RESOLVE_PROXY: return STREAMER_OUTCOME_RESOLVE_FAILED;
-        case CURLE_COULDNT_CONNECT:
-        case CURLE_PROXY: return STREAMER_OUTCOME_CONNECT_FAILED;
         case CURLE_SSL_CONNECT_ERROR:
         case CURLE_PEER_FAILED_VERIFICATION:
         case CURLE_SSL_CACERT_BADFILE:
@@ -34,24 +31,11 @@ enum streamer_outcome streamer_outcome_of(CURLcode code) {
         case CURLE_SSL_CIPHER:
         case CURLE_SSL_ISSUER_ERROR:
         case CURLE_SSL_INVALIDCERTSTATUS: return STREAMER_OUTCOME_TLS_FAILED;
-        case CURLE_GOT_NOTHING:
-        case CURLE_PARTIAL_FILE:
-        case CURLE_SEND_ERROR:
-        case CURLE_RECV_ERROR:
-        case CURLE_HTTP2:
-        case CURLE_HTTP2_STREAM: return STREAMER_OUTCOME_CLOSED;
-        case CURLE_WEIRD_SERVER_REPLY:
-        case CURLE_UNSUPPORTED_PROTOCOL:
-#if LIBCURL_VERSION_NUM >= 0x080600
-        case CURLE_TOO_LARGE:
-#endif
-        case CURLE_BAD_CONTENT_ENCODING: return STREAMER_OUTCOME_PROTOCOL_ERROR;
         case CURLE_URL_MALFORMAT:
+        case CURLE_UNSUPPORTED_PROTOCOL:
         case CURLE_BAD_FUNCTION_ARGUMENT: return STREAMER_OUTCOME_REQUEST_INVALID;
         case CURLE_OPERATION_TIMEDOUT: return STREAMER_OUTCOME_CONNECT_TIMEOUT;
-        case CURLE_READ_ERROR:
-        case CURLE_ABORTED_BY_CALLBACK: return STREAMER_OUTCOME_UPLOAD_FAILED;
         case CURLE_OUT_OF_MEMORY: return STREAMER_OUTCOME_NO_MEMORY;
-        default: return STREAMER_OUTCOME_CLOSED;
+        default: return STREAMER_OUTCOME_CONNECT_FAILED;
     }
 }

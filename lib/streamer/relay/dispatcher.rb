@@ -36,7 +36,7 @@ module Streamer
 
         def run
           loop do
-            id, news = Relay.take_news(@next_due && [@next_due - Clock.now, 0].max)
+            id, news = Relay.take_notifications(@next_due && [@next_due - Clock.now, 0].max)
             handle(id, news) if id
             see_to_due if @next_due && @next_due <= Clock.now
           end

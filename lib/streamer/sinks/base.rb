@@ -51,8 +51,8 @@ module Streamer
       def relay_here(call, options, outlives_browser: false)
         pipeline = options.pipeline
         cancel_when_left(call, outlives_browser) do
-          call.response.each_frames(pipeline) do |frames|
-            pass_on(frames, outlives_browser)
+          call.response.each_frames(pipeline, every_read: true) do |frames|
+            pass_on(frames, outlives_browser) unless frames.empty?
             yield pipeline if block_given?
           end
         end

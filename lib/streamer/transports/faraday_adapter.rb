@@ -167,9 +167,9 @@ module Streamer
         raise ArgumentError, "the ssl option #{name} is the path of a PEM file for the adapter :streamer; got a #{value.class}"
       end
 
-      # Faraday decodes the credentials of a URL as those of a form, where a "+" is a space; so the URL's own come first.
+      # Faraday decodes a URL's credentials as if they came from a form, "+" as a space: they are taken from the URL if it has them.
       def proxy_of(options)
-        proxy = Upstream::Proxy.parse(options.uri)
+        proxy = Upstream::Proxy.parse(options.uri, default_port: options.uri.port)
         proxy.user ? proxy : proxy.with_credentials(options.user, options.password)
       end
     end

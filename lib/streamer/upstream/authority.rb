@@ -6,23 +6,22 @@ require_relative "percent_encoding"
 
 module Streamer
   module Upstream
-    # The part of a URL behind its two slashes: credentials, host and port (RFC 3986, section 3.2).
+    # The part of a URL after the two slashes: credentials, host and port (RFC 3986, section 3.2).
     class Authority # :nodoc:
       # text: "user:password@host:port". Raises InvalidURLError.
       def self.parse(text)
-        userinfo, place = text.match(/\A(?:(.*)@)?([^@]*)\z/m).captures # an "@" in a password is allowed not to be encoded
+        userinfo, place = text.match(/\A(?:(.*)@)?([^@]*)\z/m).captures # a password may contain an "@"
         host, port = place.match(/\A(\[[^\]]*\]|[^:]*)(?::(\d*))?\z/)&.captures
-        raise InvalidURLError, "the host or the port of the URL is malformed" unless host
+        raise InvalidURLError, "the URL's host or port is malformed" unless host
 
         user, password = credentials(userinfo) if userinfo
         new(user, password, Host.normalize(host), port.to_s.empty? ? nil : number(port))
       end
 
       def self.credentials(userinfo)
-        decoded = userinfo.split(":", 2).map { |part| PercentEncoding.decode(part) }
-        raise InvalidURLError, "the URL's credentials have control characters" if decoded.any? { |part| part.b.match?(/[\x00-\x1f\x7f]/) }
-
-        decoded
+        userinfo.split(":", 2).map { |part| PercentEncoding.decode(part) }.each do |part|
+          raise InvalidURLError, "the URL's credentials contain control characters" if part.b.match?(/[\x00-\x1f\x7f]/)
+        end
       end
 
       def self.number(port)
@@ -32,7 +31,7 @@ module Streamer
       end
       private_class_method :credentials, :number
 
-      # user, password: decoded, or nil. host: as Host has it. port: an Integer; nil if none is named.
+      # user, password: decoded, or nil. host: normalized. port: an Integer, or nil for the default.
       attr_reader :user, :password, :host, :port
 
       def initialize(user, password, host, port)

@@ -33,7 +33,7 @@ module Streamer
         @unix = unix&.to_s
         @proxy = Proxy.parse(proxy) if proxy
         @direct = proxy == false || guard || unix
-        @fixed = { **TLS, **tls, unix: @unix, addresses: addresses || [], names: names || [],
+        @fixed = { **TLS, **tls, unix: @unix, addresses: lines(addresses), names: lines(names),
                    guard: (packed_networks(guard == true ? [] : guard) if guard) }
       end
 
@@ -42,15 +42,16 @@ module Streamer
         ConnectionOptions.new(**@options, unix: nil, tls: @options[:tls].except(:cert, :key, :key_password))
       end
 
-      # What Transfer takes. url: a URL. Raises ConnectError if the environment names a proxy that is none.
+      # What Transfer takes. url: a URL. Raises Error if the environment names a proxy that is none.
       def to(url)
-        limits = Streamer.limits
         proxy = @proxy || (Proxy.from_environment(url) unless @direct)
-        { **@fixed, proxy: proxy.to_s, proxy_user: proxy&.user, proxy_password: proxy&.password, no_proxy: "",
-                    idle_age: limits[:idle_age] || 0, age: limits[:age] || 0, origin: @unix ? "unix:#{@unix}" : url.origin }
+        { **@fixed, url: "#{url.scheme}://#{url.host}:#{url.port}", origin: @unix ? "unix:#{@unix}" : url.origin,
+                    proxy: proxy&.to_s, proxy_user: proxy&.user, proxy_password: proxy&.password, proxy_authorization: proxy&.authorization }
       end
 
       private
+
+      def lines(list) = (list.join("\n") if list&.any?)
 
       # What libcurl takes to connect to another place, and to know a name. One address is a place. Several need a name that has them, and
       # one that has nothing else: names are known to all requests alike.

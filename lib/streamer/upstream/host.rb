@@ -6,42 +6,42 @@ require_relative "punycode"
 
 module Streamer
   module Upstream
-    # A URL's host in its one spelling (WHATWG URL Standard, "host parsing"): ASCII in lower case, an IPv4 address in four decimals, an IPv6
-    # address compressed and in brackets. Two hosts are the same if these Strings are, a trailing dot apart.
+    # Normalizes the host of a URL (WHATWG URL Standard, "host parsing"): to lower-case ASCII, an IPv4 address to four decimal numbers, an
+    # IPv6 address to its shortest form in brackets. Two hosts are the same if their normalized Strings are, apart from a trailing dot.
     module Host # :nodoc:
-      # Bytes, as it is given. A name has at most 253 (RFC 1035), which percent-encoding makes three times as many.
+      # Bytes, before normalizing. A host name has at most 253 (RFC 1035), three times as many when percent-encoded.
       LONGEST = 1000
 
-      # What most hosts are: a name, and normalized.
+      # What most hosts are: a name that needs no normalizing.
       PLAIN = /\A(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*\z/
 
       NUMBER = /\A(?:\d+|0x\h*)\z/i
       ADDRESS = /\A\d{1,3}(?:\.\d{1,3}){3}\z/
       NAME = /\A[a-z0-9_~-]+(?:\.[a-z0-9_~-]+)*\.?\z/
 
-      # An IPv6 address has a zone in a URL as %25eth0 (RFC 6874), and as people write it, %eth0.
+      # A zone is written %25eth0 in a URL (RFC 6874), but often just %eth0.
       IPV6 = /\A\[([\h:.]+)(?:%(?:25)?([A-Za-z0-9._~-]+))?\]\z/
 
-      # Those have no glyph: who sees two such names cannot tell them apart.
+      # UTS #46 drops most of these. A host that contains one is refused, as it is hardly meant.
       INVISIBLE = /\p{Default_Ignorable_Code_Point}/
 
       private_constant :LONGEST, :PLAIN, :NUMBER, :ADDRESS, :NAME, :IPV6, :INVISIBLE
 
       class << self
-        # text: as in a URL, in UTF-8 or percent-encoded. Raises InvalidURLError.
+        # text: the host in a URL, as UTF-8 or percent-encoded. Raises InvalidURLError.
         def normalize(text)
-          return text if text.bytesize <= LONGEST && text.ascii_only? && text.match?(PLAIN)
-          raise InvalidURLError, "there is no host" if text.empty?
-          raise InvalidURLError, "the host is too long" if text.bytesize > LONGEST
+          raise InvalidURLError, "the URL has no host" if text.empty?
+          raise InvalidURLError, "the URL's host is too long" if text.bytesize > LONGEST
+          return text if text.ascii_only? && text.match?(PLAIN)
           return ipv6(text) if text.start_with?("[")
 
           name = ascii(decoded(text))
-          raise InvalidURLError, "the host is no host name" unless name.match?(NAME)
+          raise InvalidURLError, "the URL's host is not a valid host name" unless name.match?(NAME)
 
           ends_in_a_number?(name) ? ipv4(name) : name
         end
 
-        # host: normalized. What it is the address of: an IPAddr; nil of a name.
+        # host: normalized. An IPAddr; nil for a name.
         def address(host)
           return IPAddr.new(host[/\A\[([\h:.]+)/, 1], Socket::AF_INET6) if host.start_with?("[")
 
@@ -52,15 +52,15 @@ module Streamer
 
         def decoded(text)
           text = PercentEncoding.decode(text)
-          raise InvalidURLError, "the host is not UTF-8" unless text.valid_encoding?
+          raise InvalidURLError, "the URL's host is not UTF-8" unless text.valid_encoding?
 
           text
         end
 
-        # Close to UTS #46: NFKC and lower case. What that would map to nothing is refused.
+        # Nearly UTS #46 (non-transitional): NFKC and lower case.
         def ascii(name)
           return name.downcase if name.ascii_only?
-          raise InvalidURLError, "the host has invisible characters" if name.match?(INVISIBLE)
+          raise InvalidURLError, "the URL's host has invisible characters" if name.match?(INVISIBLE)
 
           mapped = name.unicode_normalize(:nfkc).downcase.unicode_normalize(:nfc).tr("。", ".")
           mapped.split(".", -1).map { |label| label.ascii_only? ? label : "xn--#{Punycode.encode(label)}" }.join(".")
@@ -68,11 +68,11 @@ module Streamer
 
         def ends_in_a_number?(name) = name.chomp(".").rpartition(".").last.match?(NUMBER)
 
-        # Also fewer parts than four, hexadecimal and octal ones: 127.1, 0x7f.1, 2130706433.
+        # Numbers may be octal or hexadecimal, and fewer than four: 127.1, 0x7f.1, 2130706433.
         def ipv4(name)
           *parts, last = name.chomp(".").split(".").map { |part| number(part) }
           unless parts.length < 4 && parts.all? { |part| part < 256 } && last < 256**(4 - parts.length)
-            raise InvalidURLError, "the host ends in a number, and is no IPv4 address"
+            raise InvalidURLError, "the URL's host ends in a number but is not an IPv4 address"
           end
 
           address = parts.each_with_index.sum(last) { |part, index| part << (24 - (8 * index)) }
@@ -84,20 +84,20 @@ module Streamer
           when /\A0x\h*\z/ then part.delete_prefix("0x").hex
           when /\A0[0-7]*\z/ then part.oct
           when /\A[1-9]\d*\z/ then part.to_i
-          else raise InvalidURLError, "the host ends in a number, and is no IPv4 address"
+          else raise InvalidURLError, "the URL's host ends in a number but is not an IPv4 address"
           end
         end
 
         def ipv6(text)
           address, zone = text.match(IPV6)&.captures
-          raise InvalidURLError, "the host is no IPv6 address" unless address
+          raise InvalidURLError, "the URL's host is not an IPv6 address" unless address
 
           "[#{compressed(IPAddr.new(address, Socket::AF_INET6).hton)}#{"%25#{zone}" if zone}]"
         rescue IPAddr::Error
-          raise InvalidURLError, "the host is no IPv6 address"
+          raise InvalidURLError, "the URL's host is not an IPv6 address"
         end
 
-        # The first of the longest runs of zeros gives way to "::" (RFC 5952, section 4.2).
+        # The longest run of zeros, the first of several, becomes "::" (RFC 5952, section 4.2).
         def compressed(bytes)
           words = bytes.unpack("n8").map { |word| word.to_s(16) }.join(":")
           run = words.scan(/(?<!\h)0(?::0)+(?!\h)/).max_by.with_index { |zeros, index| [zeros.length, -index] }

@@ -2,7 +2,7 @@
 
 module Streamer
   module Upstream
-    # Raised for what is no URL, or no URL for this purpose. The message has nothing of it, since it may hold credentials.
+    # Raised for what is not a URL, or not a URL for the purpose. The message does not repeat it: it may contain credentials.
     class InvalidURLError < ArgumentError; end # :nodoc:
   end
 end

@@ -17,8 +17,10 @@ module Streamer
 
           limits.each { |name, value| check(name, value) }
           @current = DEFAULTS.merge(limits).freeze
-          Transfer.limit(@current[:per_origin] || 0, @current[:total] || 0)
+          apply
         end
+
+        def apply = Transfer.limit(*@current.values_at(:per_origin, :total, :idle_age, :age).map { |limit| limit || 0 })
 
         private
 
@@ -28,6 +30,8 @@ module Streamer
           raise ArgumentError, "#{name} must be a positive Integer or nil (got #{value.inspect})"
         end
       end
+
+      apply
     end
   end
 end

@@ -4,17 +4,17 @@ require_relative "host"
 
 module Streamer
   module Upstream
-    # Which hosts are reached without the environment's proxy: what `no_proxy` lists, as curl reads it. A name stands for itself and all
-    # names under it, with a dot before it or without; an address for itself, "10.0.0.0/8" for a network. Only "*" alone is everything. An
-    # entry with a port matches nothing.
+    # The hosts to reach without the environment's proxy, as curl reads `no_proxy`. A name matches itself and its subdomains, with or
+    # without a leading dot; an address matches itself, "10.0.0.0/8" a network. "*" matches everything, but only alone. An entry with a
+    # port matches nothing.
     class NoProxy # :nodoc:
-      # list: separated by commas or spaces.
+      # list: entries separated by commas or spaces.
       def initialize(list)
         @all = list == "*"
         @entries = list.b.split(/[,\s]+/).reject(&:empty?)
       end
 
-      # host: as Host has it.
+      # host: normalized.
       def include?(host)
         return true if @all
         return @entries.any? { |entry| under?(host.chomp("."), entry) } unless (address = Host.address(host))
@@ -29,7 +29,7 @@ module Streamer
         name == domain || (!domain.empty? && name.end_with?(".#{domain}"))
       end
 
-      # An IPAddr; nil where the entry is no network of that family. As for curl, /0 is an address and not everything.
+      # An IPAddr; nil if the entry is not a network of this family. As in curl, /0 means the address alone.
       def network(entry, family)
         address, bits = entry.match(%r{\A\[?([\h:.]+)\]?(?:/(\d+))?\z})&.captures
         return unless address

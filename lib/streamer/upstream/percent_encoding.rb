@@ -2,10 +2,10 @@
 
 module Streamer
   module Upstream
-    # What stands for bytes that a URL cannot hold: "%20" (RFC 3986, section 2.1). A "+" is a plus, and a "%" that nothing follows a percent.
+    # RFC 3986, section 2.1. Unlike in forms, "+" is a plus. A "%" without two hexadecimal digits is a percent sign.
     module PercentEncoding # :nodoc:
       class << self
-        # Encodes the bytes that the Regexp `set` matches.
+        # set: a Regexp of the bytes to encode.
         def encode(text, set)
           return text if text.ascii_only? && !text.match?(set)
 

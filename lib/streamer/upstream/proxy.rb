@@ -7,44 +7,45 @@ require_relative "url"
 
 module Streamer
   module Upstream
-    # The proxy that a request goes through. Its credentials are in no message, no log and no `inspect`.
+    # The proxy that a request goes through. Its credentials appear in no message, log or `inspect`.
     class Proxy # :nodoc:
-      # As curl knows them; a proxy without a scheme is an http one, "socks" an old name.
+      # The schemes that curl knows.
       SCHEMES = { "http" => "http", "https" => "https", "socks" => "socks4", "socks4" => "socks4", "socks4a" => "socks4a",
                   "socks5" => "socks5", "socks5h" => "socks5h" }.freeze
 
-      # Where the environment names a proxy, by the rules of curl; but it is read here, since libcurl would read it while Ruby may be
-      # changing it. HTTP_PROXY is not among them: a CGI server makes it of a request's Proxy header.
+      # The variables that name a proxy, in the order of curl. They are read here: libcurl would read them while Ruby may be changing them.
+      # HTTP_PROXY is not among them, because CGI servers set it from a request's Proxy header.
       VARIABLES = { "http" => %w[http_proxy all_proxy ALL_PROXY], "https" => %w[https_proxy HTTPS_PROXY all_proxy ALL_PROXY] }.freeze
       EXCEPTIONS = %w[no_proxy NO_PROXY].freeze
 
-      # curl passes over a path.
+      # curl ignores a path.
       WITHOUT_PATH = %r{\A(?:[^/\\]*://)?[^/\\?#]*}
 
       private_constant(*constants(false))
 
       class << self
-        # text: "http://user:password@host:port", percent-encoded where it must be, a URI or a Proxy. Raises InvalidURLError.
-        def parse(text)
+        # text: "http://user:password@host:port" with percent-encoded credentials, a URI or a Proxy. The scheme is http if there is none.
+        # default_port: curl's if nil. Raises InvalidURLError.
+        def parse(text, default_port: nil)
           return text if text.is_a?(Proxy)
 
           scheme, rest = URL.checked(text).match(%r{\A(?:([^/\\@:]*)://)?(.*)\z}).captures
           place, path = rest.match(%r{\A([^/\\?#]*)(.*)\z}).captures
           scheme = SCHEMES[(scheme || "http").downcase]
-          raise InvalidURLError, "expected a proxy's URL with one of the schemes #{SCHEMES.keys.join(", ")}" unless scheme
-          raise InvalidURLError, "expected a proxy's URL without a path" unless path.empty? || path == "/"
+          raise InvalidURLError, "expected a proxy URL with one of the schemes #{SCHEMES.keys.join(", ")}" unless scheme
+          raise InvalidURLError, "expected a proxy URL without a path" unless path.empty? || path == "/"
 
-          new(scheme, Authority.parse(place))
+          new(scheme, Authority.parse(place), default_port || (scheme == "https" ? 443 : 1080))
         end
 
-        # The Proxy for a request to this URL; nil if none is to be used. Raises ConnectError if the environment has something else there.
+        # The Proxy for requests to this URL, or nil. Raises Error, which is not retried, if the environment names something else.
         def from_environment(url, environment = ENV)
           name, value = first_set(VARIABLES.fetch(url.scheme), environment)
           return if name.nil? || NoProxy.new(first_set(EXCEPTIONS, environment)&.last.to_s).include?(url.host)
 
           parse(value.b[WITHOUT_PATH])
         rescue InvalidURLError => error
-          raise ConnectError, "the environment's #{name} names no proxy: #{error.message}"
+          raise Error, "the environment variable #{name} is not a proxy URL: #{error.message}"
         end
 
         private
@@ -61,24 +62,28 @@ module Streamer
 
       attr_reader :scheme
 
-      def initialize(scheme, authority)
+      # authority: an Authority.
+      def initialize(scheme, authority, default_port)
         @scheme = scheme
         @authority = authority
+        @default_port = default_port
         freeze
       end
 
-      # As Host has it.
+      # Normalized.
       def host = @authority.host
 
-      # Where none is named, curl's default ones.
-      def port = @authority.port || (scheme == "https" ? 443 : 1080)
+      def port = @authority.port || @default_port
 
-      # Decoded; nil where there is none.
+      # Decoded, or nil.
       def user = @authority.user
       def password = @authority.password
 
-      # Decoded ones, in place of its own.
-      def with_credentials(user, password) = Proxy.new(scheme, @authority.with_credentials(user, password))
+      # The value of Proxy-Authorization; nil without credentials.
+      def authorization = ("Basic #{["#{user}:#{password}"].pack("m0")}" if user)
+
+      # user, password: decoded.
+      def with_credentials(user, password) = Proxy.new(scheme, @authority.with_credentials(user, password), @default_port)
 
       # Without credentials.
       def to_s = "#{scheme}://#{host}:#{port}"

@@ -2,7 +2,7 @@
 
 module Streamer
   module Upstream
-    # The ASCII form of a label with other characters (RFC 3492).
+    # Writes the labels of international host names in ASCII (RFC 3492).
     module Punycode # :nodoc:
       BASE = 36
       T_MIN = 1
@@ -14,7 +14,7 @@ module Streamer
       private_constant :BASE, :T_MIN, :T_MAX, :SKEW, :DAMP, :INITIAL_BIAS, :INITIAL_N
 
       class << self
-        # Section 6.3. label: in UTF-8. Without the prefix "xn--".
+        # label: UTF-8. Returns what follows the prefix "xn--" (section 6.3).
         def encode(label)
           points = label.codepoints
           output = points.select { |point| point < INITIAL_N }.pack("C*")
@@ -30,7 +30,7 @@ module Streamer
 
         private
 
-        # The distance from each insertion of a character to the next.
+        # Yields the distance between each two insertions.
         def each_delta(points, handled)
           delta = 0
           n = INITIAL_N

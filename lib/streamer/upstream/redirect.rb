@@ -20,7 +20,7 @@ module Streamer
       class << self
         # nil when it is no redirect; one without a Location is none. headers: a Headers. Raises RedirectError.
         def follow(request, status, headers)
-          locations = STATUSES.include?(status) ? headers.all("location").uniq : []
+          locations = STATUSES.include?(status) ? headers.raw.all("location").uniq : []
           return if locations.empty?
           raise RedirectError, "redirected to several URLs at once" if locations.size > 1
 

@@ -6,13 +6,13 @@ require_relative "percent_encoding"
 
 module Streamer
   module Upstream
-    # An http or https URL. URLs are parsed, joined, resolved and compared here and nowhere else: by RFC 3986, and with all that the WHATWG
-    # URL Standard accepts beyond it, such as spaces, UTF-8, a bare "%", and backslashes for slashes. What must be percent-encoded is
-    # encoded; "%" and "+" stay what they are. Fragments are dropped: they are never sent.
+    # An http or https URL. URLs are parsed, joined, resolved and compared here and nowhere else, by RFC 3986 and with the leniency of the
+    # WHATWG URL Standard: spaces, UTF-8, a bare "%" and backslashes are accepted. What must be percent-encoded is encoded; "%" and "+" are
+    # kept. Fragments are dropped: they are never sent.
     class URL # :nodoc:
       DEFAULT_PORTS = { "http" => 80, "https" => 443 }.freeze
 
-      # The path and the special-query percent-encode set of the WHATWG.
+      # The WHATWG's path and special-query percent-encode sets.
       ENCODED_IN_PATH = /[\x00-\x20"#<>?^`{}\x7f-\xff]/n
       ENCODED_IN_QUERY = /[\x00-\x20"#'<>\x7f-\xff]/n
 
@@ -26,7 +26,7 @@ module Streamer
       private_constant(*constants(false))
 
       class << self
-        # text: what an application gives: a String, a URI or a URL. Raises InvalidURLError, also for control characters.
+        # text: a String, URI or URL from an application. Raises InvalidURLError, also for control characters.
         def parse(text)
           return text if text.is_a?(URL)
 
@@ -40,10 +40,10 @@ module Streamer
           build(scheme, rest.sub(SLASHES, ""))
         end
 
-        # The bytes of a URL or a path that an application gives.
+        # The bytes of a URL or path from an application.
         def checked(text)
           text = bytes(text)
-          raise InvalidURLError, "a URL or a path has no tabs, line ends or other control characters" if text.match?(CONTROL)
+          raise InvalidURLError, "a URL cannot contain tabs, line breaks or other control characters" if text.match?(CONTROL)
 
           trimmed(text)
         end
@@ -51,13 +51,13 @@ module Streamer
         # The bytes of a Location, without those that browsers remove.
         def stripped(text) = trimmed(bytes(text)).delete("\t\r\n")
 
-        # rest: all that follows the slashes behind the scheme.
+        # rest: everything after the slashes.
         def build(scheme, rest)
           place = rest[%r{\A[^/\\?#]*}]
           new(scheme, Authority.parse(place), *split(rest[place.length..]))
         end
 
-        # The path and the query, nil if there is none, of what follows the authority.
+        # The path, and the query or nil.
         def split(text)
           return [text, nil] unless text.match?(/[?#]/)
 
@@ -66,7 +66,7 @@ module Streamer
 
         private
 
-        # Without white space and control characters at its ends. Not by a Regexp for the end, which would be tried at each space inside.
+        # Without white space and control characters at the ends. A Regexp anchored at the end would be tried at every space.
         def trimmed(text)
           return text if text.empty? || (text.getbyte(0) > 0x20 && text.getbyte(-1) > 0x20)
 
@@ -80,13 +80,13 @@ module Streamer
 
           [Encoding::UTF_8, Encoding::US_ASCII, Encoding::BINARY].include?(text.encoding) ? text.b : text.encode(Encoding::UTF_8).b
         rescue EncodingError
-          raise InvalidURLError, "a URL is text; got some in #{text.encoding}"
+          raise InvalidURLError, "a URL must be text (got #{text.encoding})"
         end
       end
 
       attr_reader :scheme, :path, :query
 
-      # path, query: percent-encoded or not. query: nil if there is none.
+      # path, query: percent-encoded or not; query may be nil.
       def initialize(scheme, authority, path, query)
         @scheme = scheme == "https" ? "https" : "http"
         @authority = authority
@@ -95,7 +95,7 @@ module Streamer
         freeze
       end
 
-      # As Host has it: in lower case, an IPv6 address in brackets.
+      # Normalized; an IPv6 address in brackets.
       def host = @authority.host
 
       def port = @authority.port || DEFAULT_PORTS.fetch(scheme)
@@ -105,9 +105,9 @@ module Streamer
 
       def without_credentials = credentials ? URL.new(scheme, @authority.with_credentials(nil, nil), path, query) : self
 
-      # The URL of a request to this base: its path follows the base's path, its query the base's query.
-      # text: "/v1/models?limit=2", "models", "?limit=2" or "". Raises InvalidURLError for a URL, since what is meant for this host, such as
-      # a client's headers, would be sent to another one.
+      # The URL of a request relative to this base URL: its path is appended to the base's path, its query to the base's query.
+      # text: "/v1/models?limit=2", "models", "?limit=2" or "". Raises InvalidURLError for a URL: headers that are meant for this host would
+      # be sent to another one.
       def join(text)
         text = self.class.checked(text)
         if text.match?(SCHEME) || text.match?(SLASHES)
@@ -121,7 +121,7 @@ module Streamer
         URL.new(scheme, @authority, path, query)
       end
 
-      # What a Location header of a response from here means (RFC 3986, section 5.2; WHATWG URL Standard, section 4.4). Raises
+      # The URL that the Location of a response from this one refers to (RFC 3986, section 5.2; WHATWG URL Standard, section 4.4). Raises
       # InvalidURLError.
       def resolve(location)
         text = self.class.stripped(location)
@@ -134,20 +134,23 @@ module Streamer
         self.class.build(scheme, reference.sub(%r{\A[/\\]+}, ""))
       end
 
-      # "https://example.com:8443": without a default port, and without the dot behind an absolute name.
+      # "https://example.com:8443", without a default port and without a trailing dot.
       def origin = "#{scheme}://#{host.chomp(".")}#{port_suffix}"
 
-      # Whether what is meant for the one, such as credentials, may be sent to the other.
+      # Whether what is meant for one, such as credentials, may be sent to the other.
       def same_origin?(other) = origin == other.origin
 
-      # "/v1/models?limit=2": what an HTTP request has of it.
+      # "/v1/models?limit=2", the request target.
       def target = query ? "#{path}?#{query}" : path
 
-      # All of it but the credentials.
-      def href = "#{scheme}://#{host}#{port_suffix}#{target}"
+      # The Host header: without a default port.
+      def authority = "#{host}#{port_suffix}"
 
-      # For logs and errors: neither credentials nor query.
-      def to_s = "#{scheme}://#{host}#{port_suffix}#{path}"
+      # All but the credentials.
+      def href = "#{scheme}://#{authority}#{target}"
+
+      # For logs and errors: without credentials and query.
+      def to_s = "#{scheme}://#{authority}#{path}"
 
       def inspect = "#<#{self.class} #{self}>"
 
@@ -155,7 +158,7 @@ module Streamer
 
       def port_suffix = (":#{port}" unless port == DEFAULT_PORTS.fetch(scheme))
 
-      # The path without slashes at its end.
+      # The path without trailing slashes.
       def directory = @path.end_with?("/") ? @path[%r{.*[^/]}].to_s : @path
 
       def relative(path, query)
@@ -173,7 +176,7 @@ module Streamer
         without_dot_segments(PercentEncoding.encode(path, ENCODED_IN_PATH))
       end
 
-      # RFC 3986, section 5.2.4. A dot may be percent-encoded.
+      # RFC 3986, section 5.2.4. Dots may be percent-encoded.
       def without_dot_segments(path)
         return path unless path.match?(%r{/(?:\.|%2e)}i)
 

@@ -1,0 +1,140 @@
+#include <fcntl.h>
+
+#include "../core/ceilings.h"
+#include "../sink/browser.h"
+#include "../relay/thread.h"
+#include "../loop/clock.h"
+#include "../loop/fork.h"
+#include "binding.h"
+#include "errors.h"
+#include "objects.h"
+#include "await.h"
+
+static void free_browser(void *pointer) {
+    struct streamer_browser *browser = pointer;
+    if (browser == NULL || browser->generation != streamer_fork_generation()) return;
+    streamer_browser_close(browser, false);
+    streamer_browser_release(browser);
+}
+
+static size_t browser_size(const void *pointer) {
+    struct streamer_browser *browser = (struct streamer_browser *)(uintptr_t)pointer;
+    return browser == NULL || browser->generation != streamer_fork_generation() ? 0 : streamer_browser_size(browser);
+}
+
+static const rb_data_type_t browser_type = {
+    .wrap_struct_name = "streamer/browser_socket",
+    .function = {.dfree = free_browser, .dsize = browser_size},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
+
+static VALUE allocate(VALUE class) {
+    return TypedData_Wrap_Struct(class, &browser_type, NULL);
+}
+
+static struct streamer_browser *get(VALUE self) {
+    struct streamer_browser *browser = rb_check_typeddata(self, &browser_type);
+    if (browser == NULL) rb_raise(rb_eArgError, "this browser socket was not initialized");
+    streamer_check_generation(browser->generation, "this stream");
+    return browser;
+}
+
+struct streamer_browser *streamer_get_browser(VALUE object) {
+    return get(object);
+}
+
+/* setup(fileno, chunked, heartbeat, write_timeout): the latter two in ms, 0 for never. The descriptor is duplicated. */
+static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE heartbeat, VALUE write_timeout) {
+    if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this browser socket is initialized already");
+    int64_t beat = NUM2LL(heartbeat), timeout = NUM2LL(write_timeout);
+    int theirs = NUM2INT(fileno);
+    struct streamer_pool *pool = streamer_thread_pool();
+    if (pool == NULL) rb_sys_fail("streamer: the native thread could not be started");
+    int fd = fcntl(theirs, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) rb_sys_fail("streamer: the browser's socket could not be duplicated");
+    struct streamer_browser *browser = streamer_browser_new(pool->loop, fd, RTEST(chunked), beat, timeout);
+    if (browser == NULL) {
+        close(fd);
+        rb_memerror();
+    }
+    RTYPEDDATA_DATA(self) = browser;
+    return self;
+}
+
+static bool has_room(void *argument) {
+    struct streamer_browser *browser = argument;
+    return browser->gone || browser->ending || !streamer_browser_full(browser);
+}
+
+NORETURN(static void raise_disconnected(void));
+
+static void raise_disconnected(void) {
+    rb_raise(streamer_browser_disconnected, "the browser has closed the stream");
+}
+
+/* Sends whole frames. Waits, without the GVL, only while the browser has not taken STREAMER_BROWSER_HIGH bytes sent
+ * before. */
+static VALUE write_frames(VALUE self, VALUE frames) {
+    struct streamer_browser *browser = get(self);
+    frames = rb_str_new_frozen(StringValue(frames));
+    if ((size_t)RSTRING_LEN(frames) > STREAMER_MAX_EVENT) streamer_raise_status(STREAMER_EVENT_TOO_LARGE);
+    streamer_await(Qnil, &browser->monitor, has_room, browser, -1);
+    if (!streamer_browser_write(browser, RSTRING_PTR(frames), (size_t)RSTRING_LEN(frames))) raise_disconnected();
+    RB_GC_GUARD(frames);
+    return Qnil;
+}
+
+/* offer(frames): sends whole frames without ever waiting; false when the browser is too far behind, or gone. */
+static VALUE offer(VALUE self, VALUE frames) {
+    struct streamer_browser *browser = get(self);
+    frames = rb_str_new_frozen(StringValue(frames));
+    pthread_mutex_lock(&browser->monitor.lock);
+    bool full = streamer_browser_full(browser);
+    pthread_mutex_unlock(&browser->monitor.lock);
+    bool taken = !full && (size_t)RSTRING_LEN(frames) <= STREAMER_MAX_EVENT &&
+                 streamer_browser_write(browser, RSTRING_PTR(frames), (size_t)RSTRING_LEN(frames));
+    RB_GC_GUARD(frames);
+    return taken ? Qtrue : Qfalse;
+}
+
+static VALUE is_connected(VALUE self) {
+    struct streamer_browser *browser = get(self);
+    pthread_mutex_lock(&browser->monitor.lock);
+    bool connected = !browser->gone && !browser->ending;
+    pthread_mutex_unlock(&browser->monitor.lock);
+    return connected ? Qtrue : Qfalse;
+}
+
+static bool is_closed(void *argument) {
+    struct streamer_browser *browser = argument;
+    return browser->fd < 0;
+}
+
+/* finish(complete): no more frames; what waits is sent, with `complete` the last chunk too, and the socket closed, without
+ * waiting for it. */
+static VALUE finish_browser(VALUE self, VALUE complete) {
+    streamer_browser_close(get(self), RTEST(complete));
+    return Qnil;
+}
+
+/* close(complete): the same, and waits for it, at most the write timeout.
+ */
+static VALUE close_browser(VALUE self, VALUE complete) {
+    struct streamer_browser *browser = get(self);
+    streamer_browser_close(browser, RTEST(complete));
+    if (!streamer_await(Qnil, &browser->monitor, is_closed, browser, streamer_now() + browser->write_timeout))
+        streamer_browser_drop(browser);
+    RB_GC_GUARD(self);
+    return Qnil;
+}
+
+void streamer_init_browser_socket(void) {
+    VALUE class = rb_define_class_under(streamer_module, "BrowserSocket", rb_cObject);
+    rb_define_alloc_func(class, allocate);
+    rb_define_private_method(class, "setup", initialize, 4);
+    rb_define_private_method(class, "close_browser", close_browser, 1);
+    rb_define_private_method(class, "finish_browser", finish_browser, 1);
+    rb_define_method(class, "write", write_frames, 1);
+    rb_define_method(class, "offer", offer, 1);
+    rb_define_method(class, "connected?", is_connected, 0);
+}

@@ -1,0 +1,29 @@
+/* mailbox: what relays have to tell Ruby, for the one Ruby thread that runs people's callbacks.
+ *
+ * The native thread posts and goes on; the Ruby thread takes the relays that have notifications, several for each time
+ * it has the GVL. A relay is in the mailbox at most once, whatever it has to tell.
+ */
+#pragma once
+
+#include "../loop/monitor.h"
+
+enum streamer_notification {
+    STREAMER_NOTIFICATION_FIRST = 1, /* the first event came */
+    STREAMER_NOTIFICATION_TEXT = 2,  /* there is text to take */
+    STREAMER_NOTIFICATION_ENDED = 4
+};
+
+struct streamer_relay;
+
+struct streamer_mailbox {
+    struct streamer_monitor monitor;
+    struct streamer_relay *first, *last; /* guarded by monitor.lock, as their `notifications` and `mailbox_next` are */
+};
+
+void streamer_mailbox_init(struct streamer_mailbox *mailbox);
+
+/* Adds notifications to the relay's, and the relay to the mailbox; holds a reference to it until it is taken. From any thread. */
+void streamer_mailbox_post(struct streamer_mailbox *mailbox, struct streamer_relay *relay, int notifications);
+
+/* Takes the next relay, with the mailbox's reference, and its notifications; NULL when it is empty. From any thread. */
+struct streamer_relay *streamer_mailbox_take(struct streamer_mailbox *mailbox, int *notifications);

@@ -1,0 +1,95 @@
+/* browser: the browser's socket, written to without the GVL.
+ *
+ * Frames are sent at once from whatever thread has them; what the socket does not take waits here, bounded, and the
+ * loop sends it on when it can. The loop also sends a comment after a time of silence, notices a browser that
+ * left (FIN, RST, or nothing taken within the write timeout), and holds up the upstream of a slow one.
+ *
+ * With `chunked` each write is one chunk of HTTP/1.1's transfer coding, so that a proxy and a browser can tell the
+ * stream's end from a cut.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../core/buffer.h"
+#include "../loop/loop.h"
+#include "../loop/monitor.h"
+
+/* Waiting bytes at which a writer waits and a relay pauses its upstream, and at which both go on. */
+#define STREAMER_BROWSER_HIGH ((size_t)256 << 10)
+#define STREAMER_BROWSER_LOW ((size_t)64 << 10)
+
+/* The same for all browsers of the process together. */
+#define STREAMER_ALL_BROWSERS_HIGH ((size_t)256 << 20)
+
+/* Who is told when the browser has room again, or is gone: embed it in its owner. */
+struct streamer_listener {
+    void (*on_change)(struct streamer_listener *listener); /* in an iteration; may unlisten */
+    struct streamer_listener *next;
+    bool listens;
+};
+
+struct streamer_browser {
+    struct streamer_monitor monitor;
+
+    /* Guarded by monitor.lock. */
+    int fd; /* ours; -1 once closed */
+    bool gone;
+    bool slow;   /* gone because it took or acknowledged nothing for the write timeout */
+    bool ending; /* no more frames: close when all is sent */
+    struct streamer_buffer waiting;
+    size_t sent;    /* of waiting */
+    size_t counted; /* in the sum over all browsers */
+    int64_t last_write, last_progress;
+    uint64_t bytes;
+
+    /* Constant. */
+    bool chunked;
+    int64_t heartbeat, write_timeout; /* milliseconds; heartbeat 0: never */
+    struct streamer_loop *loop;
+    unsigned generation;
+
+    /* In an iteration only. */
+    struct streamer_watch watch;
+    struct streamer_timer timer;
+    struct streamer_task task;
+    bool watched, watches_writable;
+    struct streamer_listener *listeners;
+
+    atomic_int references;
+};
+
+/* Takes ownership of the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one
+ * reference. */
+struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, int64_t heartbeat,
+                                            int64_t write_timeout);
+void streamer_browser_retain(struct streamer_browser *browser);
+void streamer_browser_release(struct streamer_browser *browser);
+
+/* Sends or queues whole frames, never between the bytes of others. From any thread; never blocks. False when the
+ * browser has left. The caller sees to it that the browser is not full, and that no write is larger than two events at
+ * their ceiling. */
+bool streamer_browser_write(struct streamer_browser *browser, const char *bytes, size_t length);
+
+/* Bytes not yet taken by the socket. The lock is held by the caller. */
+size_t streamer_browser_waiting(const struct streamer_browser *browser);
+
+/* Whether a writer has to wait: this browser is at its high-water mark, or all browsers together are at
+ * STREAMER_ALL_BROWSERS_HIGH and something waits here. The lock is held by the caller. */
+bool streamer_browser_full(const struct streamer_browser *browser);
+
+/* No more frames: what waits is sent, with `complete` the last chunk too, so that the browser can tell an end from a
+ * cut; then the socket is closed. From any thread, any number of times; the signal is raised when fd is -1. */
+void streamer_browser_close(struct streamer_browser *browser, bool complete);
+
+/* Closes the socket at once, whatever waits. From any thread, any number of times. */
+void streamer_browser_drop(struct streamer_browser *browser);
+
+size_t streamer_browser_size(struct streamer_browser *browser);
+
+/* In an iteration. */
+void streamer_browser_listen(struct streamer_browser *browser, struct streamer_listener *listener);
+void streamer_browser_unlisten(struct streamer_browser *browser, struct streamer_listener *listener);
