@@ -78,7 +78,7 @@ module Streamer
     private
 
     def paths_of(value)
-      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [Extractor.name_of(path.to_s), path] }
+      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [Extractor.name_of(utf8(path)), path] }
       raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
 
       paths

@@ -62,7 +62,8 @@ class MeaningTest < Minitest::Test
   end
 
   KEPT_ALIVE = "event: ping\ndata: 1764273600\n\nevent: ping\ndata: {\n\nevent: heartbeat\ndata: now\n\nevent: keepalive\ndata: 2026\n\n" \
-               "event: keep-alive\ndata: x\n\ndata:\n\ndata:  \n\ndata: { \"type\": \"ping\" }\n\n: comment\n\n"
+               "event: keep-alive\ndata: x\n\nevent: PING\ndata: x\n\nevent: KeepAlive\ndata: x\n\nevent: keep_alive\ndata: x\n\n" \
+               "data:\n\ndata:  \n\ndata: { \"type\": \"ping\" }\n\ndata: {\"type\":\"Keep-Alive\"}\n\n: comment\n\n"
 
   def test_what_keeps_a_connection_alive_is_passed_over_before_it_is_parsed
     stream = "#{KEPT_ALIVE}data: {\"a\":1}\n\n#{KEPT_ALIVE}"
@@ -83,8 +84,9 @@ class MeaningTest < Minitest::Test
   end
 
   def test_an_event_says_whether_it_has_content
-    events = Streamer::Decoder.new.feed("#{KEPT_ALIVE}data: 1\n\nevent: ping2\ndata: 1\n\ndata: {\"type\":\"ping\",\"cost\":1}\n\n")
-    assert_equal ([false] * 8) + ([true] * 3), events.map(&:content?)
+    events = Streamer::Decoder.new.feed("#{KEPT_ALIVE}data: 1\n\nevent: ping2\ndata: 1\n\nevent: pin\ndata: 1\n\ndata: {\"type\":\"ping\",\"cost\":1}\n\n" \
+                                        "data: {\"type\":\"pong\"}\n\ndata: {\"type\":\"\n\n")
+    assert_equal ([false] * 12) + ([true] * 6), events.map(&:content?)
     assert_equal [true, false], [Streamer::Event.new(data: "x").content?, Streamer::Event.new(data: "x", type: "ping").content?]
   end
 
@@ -146,6 +148,13 @@ class MeaningTest < Minitest::Test
     assert_equal [2], values('{"b":1}{"a":2}', "a", format: :json)
     assert_empty values('[{"b":1}]', "a", format: :json)
     assert_equal "data: {\"b\":1}\n\n", Streamer::Pipeline.new(format: :json).then { |pipeline| pipeline.feed('{"b":1}') + pipeline.finish }
+  end
+
+  def test_paths_and_names_may_be_in_any_encoding
+    pipeline = Streamer::Pipeline.new(value: "ä.ö".encode("UTF-16LE"), keep: { "ü" => "ä.ö".b }, event: "é".encode("ISO-8859-1"))
+    assert_equal "event: é\ndata: {\"ö\":1}\n\n", pipeline.feed("data: {\"ä\":{\"ö\":1}}\n\n")
+    assert_equal({ "ü" => 1 }, pipeline.kept)
+    assert_equal 1, Streamer::Extractor.new("ä".b).call('{"ä":1}')
   end
 
   def test_what_goes_wrong_once_goes_wrong_again

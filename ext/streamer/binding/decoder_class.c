@@ -103,8 +103,8 @@ static VALUE ruby_event(const struct streamer_event *event) {
 
 /* call-seq: content? -> true or false
  *
- * Whether it has content. What only keeps a connection alive has none: no data but white space, the type "ping",
- * "heartbeat", "keepalive" or "keep-alive", or the data {"type":"ping"}. */
+ * Whether it has content. What only keeps a connection alive has none: no data but white space, or the type "ping",
+ * "heartbeat" or "keep-alive", however it is written, of the event or alone in its data: {"type":"ping"}. */
 static VALUE is_content(VALUE self) {
     VALUE type = rb_ivar_get(self, id_type), data = rb_ivar_get(self, id_data);
     Check_Type(type, T_STRING);

@@ -31,8 +31,8 @@ struct streamer_event {
     size_t id_length;
 };
 
-/* Whether it has content. What only keeps a connection alive has none: no data but white space, the type "ping",
- * "heartbeat", "keepalive" or "keep-alive", or the data {"type":"ping"}. */
+/* Whether it has content. What only keeps a connection alive has none: no data but white space, or the type "ping",
+ * "heartbeat" or "keep-alive", however it is written, of the event or alone in its data: {"type":"ping"}. */
 bool streamer_event_is_content(const struct streamer_event *event);
 
 struct streamer_decoder; /* body in decoder.h */

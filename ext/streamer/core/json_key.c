@@ -16,8 +16,13 @@ static vector load(const char *bytes) {
 /* Whether these two bytes occur, the one behind the other, among length + 1; length is no less than a vector's. */
 static bool has_pair(const char *bytes, size_t length, char first, char second) {
     const char *last = bytes + length - sizeof(vector);
-    vector found = (load(last) == first) & (load(last + 1) == second);
-    for (; bytes < last; bytes += sizeof found) found |= (load(bytes) == first) & (load(bytes + 1) == second);
+    const vector firsts = (vector){0} + first, seconds = (vector){0} + second;
+    vector found = (load(last) == firsts) & (load(last + 1) == seconds);
+    for (; last - bytes > (ptrdiff_t)sizeof found; bytes += 2 * sizeof found) {
+        found |= (load(bytes) == firsts) & (load(bytes + 1) == seconds);
+        found |= (load(bytes + sizeof found) == firsts) & (load(bytes + sizeof found + 1) == seconds);
+    }
+    if (bytes < last) found |= (load(bytes) == firsts) & (load(bytes + 1) == seconds);
     uint64_t halves[2];
     memcpy(halves, &found, sizeof found);
     return (halves[0] | halves[1]) != 0;

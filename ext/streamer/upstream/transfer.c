@@ -71,8 +71,8 @@ static void receive(struct streamer_transfer *transfer) {
 static void run(struct streamer_task *task) {
     struct streamer_transfer *transfer = STREAMER_OWNER(task, struct streamer_transfer, task);
     int wanted = atomic_exchange(&transfer->wanted, 0);
+    if (wanted & CANCEL) streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL); /* nothing is sent then */
     if ((wanted & START) && !transfer->ended) start(transfer);
-    if (wanted & CANCEL) streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL);
     if (wanted & FAIL_UPLOAD) streamer_transfer_finish(transfer, STREAMER_OUTCOME_UPLOAD_FAILED, NULL);
     if ((wanted & DRAIN) && !transfer->ended && !transfer->draining) streamer_transfer_begin_draining(transfer);
     if (wanted & RECEIVE) receive(transfer);
