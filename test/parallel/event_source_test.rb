@@ -221,9 +221,12 @@ module EventSourceTests
 
     answers "data: b\n\n"
     source = @client.events("/feed", reconnection_time: 30)
-    waiting = beside { source.each_event { |event| seen << event.data } }
-    wait_until { seen.size == 2 }
-    sleep 0.2
+    waiting = nil
+    waits = []
+    ActiveSupport::Notifications.subscribed(->(*, payload) { waits << payload }, "reconnect.streamer") do
+      waiting = beside { source.each_event { |event| seen << event.data } }
+      wait_until { waits.any? }
+    end
     in_thread { source.close }.value
     assert_operator seconds { waiting.value }, :<, 20
     assert_equal %w[a b], seen

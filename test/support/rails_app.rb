@@ -336,7 +336,7 @@ module RailsApp
     def stop = render(json: { stopped: Streamer.stop(params[:key]) })
 
     def state
-      render json: { streams: Streamer.stats[:streams], threads: Thread.list.size, fds: Dir.children("/proc/self/fd").size,
+      render json: { **Streamer.stats.slice(:streams, :upstreams), threads: Thread.list.size, fds: Dir.children("/proc/self/fd").size,
                      pool: Widget.connection_pool.stat, pid: Process.pid }
     end
 
