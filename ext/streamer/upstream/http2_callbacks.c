@@ -1,15 +1,6 @@
 /* What nghttp2 calls for what it has read, and to send a request's body. */
+#include "../core/fields.h"
 #include "http2_internal.h"
-
-/* The one place where a response's field is collected: "name: value\n". nghttp2 has checked both. */
-static enum streamer_status collect(struct streamer_buffer *fields, const nghttp2_vec *name, const nghttp2_vec *value) {
-    enum streamer_status status = streamer_buffer_reserve(fields, name->len + value->len + 3);
-    if (status != STREAMER_OK) return status;
-    streamer_buffer_append(fields, (const char *)name->base, name->len);
-    streamer_buffer_append(fields, ": ", 2);
-    streamer_buffer_append(fields, (const char *)value->base, value->len);
-    return streamer_buffer_append(fields, "\n", 1);
-}
 
 /* Ends a stream of which the server is to hear. */
 static void reset(struct streamer_http2 *http2, struct streamer_http2_stream *stream, enum streamer_http2_close reason,
@@ -64,8 +55,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
         for (size_t i = 0; i < value.len; i++) stream->status = stream->status * 10 + (value.base[i] - '0');
         return 0;
     }
-    if (collect(&stream->fields, &name, &value) == STREAMER_OK) return 0;
-    reset(http2, stream, STREAMER_HTTP2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR);
+    switch (streamer_fields_add(&stream->fields, (const char *)name.base, name.len, (const char *)value.base, value.len)) {
+        case STREAMER_OK: return 0;
+        case STREAMER_HEADER_INVALID: reset(http2, stream, STREAMER_HTTP2_PROTOCOL, NGHTTP2_PROTOCOL_ERROR); break;
+        case STREAMER_HEADERS_TOO_LARGE: reset(http2, stream, STREAMER_HTTP2_TOO_LARGE, NGHTTP2_CANCEL); break;
+        default: reset(http2, stream, STREAMER_HTTP2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR); break;
+    }
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
