@@ -129,7 +129,8 @@ static void on_watch_before_open(struct streamer_watch *watch, int events) {
     (void)watch, (void)events; /* http1 and http2_connection set theirs when it is open */
 }
 
-static struct streamer_connection *add_connection(struct streamer_pool *pool, struct streamer_destination *destination) {
+static struct streamer_connection *add_connection(struct streamer_pool *pool,
+                                                  struct streamer_destination *destination) {
     struct streamer_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) return NULL;
     connection->state = STREAMER_CONNECTION_QUEUED;
@@ -225,7 +226,8 @@ static void give(struct streamer_connection *connection, struct streamer_stream 
 
 /* A connection that takes a stream now; NULL when there is none. */
 static struct streamer_connection *find_connection(struct streamer_destination *destination) {
-    for (struct streamer_connection *connection = destination->connections, *next; connection != NULL; connection = next) {
+    for (struct streamer_connection *connection = destination->connections, *next; connection != NULL;
+         connection = next) {
         next = connection->next;
         switch (connection->state) {
             case STREAMER_CONNECTION_HTTP2:
@@ -245,12 +247,16 @@ static struct streamer_connection *find_connection(struct streamer_destination *
     return NULL;
 }
 
-/* Whether it takes a stream, and whether it has none. */
+/* Whether it takes a stream of those that wait. A new connection need not be silent: a server that speaks first is none
+ * of HTTP, and whoever asks it is to hear of that. */
 static bool has_room(const struct streamer_connection *connection) {
-    if (connection->state == STREAMER_CONNECTION_HTTP1) return streamer_http1_is_free(connection);
+    if (is_too_old(connection)) return false;
+    if (connection->state == STREAMER_CONNECTION_HTTP1)
+        return connection->served == 0 ? streamer_http1_is_free(connection) : streamer_http1_is_usable(connection);
     return connection->state == STREAMER_CONNECTION_HTTP2 && streamer_http2_accepts(connection->http2);
 }
 
+/* Whether it has no stream. */
 static bool is_unused(const struct streamer_connection *connection) {
     if (connection->state == STREAMER_CONNECTION_HTTP1) return streamer_http1_is_free(connection);
     return connection->state == STREAMER_CONNECTION_HTTP2 && streamer_http2_streams(connection->http2) == 0;
@@ -259,7 +265,8 @@ static bool is_unused(const struct streamer_connection *connection) {
 void streamer_pool_offer(struct streamer_connection *connection) {
     streamer_connection_retain(connection);
     set_draining(connection, false);
-    while (has_room(connection) && connection->destination->first != NULL) {
+    while (connection->state != STREAMER_CONNECTION_CLOSED && connection->destination->first != NULL &&
+           has_room(connection)) {
         struct streamer_stream *stream = connection->destination->first;
         dequeue(stream);
         give(connection, stream);
@@ -272,8 +279,8 @@ void streamer_pool_offer(struct streamer_connection *connection) {
     streamer_connection_release(connection);
 }
 
-bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream, const struct streamer_route *route,
-                           int64_t connect_timeout) {
+bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream,
+                           const struct streamer_route *route, int64_t connect_timeout) {
     struct streamer_destination *destination = find(pool, route);
     if (destination == NULL) return false;
     destination->connect_timeout = connect_timeout;
@@ -357,8 +364,8 @@ static void on_opened(struct streamer_connection *connection, bool http2, size_t
     if (connection->state != STREAMER_CONNECTION_CLOSED) streamer_pool_offer(connection);
 }
 
-/* Over HTTP/1 it is the one that has waited longest who fails; where a connection is shared, all that waited for it. The
- * connection goes last: it keeps the destination. */
+/* Over HTTP/1 it is the one that has waited longest who fails; where a connection is shared, all that waited for it.
+ * The connection goes last: it keeps the destination. */
 static void on_failed(struct streamer_connection *connection, enum streamer_outcome outcome, const char *detail) {
     struct streamer_destination *destination = connection->destination;
     size_t concerned = destination->protocol == STREAMER_PROTOCOL_HTTP1 ? 1 : destination->waiting;
@@ -411,7 +418,8 @@ void streamer_pool_release(struct streamer_pool *pool) {
 
 static void close_connections(struct streamer_pool *pool) {
     for (size_t i = 0; i < STREAMER_DESTINATION_BUCKETS; i++) {
-        for (struct streamer_destination *destination = pool->buckets[i], *next; destination != NULL; destination = next) {
+        for (struct streamer_destination *destination = pool->buckets[i], *next; destination != NULL;
+             destination = next) {
             next = destination->next;
             for (struct streamer_connection *connection = destination->connections, *other; connection != NULL;
                  connection = other) {
