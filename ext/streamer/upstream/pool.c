@@ -214,6 +214,7 @@ static void give_up_surplus(struct streamer_destination *destination) {
 
 static void give(struct streamer_connection *connection, struct streamer_stream *stream) {
     struct streamer_pool *pool = connection->pool;
+    streamer_connection_retain(connection); /* the request may fail, and close it */
     set_idle(connection, false);
     streamer_loop_cancel_timer(pool->loop, &connection->timer);
     if (connection->served++ > 0) atomic_fetch_add_explicit(&pool->stats.reused, 1, memory_order_relaxed);
@@ -222,6 +223,7 @@ static void give(struct streamer_connection *connection, struct streamer_stream 
         streamer_http1_request(connection, stream);
     else
         streamer_http2_connection_request(connection, stream);
+    streamer_connection_release(connection);
 }
 
 /* A connection that takes a stream now; NULL when there is none. */
