@@ -290,6 +290,7 @@ bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *s
     struct streamer_connection *connection = destination->waiting == 1 ? find_connection(destination) : NULL;
     if (connection != NULL) {
         dequeue(stream);
+        give_up_surplus(destination); /* what the closing of others began to open for it */
         give(connection, stream);
         return true;
     }
