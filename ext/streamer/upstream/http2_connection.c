@@ -217,7 +217,7 @@ bool streamer_http2_connection_is_usable(const struct streamer_connection *conne
 }
 
 void streamer_http2_connection_retire(struct streamer_connection *connection) {
-    if (streamer_http2_streams(connection->http2) == 0) lose(connection);
+    if (connection->idle) lose(connection); /* else this may be a callback of its own */
 }
 
 /* ---- requests ---- */
