@@ -267,7 +267,7 @@ void streamer_http2_connection_request(struct streamer_connection *connection, s
     }
     struct streamer_stream_end end = {.outcome = stream->id == STREAMER_HTTP2_INVALID ? STREAMER_OUTCOME_REQUEST_INVALID
                                                                                       : STREAMER_OUTCOME_NO_MEMORY};
-    stream->connection = NULL;
+    leave(stream);
     stream->vtable->close(stream, &end);
 }
 
