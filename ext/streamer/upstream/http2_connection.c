@@ -167,6 +167,7 @@ static void lose(struct streamer_connection *connection) {
 
 void streamer_http2_connection_received(struct streamer_connection *connection, size_t length) {
     streamer_http2_receive(connection->http2, connection->pool->read, length);
+    flush_later(connection); /* what nghttp2 answers by itself: PING, SETTINGS */
 }
 
 /* Reads what there is. */
