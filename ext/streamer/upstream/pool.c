@@ -348,7 +348,35 @@ void streamer_stream_upload(struct streamer_stream *stream) {
 
 /* ---- what the connector says ---- */
 
-static void on_failed(struct streamer_connection *connection, enum streamer_outcome outcome, const char *detail);
+/* Ends those who wait: over HTTP/1 the one that has waited longest; where a connection is shared, all that waited for
+ * it. The connection goes last: it keeps the destination. */
+static void fail_opening(struct streamer_connection *connection, const struct streamer_stream_end *end) {
+    struct streamer_destination *destination = connection->destination;
+    size_t concerned = destination->protocol == STREAMER_PROTOCOL_HTTP1 ? 1 : destination->waiting;
+    for (; concerned > 0 && destination->first != NULL; concerned--) {
+        struct streamer_stream *stream = destination->first;
+        dequeue(stream);
+        stream->vtable->close(stream, end);
+    }
+    if (connection->state != STREAMER_CONNECTION_CLOSED) close_opening(connection);
+}
+
+static void on_failed(struct streamer_connection *connection, enum streamer_outcome outcome, const char *detail) {
+    fail_opening(connection, &(struct streamer_stream_end){.outcome = outcome, .detail = detail});
+}
+
+/* The server's first frames came with the end of the handshake. False when they were its last ones: a server that goes
+ * away has processed nothing. */
+static bool take_early(struct streamer_connection *connection, size_t length) {
+    streamer_http2_connection_received(connection, length);
+    if (!streamer_http2_draining(connection->http2)) return true;
+    struct streamer_stream_end end = {
+        .outcome = STREAMER_OUTCOME_CLOSED, .detail = "the server went away", .unprocessed = true};
+    if (streamer_http2_failed(connection->http2))
+        end = (struct streamer_stream_end){.outcome = STREAMER_OUTCOME_PROTOCOL_ERROR};
+    fail_opening(connection, &end);
+    return false;
+}
 
 static void on_opened(struct streamer_connection *connection, bool http2, size_t early) {
     struct streamer_destination *destination = connection->destination;
@@ -361,23 +389,11 @@ static void on_opened(struct streamer_connection *connection, bool http2, size_t
         on_failed(connection, STREAMER_OUTCOME_NO_MEMORY, NULL);
         return;
     }
+    if (early > 0 && !take_early(connection, early)) return;
     destination->opening--;
     connection->state = http2 ? STREAMER_CONNECTION_HTTP2 : STREAMER_CONNECTION_HTTP1;
-    if (http2 && early > 0) streamer_http2_connection_received(connection, early);
-    if (connection->state != STREAMER_CONNECTION_CLOSED) streamer_pool_offer(connection);
-}
-
-/* Over HTTP/1 it is the one that has waited longest who fails; where a connection is shared, all that waited for it.
- * The connection goes last: it keeps the destination. */
-static void on_failed(struct streamer_connection *connection, enum streamer_outcome outcome, const char *detail) {
-    struct streamer_destination *destination = connection->destination;
-    size_t concerned = destination->protocol == STREAMER_PROTOCOL_HTTP1 ? 1 : destination->waiting;
-    for (; concerned > 0 && destination->first != NULL; concerned--) {
-        struct streamer_stream *stream = destination->first;
-        dequeue(stream);
-        streamer_stream_close(stream, outcome, detail);
-    }
-    if (connection->state != STREAMER_CONNECTION_CLOSED) close_opening(connection);
+    if (streamer_connection_has_pending(connection)) streamer_connection_read_soon(connection);
+    streamer_pool_offer(connection);
 }
 
 /* ---- lifecycle ---- */
