@@ -147,11 +147,29 @@ static struct streamer_connection *add_connection(struct streamer_pool *pool,
     return connection;
 }
 
+/* Whether it has no stream. */
+static bool is_unused(const struct streamer_connection *connection) {
+    if (connection->state == STREAMER_CONNECTION_HTTP1) return streamer_http1_is_free(connection);
+    return connection->state == STREAMER_CONNECTION_HTTP2 && streamer_http2_streams(connection->http2) == 0;
+}
+
+/* Whether the server allows a connection no stream at all. It would say so to the next one, too: what waits waits for
+ * it to think better of it. */
+static bool allows_no_stream(const struct streamer_destination *destination) {
+    for (const struct streamer_connection *connection = destination->connections; connection != NULL;
+         connection = connection->next) {
+        if (connection->state == STREAMER_CONNECTION_HTTP2 && is_unused(connection) &&
+            !streamer_http2_accepts(connection->http2) && !streamer_http2_draining(connection->http2))
+            return true;
+    }
+    return false;
+}
+
 /* How many connections may be under way for those that wait. */
 static size_t wanted(const struct streamer_destination *destination) {
     if (destination->protocol == STREAMER_PROTOCOL_HTTP1)
         return destination->waiting > destination->draining ? destination->waiting - destination->draining : 0;
-    return destination->waiting > 0 ? 1 : 0;
+    return destination->waiting > 0 && !allows_no_stream(destination) ? 1 : 0;
 }
 
 /* Opens connections for those that wait. False when none could be. */
@@ -256,12 +274,6 @@ static bool has_room(const struct streamer_connection *connection) {
     if (connection->state == STREAMER_CONNECTION_HTTP1)
         return connection->served == 0 ? streamer_http1_is_free(connection) : streamer_http1_is_usable(connection);
     return connection->state == STREAMER_CONNECTION_HTTP2 && streamer_http2_accepts(connection->http2);
-}
-
-/* Whether it has no stream. */
-static bool is_unused(const struct streamer_connection *connection) {
-    if (connection->state == STREAMER_CONNECTION_HTTP1) return streamer_http1_is_free(connection);
-    return connection->state == STREAMER_CONNECTION_HTTP2 && streamer_http2_streams(connection->http2) == 0;
 }
 
 void streamer_pool_offer(struct streamer_connection *connection) {
