@@ -48,7 +48,8 @@ static void flush(struct streamer_connection *connection) {
         connection->changed = false;
         streamer_pool_offer(connection);
     }
-    if (full || connection->state != STREAMER_CONNECTION_HTTP2) return;
+    if (connection->state != STREAMER_CONNECTION_HTTP2) return;
+    /* Also where the socket is full: nobody may ever read what is left. */
     bool done = streamer_http2_draining(connection->http2) && streamer_http2_streams(connection->http2) == 0;
     if (done || streamer_http2_failed(connection->http2)) lose(connection);
 }
