@@ -293,11 +293,17 @@ void streamer_pool_offer(struct streamer_connection *connection) {
     streamer_connection_release(connection);
 }
 
+/* The longest of those who wait: a connection is for any of them. */
+static void note_connect_timeout(struct streamer_destination *destination, int64_t timeout) {
+    int64_t *longest = &destination->connect_timeout;
+    if (destination->first == NULL || timeout == 0 || (*longest > 0 && timeout > *longest)) *longest = timeout;
+}
+
 bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream,
                            const struct streamer_route *route, int64_t connect_timeout) {
     struct streamer_destination *destination = find(pool, route);
     if (destination == NULL) return false;
-    destination->connect_timeout = connect_timeout;
+    note_connect_timeout(destination, connect_timeout);
     enqueue(destination, stream); /* keeps the destination, whatever is closed */
     struct streamer_connection *connection = destination->waiting == 1 ? find_connection(destination) : NULL;
     if (connection != NULL) {
@@ -374,6 +380,12 @@ static void fail_opening(struct streamer_connection *connection, const struct st
 }
 
 static void on_failed(struct streamer_connection *connection, enum streamer_outcome outcome, const char *detail) {
+    /* It may be another's that this connection was opened for: who waits has a clock of its own, and the next
+     * connection. */
+    if (outcome == STREAMER_OUTCOME_CONNECT_TIMEOUT) {
+        close_opening(connection);
+        return;
+    }
     fail_opening(connection, &(struct streamer_stream_end){.outcome = outcome, .detail = detail});
 }
 
