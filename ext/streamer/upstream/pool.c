@@ -478,6 +478,7 @@ void streamer_pool_close(struct streamer_pool *pool) {
     pool->closing = true;
     while (pool->members != NULL) pool->members->shut_down(pool->members);
     close_connections(pool);
+    pool->flush_hook.run(&pool->flush_hook); /* lets go of those that it was to flush */
 }
 
 void streamer_pool_join(struct streamer_pool *pool, struct streamer_member *member) {
