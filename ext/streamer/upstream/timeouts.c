@@ -31,7 +31,7 @@ static void add_started(struct deadlines *deadlines, struct streamer_transfer *t
 
     add(deadlines, timeouts->total, started, STREAMER_OUTCOME_TOTAL_TIMEOUT);
     if (!transfer->connected) {
-        add(deadlines, timeouts->connect, started, STREAMER_OUTCOME_CONNECT_TIMEOUT);
+        add(deadlines, timeouts->connect, transfer->asked, STREAMER_OUTCOME_CONNECT_TIMEOUT);
         add_later(deadlines, timeouts->first_byte);
         add_later(deadlines, timeouts->idle);
     } else {
