@@ -32,7 +32,7 @@ static void add_started(struct deadlines *deadlines, struct streamer_transfer *t
     /* Of several that have run out the first one here is named. */
     add(deadlines, timeouts->total, started, STREAMER_OUTCOME_TOTAL_TIMEOUT);
     if (!transfer->connected) {
-        add(deadlines, timeouts->connect, started, STREAMER_OUTCOME_CONNECT_TIMEOUT);
+        add(deadlines, timeouts->connect, transfer->asked, STREAMER_OUTCOME_CONNECT_TIMEOUT);
         add_later(deadlines, timeouts->first_byte);
     } else if (transfer->first_byte == 0) {
         add(deadlines, timeouts->first_byte, transfer->sent, STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT);
