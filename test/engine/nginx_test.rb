@@ -1,13 +1,16 @@
 # frozen_string_literal: true
 
 require "test_helper"
-require "support/peer_tests"
+require "support/peer_lifecycle_tests"
 
 class NginxOverHTTP1Test < Minitest::Test
   PEER = :nginx
   PROTOCOL = "1.1"
   include Contexts::Threads
   include PeerTests
+  include PeerRestartTests
+  include PeerKeepAliveTests
+  include PeerReloadTests
 end
 
 class NginxOverHTTP2Test < Minitest::Test
@@ -15,6 +18,9 @@ class NginxOverHTTP2Test < Minitest::Test
   PROTOCOL = "2.0"
   include Contexts::Threads
   include PeerTests
+  include PeerRestartTests
+  include PeerKeepAliveTests
+  include PeerReloadTests
 end
 
 class NginxOverHTTP1InASchedulerTest < Minitest::Test

@@ -97,7 +97,7 @@ class Peer
 
   def end_process
     Process.kill(:TERM, @pid)
-    deadline = Upstream.now + 5
+    deadline = Upstream.now + 1 # some wait for the streams that are under way
     until Process.wait(@pid, Process::WNOHANG)
       Process.kill(:KILL, @pid) if Upstream.now > deadline
       sleep 0.01

@@ -95,7 +95,6 @@ module PeerCommands
         {
           admin unix/#{peer.directory}/admin
           auto_https off
-          persist_config off
           servers {
             protocols #{peer.http2? ? "h1 h2" : "h1"}
             timeouts {
@@ -111,7 +110,7 @@ module PeerCommands
           }
         }
       CONF
-      [{ "HOME" => peer.directory }, "/usr/bin/caddy", "run", "--config", configuration, "--adapter", "caddyfile"]
+      [{ "HOME" => peer.directory, "XDG_CONFIG_HOME" => nil, "XDG_DATA_HOME" => nil }, "/usr/bin/caddy", "run", "--config", configuration, "--adapter", "caddyfile"]
     end
 
     def nghttpx(peer)
