@@ -68,8 +68,8 @@ class Peer
 
   def signal(name) = Process.kill(name, @pid)
 
-  def restart
-    end_process
+  def restart(signal = :TERM)
+    end_process(signal)
     start
   end
 
@@ -95,8 +95,8 @@ class Peer
     end
   end
 
-  def end_process
-    Process.kill(:TERM, @pid)
+  def end_process(signal = :TERM)
+    Process.kill(signal, @pid)
     deadline = Upstream.now + 1 # some wait for the streams that are under way
     until Process.wait(@pid, Process::WNOHANG)
       Process.kill(:KILL, @pid) if Upstream.now > deadline

@@ -27,12 +27,16 @@ module PeerRestartTests
     response = client.get("/endless")
     stream = beside { response.each_event { |event| event } }
     client.get("/").read
-    @own.restart
+    restart
 
     assert_raises(Streamer::ClosedError) { stream.value }
     assert_equal 200, client.post("/?id=after", json: {}).tap(&:read).status
     assert_equal 1, requests("after").size
   end
+
+  private
+
+  def restart = @own.restart
 end
 
 module PeerKeepAliveTests
