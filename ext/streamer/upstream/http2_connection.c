@@ -168,7 +168,7 @@ static void lose(struct streamer_connection *connection) {
 
 void streamer_http2_connection_received(struct streamer_connection *connection, size_t length) {
     streamer_http2_receive(connection->http2, connection->pool->read, length);
-    flush_later(connection); /* what nghttp2 answers by itself: PING, SETTINGS */
+    flush_later(connection); /* what came may want an acknowledgment, or let the rest of an upload go */
 }
 
 /* Reads what there is. */
