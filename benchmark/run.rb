@@ -62,8 +62,8 @@ module Bench
       Size.new(**size.to_h, **own)
     end
 
-    # A section without some of its protocols would replace the whole one.
-    def partial?(size) = (size.only & PROTOCOLS.map(&:name)).any?
+    # A section without some of its protocols would replace the whole one, and README.md says TLS 1.3.
+    def partial?(size) = (size.only & PROTOCOLS.map(&:name)).any? || size.tls != Servers::TLS
 
     def stages_of(names)
       names = STAGES.keys if names.empty? || names == ["all"]
@@ -107,7 +107,7 @@ module Bench
       report = Report.new
       stages.each { |stage| stage.run(report) }
       report.finish
-      return puts("", "not written: benchmark/results.md is for whole sections") unless keep
+      return puts("", "not written: benchmark/results.md is for whole sections, measured in full and with TLS 1.3") unless keep
 
       Results.new(sections).write(command, [*environment, ["load after", Environment.load]], report)
       puts "", "written: benchmark/results.md"

@@ -7,8 +7,7 @@ module Bench
   class Applications < Part
     NAME = "applications"
     NOTE = <<~TEXT
-      What applications write, over https: each with HTTP/2 if it speaks that. For ruby-openai and ruby_llm the line that
-      changes is Faraday's adapter. Ratios are against Rails Live + Net::HTTP.
+      What applications write, over https: each with HTTP/2 if it speaks that. Ratios are against Rails Live + Net::HTTP.
     TEXT
     LOADS = [Load.new(streams: 10, tokens: 100, us: 20_000, limit: 30)].freeze
     WAYS = [Contenders::RELAY, Contenders::EVENTS, Contenders::VALUES, Contenders::SSE, Contenders::LIVE, Contenders::OUR_OPENAI,
@@ -24,7 +23,7 @@ module Bench
 
     def show(found)
       cpu = ->(entry) { found.cpu(entry) }
-      table("#{found.load}.", found,
+      table("#{found.load}. For ruby-openai and ruby_llm, Faraday's adapter is the line that an application changes.", found,
             "p50 ms" => number { |entry| found.delay(entry, :p50) }, "p99 ms" => number { |entry| found.delay(entry, :p99) },
             "first token ms" => number { |entry| found.first_token(entry) },
             "CPU us/token" => number(&cpu), "CPU against Live" => ratio(found, LIVE, &cpu))

@@ -7,8 +7,8 @@ module Bench
   class Steady < Part
     NAME = "steady"
     NOTE = <<~TEXT
-      CPU is the server's, by token; "running" is without the streams' starts and ends. Ratios are against nginx over the same protocol,
-      for HTTP/2 against nginx over https with HTTP/1.1, since it speaks no HTTP/2 to upstreams.
+      CPU is the server's, by token; "running" is without the streams' starts and ends. The delay of a token is from the upstream's
+      queue to the load generator.
     TEXT
     LOADS = [Load.new(streams: 200, tokens: 400, us: 50_000, limit: 90)].freeze
     ENTRIES = PROTOCOLS.flat_map { |protocol| [Contenders::RELAY, Contenders::GO, Contenders::NGINX].flat_map { |way| way.over(protocol) } }.freeze
@@ -19,7 +19,7 @@ module Bench
       cpu = ->(entry) { found.cpu(entry) }
       p99 = ->(entry) { found.delay(entry, :p99) }
       running = ->(entry) { found.running_cpu(entry) }
-      table("#{found.load}.", found,
+      table("#{found.load}. nginx speaks no HTTP/2 to upstreams: HTTP/2 is set against nginx over https with HTTP/1.1.", found,
             "p50 ms" => number { |entry| found.delay(entry, :p50) },
             "p99 ms" => number(&p99), "p99 against nginx" => ratio(found, NGINX, &p99),
             "first token ms" => number { |entry| found.first_token(entry) },
