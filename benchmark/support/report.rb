@@ -20,11 +20,11 @@ module Bench
     end
 
     # What follows belongs to it. `note` says what is measured.
-    def section(title, note)
+    def section(title, note = nil)
       @title = title
       @sections[title] = []
       @out.puts "", "== #{title}"
-      self.note(note)
+      self.note(note) if note
     end
 
     def progress(text) = @out.puts("   #{text}")
