@@ -83,10 +83,10 @@ module Streamer
       @failures += 1
       @fetch = Upstream::Fetch.new(request)
       @fetch.cancel if @closed
-      return :over if (answer = @fetch.response).status == 204
+      return :over if (response = @fetch.response).status == 204
 
-      verify(answer)
-      read(answer, &block)
+      verify(response)
+      read(response, &block)
       nil
     rescue CancelledError
       raise if @delivering || !@closed
@@ -102,23 +102,23 @@ module Streamer
       last_event_id.empty? ? @request : @request.with_headers("last-event-id" => last_event_id)
     end
 
-    def verify(answer)
-      answer.ensure_stream!
-      return if answer.status == 200 && answer.event_stream?
+    def verify(response)
+      response.ensure_stream!
+      return if response.status == 200 && response.event_stream?
 
-      answer.cancel
-      raise ResponseError.new(answer.status, answer.headers, "", ", and not 200 with an event stream").concerning(@request.to_s)
+      response.cancel
+      raise ResponseError.new(response.status, response.headers, "", ", and not 200 with an event stream").concerning(@request.to_s)
     end
 
-    def read(answer, &block)
+    def read(response, &block)
       decoder = Decoder.new(done: nil)
       decoder.feed("id: #{last_event_id}\n\n") # as if it were the same stream
-      each_chunk_behind_mark(answer) do |bytes|
+      each_chunk_behind_mark(response) do |bytes|
         decoder.feed(bytes) do |event|
           @failures = 0
           @last_event_id = event.id
           @delivering = true
-          answer.hand_over(event, &block)
+          response.hand_over(event, &block)
           @delivering = false
         end
         @last_event_id = decoder.last_event_id
@@ -127,9 +127,9 @@ module Streamer
     end
 
     # A byte order mark may stand at the stream's beginning, which for the decoder is over.
-    def each_chunk_behind_mark(answer)
+    def each_chunk_behind_mark(response)
       head = +"".b
-      answer.each_read do |bytes|
+      response.each_read do |bytes|
         next yield bytes unless head
 
         head << bytes

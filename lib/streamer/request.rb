@@ -5,14 +5,14 @@ require_relative "upstream/body"
 require_relative "upstream/url"
 
 module Streamer
-  # A request that is not sent yet: sent with #call, or by Streamer.merge, gather and relay_events when its turn comes.
+  # A request that is not sent yet: sent with #call, or by Streamer.merge, gather and relay_events when it is time.
   # It can be sent any number of times if its body is no IO.
   class Request
     # Seconds. nil or 0 switches one off.
     # queue: until it may be sent (see Streamer.limits); none of the others runs meanwhile.
-    # connect: from then until it can be sent. first_byte: from its sending until the first byte of the answer.
+    # connect: from then until it can be sent. first_byte: from its sending until the first byte of the response.
     # first_event: from the queue's end until the first event, or the first bytes of a body that is no event stream.
-    # idle: between two reads. event_idle: between two events. total: from the queue's end until the answer's.
+    # idle: between two reads. event_idle: between two events. total: from the queue's end until the response's.
     # Events without data and those of the type "ping" only keep a connection alive, and do not count; neither do comments.
     TIMEOUTS = { queue: 60, connect: 5, first_byte: nil, first_event: 60, idle: 60, event_idle: nil, total: 600 }.freeze
 
