@@ -27,9 +27,7 @@ module Streamer
     MIN_DELAY = 0.1
     MAX_RECONNECTION_TIME = 86_400
 
-    MARK = "\xEF\xBB\xBF".b
-
-    private_constant :MIN_DELAY, :MAX_RECONNECTION_TIME, :MARK
+    private_constant :MIN_DELAY, :MAX_RECONNECTION_TIME
 
     # What the next connection will send: "" for none.
     attr_reader :last_event_id
@@ -111,9 +109,8 @@ module Streamer
     end
 
     def read(response, &block)
-      decoder = Decoder.new(done: nil)
-      decoder.feed("id: #{last_event_id}\n\n") # as if it were the same stream
-      each_chunk_behind_mark(response) do |bytes|
+      decoder = Decoder.new(done: nil, last_event_id: last_event_id)
+      response.each_read do |bytes|
         decoder.feed(bytes) do |event|
           @failures = 0
           @last_event_id = event.id
@@ -123,21 +120,6 @@ module Streamer
         end
         @last_event_id = decoder.last_event_id
         @reconnection_time = [decoder.retry / 1000.0, MAX_RECONNECTION_TIME].min if decoder.retry
-      end
-    end
-
-    # A byte order mark may stand at the stream's beginning, which for the decoder is over.
-    def each_chunk_behind_mark(response)
-      head = +"".b
-      response.each_read do |bytes|
-        next yield bytes unless head
-
-        head << bytes
-        next if head.bytesize < MARK.bytesize && MARK.start_with?(head)
-
-        beginning = head.delete_prefix(MARK)
-        head = nil
-        yield beginning
       end
     end
 

@@ -23,11 +23,10 @@ module Streamer
     def initialize(*paths)
       raise ArgumentError, "expected at least one path" if paths.empty?
 
-      setup(paths.map { |path| path.to_s.encode(Encoding::UTF_8) })
+      setup(paths.map { |path| Encoder.utf8(path.to_s) })
     end
 
-    # call(json) returns a String, Integer, Float, true, false, nil (also where the path is missing), Hash or Array; with
-    # several paths an Array of these. Raises InvalidJSONError when json is not JSON, or nested deeper than 128.
+    # In C: call.
 
     # Half of a surrogate pair, told from a whole one and from what is behind another backslash.
     HALF = /\\u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|(\\u[dD][89a-fA-F]\h\h)|\\./

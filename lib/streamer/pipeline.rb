@@ -41,15 +41,7 @@ module Streamer
               from: from && strings(Array(from)), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix) })
     end
 
-    # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLongError, EventTooLargeError,
-    # InvalidJSONError or UpstreamError; the error's #frames are those made of the same bytes before it. After an error every further call
-    # raises the same.
-    #
-    # finish returns the frames of what was unfinished at the body's end. Raises as feed, and TruncatedError when the body was incomplete:
-    # `done` names a marker that did not come, or JSON was not closed.
-    #
-    # done? is true once the end marker has come. events and frames count. text_from(n) is what was collected, from the n-th byte;
-    # text_cut? is true when some of it did not fit.
+    # In C: expect, feed, finish, done?, events, frames, text_from and text_cut?.
 
     # All that was collected.
     def text = text_from(0)
@@ -86,7 +78,7 @@ module Streamer
     private
 
     def paths_of(value)
-      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [Extractor.name_of(path.to_s), path] }
+      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [Extractor.name_of(utf8(path)), path] }
       raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
 
       paths
@@ -104,6 +96,6 @@ module Streamer
 
     def strings(values) = values.map { |value| utf8(value) }
 
-    def utf8(string) = string.to_s.encode(Encoding::UTF_8)
+    def utf8(string) = Encoder.utf8(string.to_s)
   end
 end

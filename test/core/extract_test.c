@@ -476,7 +476,7 @@ static void refuses_bad_paths(void) {
     }
 }
 
-/* Made-up texts out of JSON's tokens: an answer without reading past the end or leaving a value half filled. */
+/* Made-up texts out of JSON's tokens: a result without reading past the end or leaving a value half filled. */
 static void survives_made_up_texts(void) {
     static const char *const words[] = {"{",       "}",       "[",  "]",  ",",    ":",        "\"a\":",
                                         "\"b\":",  "\"a\"",   "\"", "\\", "\\\"", "\\u",      "d83d",

@@ -121,14 +121,12 @@ class ExtractorTest < Minitest::Test
     end
   end
 
-  def test_ill_formed_utf8_never_gives_an_ill_formed_string
-    ["\xFF", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82"].each do |bytes|
-      value = begin
-        Streamer::Extractor.new("a").call("{\"a\":\"#{bytes}\"}")
-      rescue Streamer::InvalidJSONError
-        next
+  def test_ill_formed_utf8_is_replaced_as_a_browser_would
+    { "\xFF" => 1, "\xC0\xAF" => 2, "\xED\xA0\x80" => 3, "\xF4\x90\x80\x80" => 4, "\xE2\x82" => 1 }.each do |bytes, count|
+      [bytes, bytes.b].each do |text|
+        value = Streamer::Extractor.new("a").call("{\"a\":\"x".b + text.b + "\"}".b)
+        assert_equal "x#{"\uFFFD" * count}", value
       end
-      assert_predicate value, :valid_encoding?, bytes.b.inspect
     end
   end
 

@@ -15,7 +15,7 @@ class ProviderErrorsTest < Minitest::Test
     gemini_400: ["API key not valid.", "INVALID_ARGUMENT"],
     vertex_429: ["Resource exhausted.", "RESOURCE_EXHAUSTED"],
     mistral_400: ["Invalid model: m", "invalid_model"],
-    mistral_422: [nil, nil],
+    mistral_422: ["Field required", "missing"],
     ollama_404: ["model 'm' not found", nil],
     cohere_401: ["invalid api token", nil],
     openrouter_402: ["Insufficient credits", "402"],
@@ -26,15 +26,15 @@ class ProviderErrorsTest < Minitest::Test
     llama_cpp_503: ["Loading model", "unavailable_error"],
     databricks_403: ["Invalid access token.", nil],
     proxy_500: [nil, nil],
-    string_500: [nil, nil],
-    strings_500: [nil, nil],
+    string_500: ["upstream connect error", nil],
+    strings_500: ["upstream connect error", nil],
     null_500: [nil, nil],
-    nested_500: [nil, nil],
+    nested_500: ["deep", nil],
     odd_500: [nil, nil],
     bom_503: %w[Busy busy],
     cut_500: [nil, nil],
     empty_502: [nil, nil],
-    page_502: [nil, nil]
+    page_502: ["502 Bad Gateway", nil]
   }.freeze
 
   BODIES = Dir[File.expand_path("../fixtures/providers/errors/*", __dir__)].to_h { |path| [File.basename(path, ".*").to_sym, File.binread(path)] }
@@ -54,7 +54,7 @@ class ProviderErrorsTest < Minitest::Test
       @status = Integer(name[/\d+\z/])
       provider = Streamer::Providers[:openai].new(api_key: "k", base_url: @upstream.url)
       error = assert_raises(Streamer::ResponseError) { provider.chat(model: "m", messages: []).each_text { flunk } }
-      assert_equal [@status, BODIES[name]], [error.status, error.body.b]
+      assert_equal [@status, BODIES[name].delete_prefix("\xEF\xBB\xBF".b)], [error.status, error.body.b]
       assert_predicate error.message, :valid_encoding?
       assert_includes error.message, message if message
       assert_equal type, error.type if type

@@ -26,12 +26,14 @@ class ToolCallsTest < Minitest::Test
   }.freeze
 
   # With a new id and the name in every delta nobody can tell whether that is one call.
-  MIXTURES = INDEXES.keys.product(IDS.keys, SAID.keys).reject { |_, id, name| id == :new && name == :every }
+  MIXTURES = INDEXES.keys.product(IDS.keys, SAID.keys).reject { |_, id, name| id == :new && name == :every }.freeze
 
   def test_every_mixture_of_labels
     rounds(500) do |random|
       mixture = MIXTURES.sample(random: random)
-      calls = Array.new(random.rand(1..3)) { [NAMES.sample(random: random), ARGUMENTS.sample(random: random)] }.uniq
+      # Without a name yet, what follows "{}" might belong to the same call.
+      possible = mixture.last == :late ? ARGUMENTS - ["{}"] : ARGUMENTS
+      calls = Array.new(random.rand(1..3)) { [NAMES.sample(random: random), possible.sample(random: random)] }.uniq
       deltas = calls.each_with_index.flat_map { |(name, arguments), number| label(mixture, number, name, pieces(arguments, random)) }
       assert_equal calls, shape(assembled(deltas)), "#{mixture} #{deltas}"
     end
@@ -88,7 +90,8 @@ class ToolCallsTest < Minitest::Test
   def label((index, id, name), number, said, pieces)
     last = pieces.size - 1
     pieces.each_with_index.map do |piece, delta|
-      { index: INDEXES[index].call(number), id: IDS[id].call(number, delta, last), name: SAID[name].call(said, delta, last), arguments: piece }
+      { index: INDEXES[index].call(number), id: IDS[id].call(number, delta, last), name: SAID[name].call(said, delta, last),
+        arguments: piece }
     end
   end
 end

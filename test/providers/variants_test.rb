@@ -43,7 +43,7 @@ class ProviderVariantsTest < Minitest::Test
     assert_equal expected(:text, ""), text
     calls = completion.tool_calls
     assert_equal expected(:calls, []), calls.map { |call| [call.id, call.name, call.arguments] }
-    assert_equal calls.map(&:arguments), calls.map { |call| arguments.fetch(call) }, "the deltas are not the arguments"
+    assert_equal expected(:deltas, calls.map(&:arguments)), calls.map { |call| arguments.fetch(call) }, "the deltas are not the arguments"
     assert_equal expected(:indexes), calls.map(&:index) if expected(:indexes)
     assert_equal calls.size, calls.map(&:index).uniq.size
     assert_equal JSON.parse(JSON.generate(expected(:json))), calls.map(&:json) if expected(:json)

@@ -6,6 +6,7 @@ require "yaml"
 # `expected` block in YAML:
 #
 #   text, refusal: "" and nil by default. calls: [[id, name, arguments], ...]. indexes, json: of the calls, where they matter.
+#   deltas: of all calls, where they are not the arguments cut in pieces.
 #   finish_reason, usage, raw_usage: as the Completion has them.
 #   error: { type:, message: } where an UpstreamError ends it; what is left out may be anything.
 #   truncated: true where a TruncatedError does. delivered: whether the application got something before the error; true by default.
@@ -14,7 +15,7 @@ module ProviderVariants
 
   TYPES = { ollama: "application/x-ndjson", gemini_array: "application/json" }.freeze
   SECTION = /^\#\#[ ](?<name>.+)\n\s*```stream\n(?<stream>(?:(?!^```).*\n)*)```\n\s*```expected\n(?<expected>(?:(?!^```).*\n)*)```$/
-  KEYS = %i[text refusal calls indexes json finish_reason usage raw_usage error truncated delivered].freeze
+  KEYS = %i[text refusal calls indexes json deltas finish_reason usage raw_usage error truncated delivered].freeze
 
   def self.load(path)
     source = File.read(path)

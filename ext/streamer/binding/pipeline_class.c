@@ -79,7 +79,9 @@ static VALUE initialize(VALUE self, VALUE given) {
     return self;
 }
 
-/* Before the first read: the body's format, a Symbol. */
+/* call-seq: expect(format) -> self
+ *
+ * Before the first read: the body's format, a Symbol, unless the pipeline was given one. */
 static VALUE expect(VALUE self, VALUE format) {
     enum streamer_status status =
         streamer_pipeline_expect(streamer_get_pipeline(self), streamer_format_of_name(format));
@@ -87,6 +89,9 @@ static VALUE expect(VALUE self, VALUE format) {
     return self;
 }
 
+/* call-seq: text_cut? -> true or false
+ *
+ * Whether some of the text did not fit into `collect` bytes. */
 static VALUE is_text_cut(VALUE self) {
     size_t length;
     bool cut;
@@ -94,7 +99,9 @@ static VALUE is_text_cut(VALUE self) {
     return cut ? Qtrue : Qfalse;
 }
 
-/* The text collected so far, from a byte of it on. */
+/* call-seq: text_from(byte) -> String
+ *
+ * The text collected so far, from a byte of it on. */
 static VALUE text_from(VALUE self, VALUE from) {
     size_t length, skip = NUM2SIZET(from);
     bool cut;
@@ -156,6 +163,11 @@ VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
     rb_exc_raise(error);
 }
 
+/* call-seq: feed(bytes) -> String
+ *
+ * The frames of all events that these bytes complete, possibly "". Raises LineTooLongError, EventTooLargeError,
+ * InvalidJSONError or UpstreamError; the error's #frames are those made of the same bytes before it. After an error
+ * every further call raises the same. */
 static VALUE feed(VALUE self, VALUE string) {
     string = rb_str_new_frozen(StringValue(string));
     VALUE frames = streamer_pipeline_feed(self, RSTRING_PTR(string), (size_t)RSTRING_LEN(string));
@@ -163,18 +175,31 @@ static VALUE feed(VALUE self, VALUE string) {
     return frames;
 }
 
+/* call-seq: finish -> String
+ *
+ * The body is over: the frames of what was unfinished. Raises as feed, and TruncatedError when the body was incomplete:
+ * `done` names a marker that did not come, or JSON was not closed. */
 static VALUE finish(VALUE self) {
     return streamer_pipeline_feed(self, NULL, 0);
 }
 
+/* call-seq: done? -> true or false
+ *
+ * Whether the end marker has come. */
 static VALUE is_done(VALUE self) {
     return streamer_pipeline_done(streamer_get_pipeline(self)) ? Qtrue : Qfalse;
 }
 
+/* call-seq: events -> Integer
+ *
+ * Events read so far. */
 static VALUE events(VALUE self) {
     return ULL2NUM(streamer_pipeline_events(streamer_get_pipeline(self)));
 }
 
+/* call-seq: frames -> Integer
+ *
+ * Frames made so far. */
 static VALUE frame_count(VALUE self) {
     return ULL2NUM(streamer_pipeline_frames(streamer_get_pipeline(self)));
 }

@@ -72,8 +72,8 @@ struct reading {
     enum streamer_status failure; /* why yajl was stopped; STREAMER_OK: it was not, or all is found */
     const void *text;             /* the characters of the String that was met last */
     size_t text_length;
-    size_t depth; /* containers open */
-    struct level levels[STREAMER_MAX_SEGMENTS + 2];
+    size_t depth;                                   /* containers open */
+    struct level levels[STREAMER_MAX_SEGMENTS + 2]; /* by depth; around the outermost value nothing matters */
     struct elements elements[STREAMER_MAX_SEGMENTS + 2];
     struct streamer_value own_values[STREAMER_MAX_ALTERNATIVES];
     struct streamer_arena arena;
@@ -98,7 +98,7 @@ static const struct streamer_segment *segment_at(const struct reading *reading, 
 
 /* The innermost open container, when something in it matters; NULL otherwise. */
 static struct level *active_level(struct reading *reading) {
-    if (reading->depth == 0 || reading->depth > STREAMER_MAX_SEGMENTS + 1) return NULL;
+    if (reading->depth > STREAMER_MAX_SEGMENTS + 1) return NULL;
     struct level *level = &reading->levels[reading->depth];
     return level->active | level->matched | level->elements ? level : NULL;
 }
@@ -505,7 +505,7 @@ static enum streamer_status parse(struct reading *reading, size_t length) {
     return yajl_complete_parse(reading->yajl) == yajl_status_client_canceled ? STREAMER_OK : STREAMER_JSON_INVALID;
 }
 
-/* A target's value; one that was begun and never ended is none. */
+/* A target's value; one that was begun and never ended does not count. */
 static struct streamer_value value_of(const struct reading *reading, size_t n) {
     struct streamer_list *list = reading->extractor->targets[n].list;
     if (list != NULL) return streamer_list_value(list);

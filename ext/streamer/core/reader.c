@@ -49,6 +49,9 @@ enum streamer_status streamer_reader_new(struct streamer_reader **reader,
     streamer_buffer_init(&created->error_payload, STREAMER_MAX_FIELD);
     streamer_buffer_init(&created->from, STREAMER_MAX_MARKERS * STREAMER_MAX_FIELD);
     enum streamer_status status = streamer_reader_expect(created, options->format);
+    if (status == STREAMER_OK && options->last_event_id != NULL) {
+        status = streamer_decoder_resume(created->decoder, options->last_event_id, options->last_event_id_length);
+    }
     if (status == STREAMER_OK) status = streamer_classifier_new(&created->classifier, &options->classifier);
     if (status == STREAMER_OK) status = copy_types(created, options);
     if (status == STREAMER_OK && (options->from_count > 0 || options->classifier.done_type_count > 0)) {

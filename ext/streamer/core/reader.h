@@ -27,9 +27,11 @@ struct streamer_reader_options {
     struct streamer_classifier_options classifier;
     const char *const *from; /* the types of the events that have the wanted values; count 0: any */
     const size_t *from_lengths;
-    size_t from_count; /* at most STREAMER_MAX_MARKERS */
-    size_t from_paths; /* so many paths, from the first, are of these events alone; 0: all that are wanted */
-    bool all_events;   /* events without any of the values are of use, too: no document is unwanted */
+    size_t from_count;         /* at most STREAMER_MAX_MARKERS */
+    size_t from_paths;         /* so many paths, from the first, are of these events alone; 0: all that are wanted */
+    const char *last_event_id; /* NULL: none; as for streamer_decoder_resume */
+    size_t last_event_id_length;
+    bool all_events; /* events without any of the values are of use, too: no document is unwanted */
 };
 
 /* One event. Valid until the next call on the reader, and no longer than the input. */

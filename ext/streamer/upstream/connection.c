@@ -61,7 +61,8 @@ bool streamer_connection_has_pending(const struct streamer_connection *connectio
 
 bool streamer_connection_is_silent(const struct streamer_connection *connection) {
     char byte;
-    return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && of_errno() == STREAMER_IO_AGAIN;
+    return !streamer_connection_has_pending(connection) &&
+           recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && of_errno() == STREAMER_IO_AGAIN;
 }
 
 void streamer_connection_watch(struct streamer_connection *connection, int events) {

@@ -53,7 +53,7 @@ module Streamer
           raise ArgumentError, "done must be a String, a Hash with data:, event: or value:, :optional, or nil; got #{done.inspect}"
         end
 
-        def text(string) = string&.to_s&.encode(Encoding::UTF_8)
+        def text(string) = string && Encoder.utf8(string.to_s)
       end
     end
   end

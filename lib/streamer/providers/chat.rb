@@ -4,7 +4,8 @@ require "streamer/providers/completion"
 
 module Streamer
   module Providers
-    # A request to a provider that is not sent yet. Made by Provider#chat; may be sent any number of times, and goes wherever a Request goes.
+    # A request to a provider that is not sent yet. Made by Provider#chat; may be sent any number of times, and goes wherever a Request
+    # goes.
     #
     #   chat.each_text { |text| print text }     # in a thread, a job, an async task
     #   relay_events chat, event: "token"        # as the whole response of a controller's action

@@ -4,8 +4,8 @@ require "streamer/providers/tool_calls"
 
 module Streamer
   module Providers
-    # A provider's response whose head has arrived. It is read once, in one of the ways below, by one thread or fiber. A block that breaks or
-    # raises cancels the rest.
+    # A provider's response whose head has arrived. It is read once, in one of the ways below, by one thread or fiber. A block that breaks
+    # or raises cancels the rest.
     #
     # What is text, a finish reason, usage and an error is said by the provider's declaration alone, which Chat#relay_options passes to
     # relays: both read a stream alike.
@@ -19,7 +19,8 @@ module Streamer
       # What the provider said of its usage, a Hash in its own words: cached and reasoning tokens among others. nil where it said nothing.
       attr_reader :raw_usage
 
-      # The text in which the model refused to respond, for providers that mark it (OpenAI's); nil if it did not. It is text for each_text, too.
+      # The text in which the model refused to respond, for providers that mark it (OpenAI's); nil if it did not. It is text for each_text,
+      # too.
       attr_reader :refusal
 
       def initialize(provider, response) # :nodoc:

@@ -15,8 +15,8 @@ module Streamer
               from: %w[response.output_text.delta response.refusal.delta],
               refusal: "refusal", # of response.refusal.done
               usage: "response.usage",
-              values: { type: "type", delta: "delta", index: "output_index", key: "item_id", item: "item", output: "response.output", name: "name",
-                        arguments: "arguments", input: "input" },
+              values: { type: "type", delta: "delta", index: "output_index", key: "item_id", item: "item", output: "response.output",
+                        name: "name", arguments: "arguments", input: "input" },
               kept: { finish_reason: "response.incomplete_details.reason|#{
                         %w[completed incomplete cancelled].map { |status| "response.status{=#{status}}" }.join("|")}",
                       input_tokens: "response.usage.input_tokens", output_tokens: "response.usage.output_tokens" }
@@ -33,7 +33,8 @@ module Streamer
           [{ **found.slice(:index, :key), arguments: found[:delta], opaque: true }]
         when "response.function_call_arguments.done", "response.custom_tool_call_input.done"
           [{ **found.slice(:index, :key, :name), whole: found[:arguments] || found[:input], opaque: true }]
-        when "response.output_item.added", "response.output_item.done" then calls(found[:item], found[:index])
+        when "response.output_item.added" then calls(found[:item], found[:index]).each { |call| call.delete(:whole) if call[:whole] == "{}" }
+        when "response.output_item.done" then calls(found[:item], found[:index])
         when "response.completed", "response.incomplete" then calls(found[:output])
         else []
         end

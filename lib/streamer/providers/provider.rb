@@ -18,8 +18,8 @@ module Streamer
       # path. Reasoning is no text.
       # kept: name => path of what is known at the end: finish_reason, input_tokens and output_tokens.
       #
-      # For Completion alone: usage: the path, or paths, of all that is said of it. refusal: the path of text in which the model refuses to respond.
-      # values: name => path of what else `tool_calls` needs.
+      # For Completion alone: usage: the path, or paths, of all that is said of it. refusal: the path of text in which the model refuses to
+      # respond. values: name => path of what else `tool_calls` needs.
       PARTS = %i[base_url path key headers body format done error text from kept usage refusal values].freeze
 
       # Those that are Hashes of names.

@@ -15,7 +15,8 @@ module Streamer
       # Strings. id is nil where the provider gives none.
       attr_reader :id, :name
 
-      # JSON text: all that has come, and what came last. A custom tool's is text of any kind.
+      # JSON text: all that has come, and what came last. A custom tool's is text of any kind. An empty object that a server sends before the
+      # arguments is replaced by them.
       attr_reader :arguments, :delta
 
       def initialize(index) # :nodoc:
@@ -47,6 +48,15 @@ module Streamer
         true
       rescue JSON::ParserError
         false
+      end
+
+      # Whether its arguments are an empty object: all of them, or what some servers begin with.
+      def empty? = arguments == "{}" # :nodoc:
+
+      # What has come was not the beginning of its arguments.
+      def start_over # :nodoc:
+        @arguments.clear
+        @whole = false
       end
 
       # An event begins: delta is what it adds.

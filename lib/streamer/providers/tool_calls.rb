@@ -84,6 +84,7 @@ module Streamer
           another = call && another_at_index?(call, part)
         end
         return call unless another
+        return call.tap(&:start_over) if call.empty? && part.name.nil? && part.arguments? && !@announced.key?(call)
 
         part.name = @announced[call] unless part.name?
         nil

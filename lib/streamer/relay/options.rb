@@ -21,8 +21,8 @@ module Streamer
       end
 
       # format, value, from, event, done, error, keep, collect, max_line, max_event: as in Pipeline.
-      # frame: :json for {"name":value}, :text for the value's characters, :raw for the upstream's events as they are, comments between them
-      # together with the next event. id_prefix: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
+      # frame: :json for {"name":value}, :text for the value's characters, :raw for the upstream's events as they are, and comments
+      # between them. id_prefix: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
       def initialize(frame: :json, id_prefix: nil, flush: nil, **options)
         raise ArgumentError, "frame is one of #{FRAMES.join(", ")}; got #{frame.inspect}" unless FRAMES.include?(frame)
 
