@@ -73,8 +73,9 @@ module Streamer
       #     answer.update!(content: result.text, status: result.status)
       #   end
       #
-      # upstream: a Request or a provider's Chat, which is sent when the browser has the head; or a Response, which keeps the thread. value, event, done,
-      # frame, id_prefix, keep, flush: as in Relay::Options. collect: bytes of text to gather for the result.
+      # upstream: a Request or a provider's Chat, which is sent when the browser has the head; or a Response, which keeps the thread.
+      # value, from, event, done, error, format, keep, max_line, max_event, frame, id_prefix: as in Pipeline. flush: { every: seconds,
+      # bytes: 4096 }, for how long and up to how much frames may be held back. collect: bytes of text to gather for the result.
       # terminal: the last event after a complete response, { event:, data: }; nil for none. A browser closes its EventSource there.
       # retry: milliseconds, told at the start. key: for Streamer.stop; random unless given.
       # on_disconnect: :cancel ends the upstream when the browser leaves, :continue lets it finish.
@@ -84,8 +85,8 @@ module Streamer
       # executor, with the action's CurrentAttributes, I18n.locale and Time.zone. Keep it short. What it raises is reported.
       #
       # A browser whose stream fails gets the error event that stream_events describes; one whose process is about to end gets
-      # `event: closing` with a `retry` of its own. Returns a Relay::Handle with `key` and `stop` (under ActionController::Live, and in tests without
-      # a server, when all is over).
+      # `event: closing` with a `retry` of its own. Returns a Relay::Handle with `key` and `stop` (under ActionController::Live, and in
+      # tests without a server, when all is over).
       def relay_events(upstream, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
         raise AbstractController::DoubleRenderError if performed?
 

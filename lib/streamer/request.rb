@@ -43,9 +43,10 @@ module Streamer
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
     # timeouts: as TIMEOUTS, merged into it. redirects: how many to follow. retries: how often it is sent again when it came to nothing, a
-    # number or a RetryPolicy; nil for never. circuit: a CircuitBreaker. way: proxy:, unix:, tls:, resolve:, guard:, as in Upstream::ConnectionOptions, or route:, a Upstream::ConnectionOptions.
-    # Raises ArgumentError for what cannot be sent.
-    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, route: nil, **way)
+    # number or a RetryPolicy; nil for never. circuit: a CircuitBreaker. way: proxy:, unix:, tls:, resolve:, guard:, as in
+    # Upstream::ConnectionOptions, or route:, one of these. Raises ArgumentError for what cannot be sent.
+    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil,
+                   route: nil, **way)
       @method = token(method.to_s.upcase, "method")
       location = Upstream::URL.parse(url)
       raise ArgumentError, "give json: or body:, not both" if json && body

@@ -46,12 +46,12 @@ module Streamer
     # Whether the body is an event stream by its media type.
     def event_stream? = headers.media_type == "text/event-stream"
 
-    # Yields each Event and returns self. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array, a JSON
-    # document, a piece of text. format: what it is whatever the head says, as in Decoder.
+    # Yields each Event and returns self. The media type says what an event is: one of an event stream, a line of NDJSON, an element of a
+    # JSON array, a JSON document, a span of text. format: what it is whatever the head says, as in Decoder. done, error: as in
+    # Decoder::Markers. max_line, max_event: bytes, as in Decoder.
     #
     # Raises ResponseError for a response that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
-    # that says that the upstream failed, TruncatedError for an end that was none. done, error: as in Watch. max_line, max_event: bytes, as
-    # in Decoder.
+    # that says that the upstream failed, TruncatedError for a stream that ended before it was complete.
     def each_event(format: nil, error: "error", **options, &block)
       return to_enum(__method__, format: format, error: error, **options) unless block
 
@@ -72,8 +72,10 @@ module Streamer
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
     # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
-    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for a response
-    # that is one JSON document without any of the values.
+    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them.
+    #
+    # Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for a response that is one JSON document
+    # without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
 

@@ -15,7 +15,7 @@ module Streamer
           raise ArgumentError, "limit is how many sources are open at once, or nil; got #{limit.inspect}"
         end
         raise ArgumentError, "on_error is :raise or :yield; got #{on_error.inspect}" unless %i[raise yield].include?(on_error)
-        raise ArgumentError, "progress is called, and #{progress.class} cannot be" unless progress.nil? || progress.respond_to?(:call)
+        raise ArgumentError, "progress must respond to #call (got #{progress.class})" unless progress.nil? || progress.respond_to?(:call)
 
         @limit = limit || @sources.size
         @raises = on_error == :raise
