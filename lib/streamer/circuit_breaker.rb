@@ -50,16 +50,6 @@ module Streamer
     # A Permit. Raises CircuitOpenError.
     def enter(origin) = Permit.new(origin, admit(origin), method(:judge), method(:leave)) # :nodoc:
 
-    # Yields unless it is open, and judges by what the block returns, a Response or an error. Raises CircuitOpenError.
-    def guard(origin) # :nodoc:
-      permit = enter(origin)
-      response = yield
-      permit.judge(response.is_a?(Error) ? response : response.status)
-      response
-    ensure
-      permit&.leave
-    end
-
     private
 
     def judge(origin, probe, outcome)

@@ -15,9 +15,9 @@ module Streamer
   # - 204 ends it. Any status but 200, another media type than text/event-stream, an untrusted certificate, and a line or an event that is
   #   too long are errors, and raised. (What retries: of the client covers is tried again first.)
   # - All else, the stream's end, a broken connection, an idle timeout, is followed by another connection, to the URL it began with, after
-  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then, and never less than 0.1 seconds. That
-  #   doubles with each connection in a row that
-  #   has brought no event, up to `max_delay`, and up to a quarter is added at random. Only an event sets it back, no connection.
+  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then, and never less than 0.1 seconds. That doubles
+  #   with each connection in a row that has brought no event, up to `max_delay`, and up to a quarter is added at random. Only an event
+  #   sets it back, no connection.
   #
   # Each reconnection is published as reconnect.streamer (request, wait, failures, error) where ActiveSupport::Notifications is loaded.
   # Belongs to one thread or fiber at a time, close excepted.
