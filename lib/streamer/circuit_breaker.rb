@@ -10,7 +10,7 @@ module Streamer
   #
   #   client = Streamer::Client.new(url, circuit: Streamer::CircuitBreaker.new(error_threshold: 5, error_timeout: 30))
   #
-  # A failure is an attempt that ends without an answer, by an error or a timeout, or with a 5xx; any other answer is a success, and sets
+  # A failure is an attempt that ends without a response, by an error or a timeout, or with a 5xx; any other response is a success, and sets
   # the count to 0. What happens behind the head does not count, nor does a cancelled request. Each origin (scheme, host and port) has a
   # circuit of its own. A change is published as circuit.streamer (origin, state) where ActiveSupport::Notifications is loaded.
   #
@@ -49,16 +49,6 @@ module Streamer
 
     # A Permit. Raises CircuitOpenError.
     def enter(origin) = Permit.new(origin, admit(origin), method(:judge), method(:leave)) # :nodoc:
-
-    # Yields unless it is open, and judges by what the block returns, a Response or an error. Raises CircuitOpenError.
-    def guard(origin) # :nodoc:
-      passage = enter(origin)
-      answer = yield
-      passage.judge(answer.is_a?(Error) ? answer : answer.status)
-      answer
-    ensure
-      passage&.leave
-    end
 
     private
 

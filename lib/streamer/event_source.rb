@@ -15,8 +15,9 @@ module Streamer
   # - 204 ends it. Any status but 200, another media type than text/event-stream, an untrusted certificate, and a line or an event that is
   #   too long are errors, and raised. (What retries: of the client covers is tried again first.)
   # - All else, the stream's end, a broken connection, an idle timeout, is followed by another connection, to the URL it began with, after
-  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then, and never less than 0.1 seconds. That doubles with each connection in a row that
-  #   has brought no event, up to `max_delay`, and up to a quarter is added at random. Only an event sets it back, no connection.
+  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then, and never less than 0.1 seconds. That doubles
+  #   with each connection in a row that has brought no event, up to `max_delay`, and up to a quarter is added at random. Only an event
+  #   sets it back, no connection.
   #
   # Each reconnection is published as reconnect.streamer (request, wait, failures, error) where ActiveSupport::Notifications is loaded.
   # Belongs to one thread or fiber at a time, close excepted.
@@ -81,10 +82,10 @@ module Streamer
       @failures += 1
       @fetch = Upstream::Fetch.new(request)
       @fetch.cancel if @closed
-      return :over if (answer = @fetch.response).status == 204
+      return :over if (response = @fetch.response).status == 204
 
-      verify(answer)
-      read(answer, &block)
+      verify(response)
+      read(response, &block)
       nil
     rescue CancelledError
       raise if @delivering || !@closed
@@ -100,22 +101,22 @@ module Streamer
       last_event_id.empty? ? @request : @request.with_headers("last-event-id" => last_event_id)
     end
 
-    def verify(answer)
-      answer.ensure_stream!
-      return if answer.status == 200 && answer.event_stream?
+    def verify(response)
+      response.ensure_stream!
+      return if response.status == 200 && response.event_stream?
 
-      answer.cancel
-      raise ResponseError.new(answer.status, answer.headers, "", ", and not 200 with an event stream").concerning(@request.to_s)
+      response.cancel
+      raise ResponseError.new(response.status, response.headers, "", ", and not 200 with an event stream").concerning(@request.to_s)
     end
 
-    def read(answer, &block)
+    def read(response, &block)
       decoder = Decoder.new(done: nil, last_event_id: last_event_id)
-      answer.each_read do |bytes|
+      response.each_read do |bytes|
         decoder.feed(bytes) do |event|
           @failures = 0
           @last_event_id = event.id
           @delivering = true
-          answer.hand_over(event, &block)
+          response.hand_over(event, &block)
           @delivering = false
         end
         @last_event_id = decoder.last_event_id

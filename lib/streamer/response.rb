@@ -15,7 +15,7 @@ module Streamer
     GRACE = 0.01
     private_constant :GRACE
 
-    # The Request that this answers, redirects followed.
+    # The Request that this responds to, redirects followed.
     attr_reader :request
 
     # Integer
@@ -46,12 +46,12 @@ module Streamer
     # Whether the body is an event stream by its media type.
     def event_stream? = headers.media_type == "text/event-stream"
 
-    # Yields each Event and returns self. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array, a JSON
-    # document, a piece of text. format: what it is whatever the head says, as in Decoder.
+    # Yields each Event and returns self. The media type says what an event is: one of an event stream, a line of NDJSON, an element of a
+    # JSON array, a JSON document, a span of text. format: what it is whatever the head says, as in Decoder. done, error: as in
+    # Decoder::Markers. max_line, max_event: bytes, as in Decoder.
     #
-    # Raises ResponseError for an answer that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
-    # that says that the upstream failed, TruncatedError for an end that was none. done, error: as in Watch. max_line, max_event: bytes, as
-    # in Decoder.
+    # Raises ResponseError for a response that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
+    # that says that the upstream failed, TruncatedError for a stream that ended before it was complete.
     def each_event(format: nil, error: "error", **options, &block)
       return to_enum(__method__, format: format, error: error, **options) unless block
 
@@ -72,8 +72,10 @@ module Streamer
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
     # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
-    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
-    # that is one JSON document without any of the values.
+    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them.
+    #
+    # Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for a response that is one JSON document
+    # without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
 
@@ -186,7 +188,7 @@ module Streamer
       self
     end
 
-    # Why an answer cannot be read as events, an error, or nil. Yields for the start of its body.
+    # Why a response cannot be read as events, an error, or nil. Yields for the start of its body.
     def self.refusal(status, headers, format:, values:) # :nodoc:
       type = headers.media_type
       format ||= Decoder.format_of(type)
@@ -201,7 +203,7 @@ module Streamer
     # The start of an error's body, as text whatever it is called.
     def self.error_text(bytes, headers) = Upstream::Text.decode(bytes, headers.charset) # :nodoc:
 
-    # The error as a caller sees it: an answer that is one as a whole is a ResponseError.
+    # The error as a caller sees it: a response that is one as a whole is a ResponseError.
     def self.error_of(error, status, headers) # :nodoc:
       return error unless error.is_a?(UpstreamError) && error.origin != :event
 
@@ -221,9 +223,9 @@ module Streamer
       (@fetch || @transfer).cancel
     end
 
-    # What it took, in seconds; nil for what did not happen, and as a whole until the answer has ended, however it did.
+    # What it took, in seconds; nil for what did not happen, and as a whole until the response has ended, however it did.
     #
-    # queue: waited for its turn. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
+    # queue: waited for admission. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
     # is text), total. gap_p95 and gap_max: between reads that brought events, as they arrived. And bytes, reused (the connection),
     # http_version, address (the other end's: the upstream's or the proxy's), outcome (:completed, :cancelled, :idle_timeout, ...).
     def timings = @left ? @transfer.finish : @transfer.timings
@@ -311,19 +313,19 @@ module Streamer
       raise
     end
 
-    # Runs the block, once more on the next attempt's answer when this one broke before anything of it was delivered (see RetryPolicy).
+    # Runs the block, once more on the next attempt's response when this one broke before anything of it was delivered (see RetryPolicy).
     def undelivered
       yield
     rescue ConnectionError, TimeoutError => error
-      raise unless error.equal?(@broken_by) && @delivered.zero? && (answer = @fetch&.after(error))
+      raise unless error.equal?(@broken_by) && @delivered.zero? && (other = @fetch&.after(error))
 
-      @request, @transfer, @status = answer.request, answer.transfer, answer.status
+      @request, @transfer, @status = other.request, other.transfer, other.status
       @headers = nil
       @read = false
       retry
     end
 
-    # The answer's status is the news; that its body broke off is not.
+    # The response's status is the news; that its body broke off is not.
     def error_body
       body = String.new(encoding: Encoding::BINARY)
       begin

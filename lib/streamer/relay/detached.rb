@@ -2,7 +2,7 @@
 
 module Streamer
   class Relay
-    # One relay_events answer in the native thread's care: what becomes of it in Ruby. stop and announce_closing come from any thread, all
+    # One relay_events response in the native thread's care: what becomes of it in Ruby. stop and announce_closing come from any thread, all
     # else from the thread of Dispatcher.
     class Detached # :nodoc:
       attr_reader :key, :relay
@@ -44,7 +44,7 @@ module Streamer
       def announce_closing(seconds) = tell(@job.closing_frame(seconds))
 
       def first_event
-        @exchange.judge(@relay.head) # not at the end: an answer may take long
+        @exchange.judge(@relay.head) # not at the end: a response may take long
         @job.tell_first_event(timings[:first_event])
       end
 
@@ -85,7 +85,7 @@ module Streamer
         false
       end
 
-      # Makes the result and ends the browser's answer. After a complete answer the native thread has done the latter.
+      # Makes the result and ends the browser's response. After a complete response the native thread has done the latter.
       def conclude
         @result = result
         tell(@job.last_frames(@result)) unless @result.completed?
@@ -99,7 +99,7 @@ module Streamer
       private
 
       def relay_to(request)
-        Relay.new(@browser, request.prepare, @job.options, news: [@job.first_event? || !request.circuit.nil?, !@job.on_text.nil?],
+        Relay.new(@browser, request.prepare, @job.options, notify: [@job.first_event? || !request.circuit.nil?, !@job.on_text.nil?],
                                                            outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
       end
 

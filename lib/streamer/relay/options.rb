@@ -2,7 +2,7 @@
 
 module Streamer
   class Relay
-    # How an upstream's answer becomes frames for a browser: what Events#relay and relay_events have in common.
+    # How an upstream's response becomes frames for a browser: what Events#relay and relay_events have in common.
     class Options # :nodoc:
       FRAMES = %i[json text raw].freeze
       OPTIONS = %i[format value from event done error keep collect max_line max_event].freeze
@@ -43,7 +43,7 @@ module Streamer
 
       def collects? = !@options[:collect].nil?
 
-      # A new Pipeline, for one answer.
+      # A new Pipeline, for one response.
       def pipeline = @pipeline.tap { @pipeline = nil } || Pipeline.new(**@options)
 
       private

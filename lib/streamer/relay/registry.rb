@@ -6,7 +6,7 @@ require "streamer/relay/detached"
 module Streamer
   class Relay
     # The relay_events streams of this process: detached ones (Detached) and those that run in their request's thread or fiber (Inline).
-    # A stream answers key, stop(reason) and announce_closing(seconds). A forked child begins with none.
+    # A stream has key, stop(reason) and announce_closing(seconds). A forked child begins with none.
     module Registry
       # Seconds that streams have to finish, where config.streamer.drain_timeout does not say.
       DRAIN_TIMEOUT = 25

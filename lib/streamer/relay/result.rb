@@ -2,7 +2,7 @@
 
 module Streamer
   class Relay
-    # How a relayed answer ended; what the block of relay_events gets.
+    # How a relayed response ended; what the block of relay_events gets.
     class Result
       # :completed, :failed, :timed_out or :cancelled
       attr_reader :status

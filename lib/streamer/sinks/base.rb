@@ -16,7 +16,7 @@ module Streamer
     #                  yields the BrowserSocket and gives it away when the block returns true; false for a sink that has none
     #   bytes          how many were written
     #   connected?     false after close and once a write has failed; a browser that left unnoticed counts as connected
-    #   close          ends the stream in good order; never raises, may be called twice
+    #   close          ends the stream cleanly; never raises, may be called twice
     #
     # A subclass has `deliver(bytes)` and `finish`. Whatever `deliver` raises means that nothing more can reach the browser.
     # With `heartbeat` (seconds, nil or 0 for none) a comment is written after that much silence, also while the
