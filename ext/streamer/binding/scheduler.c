@@ -119,9 +119,14 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     list(waiter);
 }
 
-/* Gets a waiting fiber to look again. The leader is not blocked: it waits for the loop's descriptor. */
+/* Gets whoever waits to look again. The leader is not blocked: it waits for the loop's descriptor. Nor is a thread
+ * without a scheduler: it waits for its monitor's. */
 static void rouse(struct waiter *waiter) {
-    if (waiter == waiter->driver->leader) {
+    if (waiter->scheduler == Qnil) {
+        streamer_monitor_lock(waiter->monitor);
+        streamer_monitor_notify(waiter->monitor);
+        streamer_monitor_unlock(waiter->monitor);
+    } else if (waiter == waiter->driver->leader) {
         streamer_loop_wake(waiter->driver->pool->loop);
     } else if (!waiter->unblocked) {
         waiter->unblocked = true;
@@ -129,7 +134,7 @@ static void rouse(struct waiter *waiter) {
     }
 }
 
-/* Runs an iteration and rouses the fibers, other than `me`, that were notified. */
+/* Runs an iteration and rouses those, other than `me`, that were notified. */
 static void iterate(struct driver *driver, const struct waiter *me) {
     streamer_loop_iterate(driver->pool->loop, 0);
     if (atomic_exchange(&driver->look, false)) {
