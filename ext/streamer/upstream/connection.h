@@ -46,7 +46,7 @@ struct streamer_connection {
     struct streamer_connection *opening_next;
     CURL *easy; /* NULL before, and where the socket is ours (`plain`) */
     struct curl_slist *addresses, *names;
-    void *ssl; /* OpenSSL's SSL; NULL: no TLS, or of another library */
+    void *ssl; /* SSL of the OpenSSL that this is linked with; NULL: no TLS, or of another library */
     int tls_contexts;
     bool guarded; /* an address was refused */
     bool adopted; /* libcurl has let go of the socket */

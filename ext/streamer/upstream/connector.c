@@ -285,7 +285,7 @@ static void adopt(struct streamer_connection *connection) {
 static bool negotiated_http2(const struct streamer_connection *connection) {
     const unsigned char *protocol = NULL;
     unsigned length = 0;
-    if (connection->ssl == NULL || !is_our_openssl()) return false;
+    if (connection->ssl == NULL) return false;
     SSL_get0_alpn_selected(connection->ssl, &protocol, &length);
     return length == 2 && memcmp(protocol, "h2", 2) == 0;
 }
@@ -331,7 +331,8 @@ static void on_opened(struct streamer_connector *connector, struct streamer_conn
 #ifdef HAVE_OPENSSL_SSL_H
         struct curl_tlssessioninfo *tls = NULL;
         curl_easy_getinfo(connection->easy, CURLINFO_TLS_SSL_PTR, &tls);
-        if (tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL) connection->ssl = tls->internals;
+        /* LibreSSL and others go by that name, too. */
+        if (tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL && is_our_openssl()) connection->ssl = tls->internals;
         http2 = streamer_route_is_tls(connection->destination->route) && negotiated_http2(connection);
 #endif
     }
