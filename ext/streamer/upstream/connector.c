@@ -1,6 +1,7 @@
 #include "connector.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,8 +96,12 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct 
     type |= SOCK_CLOEXEC;
 #endif
     curl_socket_t fd = socket(address->family, type, address->protocol);
-    if (fd >= 0) streamer_fork_track(fd);
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
+    if (fd < 0) return CURL_SOCKET_BAD;
+#ifndef SOCK_CLOEXEC /* macOS */
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
+    streamer_fork_track(fd);
+    return fd;
 }
 
 static int on_close_socket(void *context, curl_socket_t fd) {
