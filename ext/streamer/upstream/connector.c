@@ -339,6 +339,7 @@ static void on_opened(struct streamer_connector *connector, struct streamer_conn
         /* LibreSSL and others go by that name, too. */
         if (tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL && is_our_openssl()) connection->ssl = tls->internals;
         http2 = streamer_route_is_tls(connection->destination->route) && negotiated_http2(connection);
+        if (connection->tls_contexts > 1) connection->ssl = NULL; /* an HTTPS proxy's has bytes, too */
 #endif
     }
     connector->opened(connection, http2, length > 0 ? (size_t)length : 0);
