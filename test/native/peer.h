@@ -71,6 +71,7 @@ static inline SSL_CTX *peer_context(struct peer *peer) {
     if (SSL_CTX_use_certificate(tls, certificate) != 1 || SSL_CTX_use_PrivateKey(tls, key) != 1) abort();
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF); /* with a session TLS 1.2 has another order */
     SSL_CTX_set_options(tls, SSL_OP_NO_TICKET);
+    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_alpn_select_cb(tls, peer_alpn, peer);
     X509_free(certificate);
     EVP_PKEY_free(key);
@@ -111,6 +112,14 @@ static inline bool end_say(struct end *end, const void *bytes, size_t length) {
     if (!end->open) return false;
     if (end->ssl != NULL) return SSL_write(end->ssl, bytes, (int)length) == (int)length;
     return send(end->fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
+}
+
+/* As much as the client takes at the moment; the rest is to be given again, the same bytes. */
+static inline size_t end_say_some(struct end *end, const char *bytes, size_t length) {
+    if (!end->open) return 0;
+    ssize_t said =
+        end->ssl != NULL ? SSL_write(end->ssl, bytes, (int)length) : send(end->fd, bytes, length, MSG_NOSIGNAL);
+    return said > 0 ? (size_t)said : 0;
 }
 
 static inline bool end_say_text(struct end *end, const char *text) {

@@ -50,19 +50,18 @@ ptrdiff_t streamer_connection_write(struct streamer_connection *connection, cons
     return code == CURLE_OK ? (ptrdiff_t)sent : STREAMER_IO_FAILED;
 }
 
-bool streamer_connection_has_pending(const struct streamer_connection *connection) {
+bool streamer_connection_may_have_pending(const struct streamer_connection *connection) {
+    if (connection->easy == NULL) return false;
 #ifdef HAVE_OPENSSL_SSL_H
-    return connection->ssl != NULL && SSL_has_pending(connection->ssl);
-#else
-    (void)connection;
-    return false;
+    if (connection->ssl != NULL) return SSL_has_pending(connection->ssl);
 #endif
+    return true;
 }
 
 bool streamer_connection_is_silent(const struct streamer_connection *connection) {
     char byte;
-    return !streamer_connection_has_pending(connection) &&
-           recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && of_errno() == STREAMER_IO_AGAIN;
+    bool pending = connection->ssl != NULL && streamer_connection_may_have_pending(connection);
+    return !pending && recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && of_errno() == STREAMER_IO_AGAIN;
 }
 
 void streamer_connection_watch(struct streamer_connection *connection, int events) {

@@ -1,6 +1,7 @@
 #include "connector.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,8 +96,12 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct 
     type |= SOCK_CLOEXEC;
 #endif
     curl_socket_t fd = socket(address->family, type, address->protocol);
-    if (fd >= 0) streamer_fork_track(fd);
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
+    if (fd < 0) return CURL_SOCKET_BAD;
+#ifndef SOCK_CLOEXEC /* macOS */
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
+    streamer_fork_track(fd);
+    return fd;
 }
 
 static int on_close_socket(void *context, curl_socket_t fd) {
@@ -285,7 +290,7 @@ static void adopt(struct streamer_connection *connection) {
 static bool negotiated_http2(const struct streamer_connection *connection) {
     const unsigned char *protocol = NULL;
     unsigned length = 0;
-    if (connection->ssl == NULL || !is_our_openssl()) return false;
+    if (connection->ssl == NULL) return false;
     SSL_get0_alpn_selected(connection->ssl, &protocol, &length);
     return length == 2 && memcmp(protocol, "h2", 2) == 0;
 }
@@ -331,8 +336,10 @@ static void on_opened(struct streamer_connector *connector, struct streamer_conn
 #ifdef HAVE_OPENSSL_SSL_H
         struct curl_tlssessioninfo *tls = NULL;
         curl_easy_getinfo(connection->easy, CURLINFO_TLS_SSL_PTR, &tls);
-        if (tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL) connection->ssl = tls->internals;
+        /* LibreSSL and others go by that name, too. */
+        if (tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL && is_our_openssl()) connection->ssl = tls->internals;
         http2 = streamer_route_is_tls(connection->destination->route) && negotiated_http2(connection);
+        if (connection->tls_contexts > 1) connection->ssl = NULL; /* an HTTPS proxy's has bytes, too */
 #endif
     }
     connector->opened(connection, http2, length > 0 ? (size_t)length : 0);

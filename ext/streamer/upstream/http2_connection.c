@@ -185,7 +185,7 @@ static void read_input(struct streamer_connection *connection) {
             return;
         }
         streamer_http2_connection_received(connection, (size_t)length);
-        if (length < STREAMER_READ_SIZE && !streamer_connection_has_pending(connection)) return;
+        if (length < STREAMER_READ_SIZE && !streamer_connection_may_have_pending(connection)) return;
     }
 }
 

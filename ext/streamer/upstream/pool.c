@@ -416,7 +416,7 @@ static void on_opened(struct streamer_connection *connection, bool http2, size_t
     if (early > 0 && !take_early(connection, early)) return;
     destination->opening--;
     connection->state = http2 ? STREAMER_CONNECTION_HTTP2 : STREAMER_CONNECTION_HTTP1;
-    if (streamer_connection_has_pending(connection)) streamer_connection_read_soon(connection);
+    if (streamer_connection_may_have_pending(connection)) streamer_connection_read_soon(connection);
     streamer_pool_offer(connection);
 }
 
