@@ -26,7 +26,7 @@ module FaultServer
 
     def client(**options)
       timeouts = { connect: 10, idle: 10, first_event: 10 }.merge(options.delete(:timeouts).to_h)
-      Streamer::Client.new(url, timeouts: timeouts, **({ tls: { ca_file: Certificates.ca_file } } if @context), **options)
+      Streamer::Client.new(url, timeouts: timeouts, tls: { ca_file: (Certificates.ca_file if @context) }, **options)
     end
 
     # Connections accepted so far.
