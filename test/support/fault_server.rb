@@ -176,7 +176,7 @@ module FaultServer
     end
 
     def open(settings)
-      preface = socket.read(24)
+      preface = socket.read(24) or raise EOFError
       raise "no HTTP/2 preface: #{preface.inspect}" unless preface == "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
       settings(settings)
