@@ -26,7 +26,7 @@ module FaultServer
 
     def client(**options)
       timeouts = { connect: 10, idle: 10, first_event: 10 }.merge(options.delete(:timeouts).to_h)
-      Streamer::Client.new(url, timeouts: timeouts, **({ tls: { ca_file: Certificates.ca_file } } if @context), **options)
+      Streamer::Client.new(url, timeouts: timeouts, tls: { ca_file: (Certificates.ca_file if @context) }, **options)
     end
 
     # Connections accepted so far.
@@ -176,7 +176,7 @@ module FaultServer
     end
 
     def open(settings)
-      preface = socket.read(24)
+      preface = socket.read(24) or raise EOFError
       raise "no HTTP/2 preface: #{preface.inspect}" unless preface == "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
       settings(settings)

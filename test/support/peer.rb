@@ -19,16 +19,16 @@ require_relative "upstream"
 class Peer
   READY_SECONDS = 60
 
-  def self.shared(kind, protocol)
+  def self.shared(kind, protocol, **options)
     @shared ||= {}
-    @shared[[kind, protocol]] ||= new(kind, protocol).tap { |peer| Minitest.after_run { peer.stop } }
+    @shared[[kind, protocol, options]] ||= new(kind, protocol, **options).tap { |peer| Minitest.after_run { peer.stop } }
   end
 
   attr_reader :kind, :protocol, :port, :directory, :backend
 
-  # keep_alive: seconds after which it closes an idle connection.
-  def initialize(kind, protocol, keep_alive: 60)
-    @kind, @protocol, @keep_alive = kind, protocol, keep_alive
+  # keep_alive: seconds after which it closes an idle connection. tls: false for plain HTTP, which nginx can be told.
+  def initialize(kind, protocol, keep_alive: 60, tls: true)
+    @kind, @protocol, @keep_alive, @tls = kind, protocol, keep_alive, tls
     @directory = Dir.mktmpdir("streamer-peer")
     File.chmod(0o755, @directory) # servers that give up root still have to get in
     @port = Ports.free
@@ -37,11 +37,12 @@ class Peer
     start
   end
 
-  def url(path = "") = "https://localhost:#{port}#{path}"
+  def url(path = "") = "#{tls? ? "https" : "http"}://localhost:#{port}#{path}"
 
   def client(**options) = Streamer::Client.new(url, tls: { ca_file: Certificates.ca_file }, **options)
 
   def http2? = protocol == "2.0"
+  def tls? = @tls
 
   # For the commands.
   attr_reader :keep_alive
@@ -49,7 +50,12 @@ class Peer
   def backend_port = URI(backend.url).port
 
   def file(name, content = nil)
-    File.join(directory, name).tap { |path| File.write(path, content) if content }
+    path = File.join(directory, name)
+    return path unless content
+
+    FileUtils.mkdir_p(File.dirname(path))
+    File.write(path, content)
+    path
   end
 
   # Connections that are established, as the system knows them.

@@ -34,12 +34,13 @@ module PeerCommands
           client_body_temp_path #{peer.directory}/body; proxy_temp_path #{peer.directory}/proxy;
           fastcgi_temp_path #{peer.directory}/fastcgi; uwsgi_temp_path #{peer.directory}/uwsgi; scgi_temp_path #{peer.directory}/scgi;
           server {
-            listen 127.0.0.1:#{peer.port} ssl#{" http2" if peer.http2?};
+            listen 127.0.0.1:#{peer.port}#{" ssl" if peer.tls?}#{" http2" if peer.http2?};
             ssl_certificate #{certificate}; ssl_certificate_key #{key}; ssl_protocols TLSv1.2 TLSv1.3;
             location / {
               proxy_pass http://127.0.0.1:#{peer.backend_port};
               proxy_buffering off; proxy_request_buffering off; proxy_http_version 1.1;
             }
+            location /files/ { root #{peer.directory}; }
           }
         }
       CONF
