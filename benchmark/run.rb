@@ -107,10 +107,20 @@ module Bench
       report = Report.new
       stages.each { |stage| stage.run(report) }
       report.finish
-      return puts("", "not written: benchmark/results.md is for whole sections, measured in full and with TLS 1.3") unless keep
+      if keep
+        Results.new(sections).write(command, [*environment, ["load after", Environment.load]], report)
+        puts "", "written: benchmark/results.md"
+      else
+        puts "", "not written: benchmark/results.md is for whole sections, measured in full and with TLS 1.3"
+      end
+      abort_with(report.failures)
+    end
 
-      Results.new(sections).write(command, [*environment, ["load after", Environment.load]], report)
-      puts "", "written: benchmark/results.md"
+    # Results without them are written all the same.
+    def abort_with(failures)
+      return if failures.empty?
+
+      abort failures.map { |title, error| "bin/bench: failed, and left out: #{title}: #{error.message}" }.join("\n")
     end
   end
 end

@@ -7,7 +7,7 @@ module Bench
   class Crowd < Part
     NAME = "crowd"
     NOTE = "In one Puma with 5 threads. An ordinary JSON action is asked 200 times, every 50 ms, before and while all streams are open."
-    LOADS = [Load.new(streams: 9000, tokens: 6, us: 5_000_000, limit: 120)].freeze
+    LOADS = [Load.new(streams: 9000, tokens: 10, us: 5_000_000, limit: 150)].freeze
     ENTRIES = Contenders::RELAY.over(H2, PLAIN).freeze
 
     REQUESTS = 200
@@ -30,7 +30,7 @@ module Bench
         @idle[entry] = json_time(server)
         @report.progress("#{NAME}: #{found.load}: #{entry}")
         running = Thread.new { servers.load(server, entry.path, **found.load.to_h) }
-        wait_open(server, found.load)
+        wait_open(server, found.load, running)
         @meanwhile[entry] = json_time(server)
         raise Contest::Different, "#{entry}: not all streams were open while the action was asked" unless open_streams(server) == found.load.streams
 
@@ -38,11 +38,13 @@ module Bench
       end
     end
 
-    def wait_open(server, load)
-      deadline = now + load.limit
+    # The first streams end after a while: a machine on which not all have begun by then is too slow for this.
+    def wait_open(server, load, running)
+      most = 0
       until (open = open_streams(server)) == load.streams
-        raise Contest::Different, "#{open} of #{load.streams} streams open" if now > deadline
+        raise Contest::Different, "at most #{most} of #{load.streams} streams were open at once" unless running.alive?
 
+        most = [most, open].max
         sleep 0.1
       end
     end

@@ -27,7 +27,8 @@ module Bench
 
     def path = contender.path
 
-    def to_s = "#{contender.name}, #{protocol.title}"
+    # In a line; the table's rows have the whole name.
+    def to_s = "#{contender.name[/\A[^:]+(::[^:]+)*/]} (#{protocol.title})"
   end
 
   # All there are.

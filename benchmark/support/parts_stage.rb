@@ -36,11 +36,18 @@ module Bench
         next if built.entries.empty?
 
         report.section(self.class.section(part))
-        built.run
+        run_part(built, report)
       end
     end
 
     private
+
+    # What the other parts found is worth keeping.
+    def run_part(part, report)
+      part.run
+    rescue Contest::Different, Servers::Late => error
+      report.fail_section(error)
+    end
 
     def only = @size.only
 

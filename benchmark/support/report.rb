@@ -13,9 +13,13 @@ module Bench
     # title => [text, ...], in Markdown
     attr_reader :sections
 
+    # title => the exception that ended it
+    attr_reader :failures
+
     def initialize(out = $stdout)
       @out = out
       @sections = {}
+      @failures = {}
       @targets = []
     end
 
@@ -25,6 +29,14 @@ module Bench
       @sections[title] = []
       @out.puts "", "== #{title}"
       self.note(note) if note
+    end
+
+    # The section that was begun last is left out, and its targets.
+    def fail_section(error)
+      @failures[@title] = error
+      @sections.delete(@title)
+      @targets.reject! { |target| target.section == @title }
+      progress("FAILED: #{error.message}")
     end
 
     def progress(text) = @out.puts("   #{text}")
