@@ -94,7 +94,7 @@ module ForkTests
     thread.report_on_exception = false
     Fiber.new(blocking: true) { thread.join }.resume
     thread.value
-  rescue Exception => error # rubocop:disable Lint/RescueException -- its name is the result
+  rescue Exception => error # its name is the result
     error.class.name
   end
 end
