@@ -138,7 +138,7 @@ module Bench
       result = running.value
       @report.note("#{CROWD}, in one Puma with 5 threads. An ordinary JSON action is asked 200 times, every 50 ms, before and while all are open.")
       @report.table(["tokens", "lost", "out of order", "KB/stream", "JSON idle ms", "JSON meanwhile ms"],
-                    [[result[:tokens].to_s, (CROWD.streams * CROWD.tokens - result[:tokens]).to_s, result[:out_of_order].to_s,
+                    [[result[:tokens].to_s, ((CROWD.streams * CROWD.tokens) - result[:tokens]).to_s, result[:out_of_order].to_s,
                       *[result[:kb_per_stream], Bench.median(idle) * 1000, Bench.median(meanwhile) * 1000].map { |number| @report.number(number) }]])
       target("#{CROWD}: memory of a stream", "<= 24", result[:kb_per_stream], "KB")
       target("#{CROWD}: a JSON action's median against idle", "<= 2", Bench.median(meanwhile) / Bench.median(idle), "×")
@@ -208,7 +208,7 @@ module Bench
     def slope(short, long)
       per_token = contenders_of(long).to_h do |contender|
         tokens = MANY.tokens - SHORT.tokens
-        [contender, (cpu(long, contender) * MANY.tokens - cpu(short, contender) * SHORT.tokens) / tokens]
+        [contender, ((cpu(long, contender) * MANY.tokens) - (cpu(short, contender) * SHORT.tokens)) / tokens]
       end
       @report.note("CPU for each token more, between #{SHORT.tokens} and #{MANY.tokens} tokens a stream:")
       rows = per_token.map { |contender, us| [contender, us, quotient(us, per_token[NGINX])] }

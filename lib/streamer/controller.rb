@@ -73,8 +73,8 @@ module Streamer
       #     answer.update!(content: result.text, status: result.status)
       #   end
       #
-      # upstream: a Request or a provider's Chat, which is sent when the browser has the head; or a Response, which keeps the thread. value, event, done,
-      # frame, id_prefix, keep, flush: as in Relay::Options. collect: bytes of text to gather for the result.
+      # upstream: a Request or a provider's Chat, which is sent when the browser has the head; or a Response, which keeps the thread.
+      # value, event, done, frame, id_prefix, keep, flush: as in Relay::Options. collect: bytes of text to gather for the result.
       # terminal: the last event after a complete answer, { event:, data: }; nil for none. A browser closes its EventSource there.
       # retry: milliseconds, told at the start. key: for Streamer.stop; random unless given.
       # on_disconnect: :cancel ends the upstream when the browser leaves, :continue lets it finish.

@@ -43,8 +43,8 @@ module Streamer
     # method: "GET", :post, ... url: http or https. headers: Hash of name => value; nil leaves a default out.
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
     # timeouts: as TIMEOUTS, merged into it. redirects: how many to follow. retries: how often it is sent again when it came to nothing, a
-    # number or a RetryPolicy; nil for never. circuit: a CircuitBreaker. way: proxy:, unix:, tls:, resolve:, guard:, as in Upstream::ConnectionOptions, or route:, a Upstream::ConnectionOptions.
-    # Raises ArgumentError for what cannot be sent.
+    # number or a RetryPolicy; nil for never. circuit: a CircuitBreaker. way: proxy:, unix:, tls:, resolve:, guard:, as in
+    # Upstream::ConnectionOptions, or route:, an Upstream::ConnectionOptions. Raises ArgumentError for what cannot be sent.
     def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, route: nil, **way)
       @method = token(method.to_s.upcase, "method")
       location = Upstream::URL.parse(url)
@@ -56,7 +56,7 @@ module Streamer
       @headers["authorization"] = basic(location.credentials) if @basic
       @location = location.without_credentials
       @timeouts = checked_timeouts(timeouts)
-      @route = way.empty? && route || Upstream::ConnectionOptions.new(**way)
+      @route = (way.empty? && route) || Upstream::ConnectionOptions.new(**way)
       @redirects = redirects
       @retries = RetryPolicy.of(retries)
       raise ArgumentError, "circuit must be a Streamer::CircuitBreaker (got #{circuit.class})" unless circuit.nil? || circuit.is_a?(CircuitBreaker)

@@ -41,8 +41,8 @@ module Streamer
     # Whether the body is an event stream by its media type.
     def event_stream? = headers.media_type == "text/event-stream"
 
-    # Yields each Event and returns self. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array, a JSON
-    # document, a piece of text. format: what it is whatever the head says, as in Decoder.
+    # Yields each Event and returns self. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array,
+    # a JSON document, a piece of text. format: what it is whatever the head says, as in Decoder.
     #
     # Raises ResponseError for an answer that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
     # that says that the upstream failed, TruncatedError for an end that was none. done, error: as in Watch. max_line, max_event: bytes, as
@@ -67,8 +67,8 @@ module Streamer
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
     # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
-    # has not; a Hash of name => path a Hash of name => value. Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for an answer
-    # that is one JSON document without any of the values.
+    # has not; a Hash of name => path a Hash of name => value. Raises as each_event; InvalidJSONError for an event that is not JSON; and
+    # ResponseError for an answer that is one JSON document without any of the values.
     def each_value(*paths, format: nil, error: "error", **options)
       return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
@@ -227,7 +227,7 @@ module Streamer
       result
     rescue Error => error
       raise Response.error_of(error, status, headers)
-                     .concerning(request.to_s, delivered: @delivered, request_id: request_id, text: pipeline&.collected).timed(@transfer)
+                    .concerning(request.to_s, delivered: @delivered, request_id: request_id, text: pipeline&.collected).timed(@transfer)
     ensure
       if @read && !complete
         @left = true

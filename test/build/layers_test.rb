@@ -16,7 +16,6 @@ class LayersTest < Minitest::Test
         refute_includes outside, header.split("/").grep_v("..").first, "#{file} includes #{header}"
       end
     end
-
   end
 
   FOREIGN.each do |layer, libraries|

@@ -140,7 +140,7 @@ class ExtractorTest < Minitest::Test
   end
 
   def test_a_value_outlives_its_json
-    json = +"{\"a\":\"#{"x" * 100}\"}"
+    json = "{\"a\":\"#{"x" * 100}\"}"
     value = Streamer::Extractor.new("a").call(json)
     json.replace("-" * 1000)
     assert_equal "x" * 100, value
@@ -231,7 +231,8 @@ class ExtractorTest < Minitest::Test
   def test_random_filters_as_the_oracle_says
     rounds(600) do |random|
       json = JSON.generate("a" => Array.new(random.rand(5)) { element(random) })
-      path = ["a.*.b", "a.*{!c}.b", "a.*{c=x}.b", "a.*{c=x}", "a.*{!b}", "a.*.b.*{!c}.b", "a.*{c=x}.b.*{c=x}.b", "a.0.b|a.*{!c}.b"].sample(random: random)
+      path = ["a.*.b", "a.*{!c}.b", "a.*{c=x}.b", "a.*{c=x}", "a.*{!b}", "a.*.b.*{!c}.b", "a.*{c=x}.b.*{c=x}.b",
+              "a.0.b|a.*{!c}.b"].sample(random: random)
       expected = Oracle::JSONPath.find(json, path)
       actual = Streamer::Extractor.new(path).call(json)
       expected.equal?(Oracle::JSONPath::MISSING) ? assert_nil(actual, [json, path].inspect) : assert_equal(expected, actual, [json, path].inspect)

@@ -5,7 +5,7 @@
 #   Numbers.text(results)   # => Markdown
 #   UPDATE_NUMBERS=1 bin/test test/docs/readme_test.rb   # puts it into README.md after a new bin/bench
 module Numbers
-  REGION = /(?<=support\/numbers.rb -->\n).*?(?=<!-- \/numbers -->)/m
+  REGION = %r{(?<=support/numbers.rb -->\n).*?(?=<!-- /numbers -->)}m
 
   # Stage, what its table's caption begins with, and the columns to show.
   TABLES = [

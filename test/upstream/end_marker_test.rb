@@ -89,7 +89,7 @@ module EndMarkerTests
   end
 
   # In a fiber scheduler connections are looked after while somebody waits for one.
-  def pump = @client.get("/nothing").tap { |response| sleep 1.2 }.cancel
+  def pump = @client.get("/nothing").tap { sleep 1.2 }.cancel
 end
 
 class EndMarkerOnThreadsTest < Minitest::Test
