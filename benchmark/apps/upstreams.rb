@@ -7,7 +7,7 @@ url, way, *numbers = ARGV
 streams, tokens, us = numbers.map { |number| Integer(number) }
 Process.setrlimit(:NOFILE, Process.getrlimit(:NOFILE).last)
 
-TARGET = "/v1/chat/completions?n=#{tokens}&us=#{us}"
+TARGET = "/v1/chat/completions?n=#{tokens}&us=#{us}".freeze
 PATH = "choices.0.delta.content"
 
 # What has arrived.
@@ -25,7 +25,7 @@ class Arrivals
     sequence, time = text.delete_prefix("@").split(":")
     @out_of_order += 1 unless sequence.to_i == @next[stream]
     @next[stream] += 1
-    @delays << (Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond) - time.to_i) / 1000
+    @delays << ((Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond) - time.to_i) / 1000)
   end
 
   def size = @delays.size

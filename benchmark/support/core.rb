@@ -7,7 +7,7 @@ module Bench
   module Core
     Figure = Struct.new(:name, :rate, :ns)
 
-    LINE = %r{\A(\S.*?)\s+(\d+) MB/s\s+([\d.]+) ns/event\Z}.freeze
+    LINE = %r{\A(\S.*?)\s+(\d+) MB/s\s+([\d.]+) ns/event\Z}
 
     # [Figure]: name with single spaces, MB/s, ns per event.
     def self.figures(seconds)

@@ -130,7 +130,7 @@ class BrowserGrammarTest < Minitest::Test
       decoder = Streamer::Decoder.new
       decoder.feed(bytes)
 
-      assert_includes decoder.retry...decoder.retry + SLACK, waited, bytes.inspect
+      assert_includes decoder.retry...(decoder.retry + SLACK), waited, bytes.inspect
       # HTTP takes white space around a header's value away.
       assert_equal decoder.last_event_id.gsub(/\A[ \t]+|[ \t]+\z/, ""), id, bytes.inspect
     end
@@ -142,7 +142,7 @@ class BrowserGrammarTest < Minitest::Test
     waited = reconnections(streams).map(&:first)
 
     assert_equal [nil, 6000, 6000, (2**63) - 1], kept
-    [DEFAULT_RETRY, DEFAULT_RETRY, DEFAULT_RETRY, 6000].zip(waited) { |time, actual| assert_includes time...time + SLACK, actual }
+    [DEFAULT_RETRY, DEFAULT_RETRY, DEFAULT_RETRY, 6000].zip(waited) { |time, actual| assert_includes time...(time + SLACK), actual }
   end
 
   private

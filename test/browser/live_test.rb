@@ -41,7 +41,7 @@ class BrowserLiveTest < Minitest::Test
   def test_sse_under_action_controller_live_arrives_the_same_way
     events = read("/live/sse?count=20&every=0.1")
 
-    assert_equal ["token"] * 20 + ["text"], events.map(&:type)
+    assert_equal (["token"] * 20) + ["text"], events.map(&:type)
     assert_equal [*"0".."19", "19"], events.map(&:id)
     assert_equal "a\nb\nc\nd", events.last.data
     assert_one_by_one @page.streams.last.events.first(20).map(&:at)

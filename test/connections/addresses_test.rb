@@ -48,7 +48,8 @@ module AddressesTests
   end
 
   def test_what_cannot_be_resolved_to_is_refused
-    [{ "host" => "127.0.0.1" }, { "host:80" => "name" }, { "host:80\n" => "127.0.0.1" }, { "host:80" => "127.0.0.1:8080" }, { "host:80" => [] }].each do |resolve|
+    [{ "host" => "127.0.0.1" }, { "host:80" => "name" }, { "host:80\n" => "127.0.0.1" }, { "host:80" => "127.0.0.1:8080" },
+     { "host:80" => [] }].each do |resolve|
       assert_raises(ArgumentError, resolve.inspect) { Streamer::Client.new(@upstream.url, resolve: resolve) }
     end
   end

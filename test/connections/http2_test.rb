@@ -7,8 +7,6 @@ require "support/proxy"
 # HTTP/2 as nginx speaks it: many requests over one connection, each with a fate of its own.
 module HTTP2Tests
   def setup
-    skip "needs nginx" unless Proxy.nginx?
-
     @upstream = upstream { |exchange| exchange.openai(tokens: 3) }
     @upstream.on("/stalled") { |exchange| exchange.head.chunk("data: a\n\n").stall }
     @upstream.on("/paced") { |exchange| exchange.head.tap { 200.times { exchange.chunk("data: a\n\n").pause(0.05) } }.finish }

@@ -57,7 +57,6 @@ module ServersTests
   def port_of(server)
     return AppServer.shared(server).port unless server == :nginx
 
-    skip "needs nginx" unless Proxy.nginx?
     (@proxy = Proxy.nginx(AppServer.shared(:puma).port, lines: "proxy_http_version 1.1;")).port
   end
 end

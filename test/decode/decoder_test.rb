@@ -49,7 +49,7 @@ class DecoderTest < Minitest::Test
 
   def test_frozen_unfrozen_empty_and_shared_input
     assert_empty feed("")
-    assert_equal ["a"], feed("data: a\n\n".freeze)
+    assert_equal ["a"], feed("data: a\n\n")
     assert_equal ["b"], feed(+"data: b\n\n")
     assert_equal ["x" * 100], feed("-----data: #{"x" * 100}\n\n"[5..])
   end

@@ -18,7 +18,7 @@ class LinksTest < Minitest::Test
       file.links.grep_v(/\Ahttps?:/).each do |target|
         path, anchor = target.split("#", 2)
         linked = path.empty? ? file.path : File.expand_path(path, File.dirname(file.path))
-        assert File.exist?(linked), "#{name}: #{target} leads nowhere"
+        assert_path_exists linked, "#{name}: #{target} leads nowhere"
         assert_includes Markdown.new(linked).anchors, anchor, "#{name}: #{target}" if anchor
       end
     end

@@ -119,8 +119,8 @@ class InstallTest < Minitest::Test
     }
   end
 
-  def unbundled(&)
-    Bundler.with_unbundled_env(&)
+  def unbundled(&block)
+    Bundler.with_unbundled_env(&block)
   end
 
   def events_of(body)

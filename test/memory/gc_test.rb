@@ -52,18 +52,14 @@ class GCTest < Minitest::Test
       end
     end,
     complaints: proc do
-      begin
-        Streamer::Pipeline.new(value: "a", collect: 10).feed("data: {\"a\":1}\n\nevent: error\ndata: {\"error\":{\"type\":\"t\"}}\n\n")
-      rescue Streamer::UpstreamError => error
-        raise "errors differ" unless [error.type, error.frames] == ["t", "data: {\"a\":1}\n\n"]
-      end
+      Streamer::Pipeline.new(value: "a", collect: 10).feed("data: {\"a\":1}\n\nevent: error\ndata: {\"error\":{\"type\":\"t\"}}\n\n")
+    rescue Streamer::UpstreamError => error
+      raise "errors differ" unless [error.type, error.frames] == ["t", "data: {\"a\":1}\n\n"]
     end,
     errors: proc do
-      begin
-        Streamer::Pipeline.new(value: "a").feed("data: {\"a\":1}\n\ndata: {oops\n\n")
-      rescue Streamer::InvalidJSONError => error
-        raise "frames differ" unless error.frames == "data: {\"a\":1}\n\n"
-      end
+      Streamer::Pipeline.new(value: "a").feed("data: {\"a\":1}\n\ndata: {oops\n\n")
+    rescue Streamer::InvalidJSONError => error
+      raise "frames differ" unless error.frames == "data: {\"a\":1}\n\n"
     end
   }.freeze
 

@@ -59,7 +59,7 @@ module Oracle
 
         segment, *rest = segments
         case segment
-        when "*", /\A\*\{/ then node.is_a?(Array) ? node.select { |element| passes?(element, segment) }.flat_map { |element| walk(element, rest) } : []
+        when "*", /\A\*\{/ then elements(node, segment).flat_map { |element| walk(element, rest) }
         else
           return walk(node[segment], rest) if node.is_a?(Hash) && node.key?(segment)
           return walk(node[segment.to_i], rest) if node.is_a?(Array) && segment.match?(/\A(?:0|[1-9]\d*)\z/) && segment.to_i < node.size
@@ -67,6 +67,8 @@ module Oracle
           []
         end
       end
+
+      def elements(node, segment) = node.is_a?(Array) ? node.select { |element| passes?(element, segment) } : []
 
       def passes?(element, segment)
         case segment

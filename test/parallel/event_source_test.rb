@@ -87,7 +87,8 @@ module EventSourceTests
 
   def test_redirects_are_followed_from_the_first_url_each_time # [request-redirect]
     elsewhere = upstream { |exchange| exchange.stream(["id: 1\ndata: there\n\n"]) }
-    answers ->(exchange) { exchange.redirect(elsewhere.url("/feed"), status: 301) }, ->(exchange) { exchange.redirect(elsewhere.url("/feed"), status: 307) }
+    answers ->(exchange) { exchange.redirect(elsewhere.url("/feed"), status: 301) },
+            ->(exchange) { exchange.redirect(elsewhere.url("/feed"), status: 307) }
     assert_equal %w[there there], events.map(&:data)
     assert_equal [nil, "1"], elsewhere.requests.map { |request| request.headers["last-event-id"] }
     assert_equal %w[/feed /feed /feed], @server.requests.map(&:path)
@@ -123,7 +124,8 @@ module EventSourceTests
   # --- what does not ---
 
   def test_a_broken_connection_is_followed_by_another
-    answers ->(exchange) { exchange.head.chunk("id: 1\ndata: a\n\n").close }, ->(exchange) { exchange.head.chunk("data: b\n\n").reset }, :close.to_proc, "data: c\n\n"
+    answers ->(exchange) { exchange.head.chunk("id: 1\ndata: a\n\n").close },
+            ->(exchange) { exchange.head.chunk("data: b\n\n").reset }, :close.to_proc, "data: c\n\n"
     assert_equal %w[a b c], events.map(&:data)
     assert_equal "1", last_event_ids.last
   end

@@ -2,7 +2,7 @@
 
 require "test_helper"
 require "support/contexts"
-require "streamer/testing/http2"
+require "streamer/testing/http2_upstream"
 
 # Several streams on one connection: ending one is nobody else's business.
 module HTTP2PeersTests

@@ -138,7 +138,7 @@ class PipelineFormatsTest < Minitest::Test
   def test_partial_json_of_anthropic
     body = ["{\\\"ci", "ty\\\":\\\"B", "ern\\\"}"].map do |part|
       "event: content_block_delta\n" \
-      "data: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"#{part}\"}}\n\n"
+        "data: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"#{part}\"}}\n\n"
     end.join
     pipeline = Streamer::Pipeline.new(value: "delta.partial_json", collect: 1000, done: { event: "message_stop" })
     pipeline.feed(body)

@@ -11,7 +11,8 @@ class MeaningTest < Minitest::Test
   def test_an_error_is_raised_whatever_paths_were_asked_for
     stream = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: #{format(FAILED, '""')}\n\ndata: [DONE]\n\n"
     [{ value: CONTENT }, { value: { c: CONTENT, f: "choices.0.finish_reason" } }, { value: "nothing" }, { value: CONTENT, frame: :text },
-     { value: "choices.0.finish_reason", frame: :text }, {}, { frame: :raw }, { frame: :raw, value: CONTENT }, { keep: { f: "choices.0.finish_reason" } },
+     { value: "choices.0.finish_reason", frame: :text }, {}, { frame: :raw }, { frame: :raw, value: CONTENT },
+     { keep: { f: "choices.0.finish_reason" } },
      { keep: { f: "model" }, value: CONTENT }, { value: CONTENT, from: "message" }, { value: CONTENT, from: "other" }].each do |options|
       Splits.each(stream) do |name, reads|
         pipeline = Streamer::Pipeline.new(**options)
@@ -37,7 +38,8 @@ class MeaningTest < Minitest::Test
     found = []
     assert_raises(Streamer::UpstreamError) { values(stream, CONTENT) { |value| found << value } }
     assert_equal ["last words"], found
-    { { value: CONTENT } => "data: {\"content\":\"last words\"}\n\n", { value: CONTENT, frame: :text } => "data: last words\n\n" }.each do |options, frames|
+    { { value: CONTENT } => "data: {\"content\":\"last words\"}\n\n",
+      { value: CONTENT, frame: :text } => "data: last words\n\n" }.each do |options, frames|
       pipeline = Streamer::Pipeline.new(**options, collect: 100)
       error = assert_raises(Streamer::UpstreamError) { pipeline.feed(stream) }
       assert_equal [frames, "last words"], [error.frames, pipeline.text]
@@ -91,14 +93,16 @@ class MeaningTest < Minitest::Test
   end
 
   def test_values_may_be_from_events_of_several_types
-    stream = %w[response.output_text.delta other response.refusal.delta].each_with_index.map { |type, n| "event: #{type}\ndata: {\"delta\":\"#{n}\"}\n\n" }.join
+    types = %w[response.output_text.delta other response.refusal.delta]
+    stream = types.each_with_index.map { |type, n| "event: #{type}\ndata: {\"delta\":\"#{n}\"}\n\n" }.join
     types = %w[response.output_text.delta response.refusal.delta]
     assert_equal "data: 0\n\ndata: 2\n\n", Streamer::Pipeline.new(value: "delta", from: types, frame: :text).feed(stream)
     assert_equal "data: 1\n\n", Streamer::Pipeline.new(value: "delta", from: "other", frame: :text).feed(stream)
     assert_raises(ArgumentError) { Streamer::Pipeline.new(value: "delta", from: Array.new(9) { |n| "t#{n}" }) }
   end
 
-  GEMINI = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hidden\",\"thought\":true},{\"text\":\"Hel\"},{\"functionCall\":{}},{\"text\":\"lo\\n\"}]}}]}\n\n" \
+  GEMINI = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hidden\",\"thought\":true}," \
+           "{\"text\":\"Hel\"},{\"functionCall\":{}},{\"text\":\"lo\\n\"}]}}]}\n\n" \
            "data: {\"candidates\":[{\"content\":{\"parts\":[{\"thought\":true,\"text\":\"more\"}]}}]}\n\n" \
            "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\n"
 
@@ -115,7 +119,8 @@ class MeaningTest < Minitest::Test
   end
 
   def test_alternatives_serve_a_string_and_an_array_of_parts
-    stream = "data: {\"content\":\"Hel\"}\n\ndata: {\"content\":[{\"type\":\"thinking\",\"text\":\"hm\"},{\"type\":\"text\",\"text\":\"lo\"}]}\n\ndata: {\"content\":[]}\n\n"
+    stream = "data: {\"content\":\"Hel\"}\n\n" \
+             "data: {\"content\":[{\"type\":\"thinking\",\"text\":\"hm\"},{\"type\":\"text\",\"text\":\"lo\"}]}\n\ndata: {\"content\":[]}\n\n"
     pipeline = Streamer::Pipeline.new(value: "content|content.*{type=text}.text", frame: :text)
     assert_equal "data: Hel\n\ndata: lo\n\n", pipeline.feed(stream)
     assert_equal ["Hel", ["lo"]], values(stream, "content|content.*{type=text}.text")

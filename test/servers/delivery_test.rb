@@ -119,7 +119,7 @@ module DeliveryTests
     again = server.get("/streams/plain", "if-none-match" => first["etag"])
 
     assert_equal "an ordinary page", first.body
-    assert_match(/\AW\//, first["etag"])
+    assert_match(%r{\AW/}, first["etag"])
     assert_equal "304", again.code
   end
 

@@ -77,7 +77,7 @@ module Contexts
 
     def run(block)
       @outcome << [block.call, nil]
-    rescue Exception => error # rubocop:disable Lint/RescueException -- raised again by #value
+    rescue Exception => error # raised again by #value
       @outcome << [nil, error]
     end
   end

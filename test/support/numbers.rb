@@ -5,7 +5,7 @@
 #   Numbers.text(results)   # => Markdown
 #   UPDATE_NUMBERS=1 bin/test test/docs/readme_test.rb   # puts it into README.md after bin/bench pipeline relay --only readme
 module Numbers
-  REGION = /(?<=support\/numbers.rb -->\n).*?(?=<!-- \/numbers -->)/m
+  REGION = %r{(?<=support/numbers.rb -->\n).*?(?=<!-- /numbers -->)}m
 
   # Section, what its table's caption begins with, and the columns to show: what costs https first.
   TABLES = [

@@ -78,8 +78,6 @@ class Proxy
     end
   end
 
-  def self.nginx? = File.executable?("/usr/sbin/nginx")
-
   def initialize
     @directory = Dir.mktmpdir("streamer-proxy")
     @port = Ports.free

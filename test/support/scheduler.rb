@@ -15,7 +15,7 @@ class MinimalScheduler
       Fiber.set_scheduler(new)
       Fiber.schedule do
         value = block.call
-      rescue Exception => error # rubocop:disable Lint/RescueException -- raised again in the caller's thread
+      rescue Exception => error # raised again in the caller's thread
       end
     end
     thread.report_on_exception = false

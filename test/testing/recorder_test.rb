@@ -99,6 +99,5 @@ class RecorderTest < Minitest::Test
     server&.stop
   end
 
-
   def events(server) = Streamer.post(server.url("/v1/chat/completions"), json: { q: 1 }).each_event.map(&:data)
 end

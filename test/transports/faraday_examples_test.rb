@@ -14,7 +14,7 @@ class FaradayExamplesTest < Minitest::Test
 
   def test_faradays_examples
     output, = Open3.capture2e("timeout", "120", RbConfig.ruby, "-Ilib", "-Itest", "-rrspec/core", "-e",
-                                     "exit RSpec::Core::Runner.run(%w[--format json --no-color #{PROGRAM}])")
+                              "exit RSpec::Core::Runner.run(%w[--format json --no-color #{PROGRAM}])")
     report = JSON.parse(output[/^\{"version".*$/] || "null")
     refute_nil report, output
     failed = report["examples"].reject { |example| example["status"] == "passed" }

@@ -6,7 +6,8 @@ require "support/upstream"
 # One way to build a request and one to send it; the same shapes of values and the same returns everywhere.
 class ApiTest < Minitest::Test
   def setup
-    @upstream = Upstream.new { |exchange| exchange.stream(["data: {\"a\":{\"b\":1},\"c\":\"x\"}\n\n", "data: {\"c\":\"y\"}\n\n", "data: [DONE]\n\n"]) }
+    events = ["data: {\"a\":{\"b\":1},\"c\":\"x\"}\n\n", "data: {\"c\":\"y\"}\n\n", "data: [DONE]\n\n"]
+    @upstream = Upstream.new { |exchange| exchange.stream(events) }
     @client = Streamer::Client.new(@upstream.url)
   end
 

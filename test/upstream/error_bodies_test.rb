@@ -15,7 +15,7 @@ class ErrorBodiesTest < Minitest::Test
     '[{"error":{"code":401,"message":"API key not valid","status":"UNAUTHENTICATED"}}]' => ["UNAUTHENTICATED", 401, "API key not valid"],
     '[[{"error":{"code":400,"message":"nested","status":"INVALID_ARGUMENT"}}]]' => ["INVALID_ARGUMENT", 400, "nested"],
     '[null, "", {"error":"later"}]' => [nil, nil, "later"],
-    '[]' => [nil, nil, nil], '[[],{}]' => [nil, nil, nil], '{}' => [nil, nil, nil], "null" => [nil, nil, nil], "17" => [nil, nil, nil],
+    "[]" => [nil, nil, nil], "[[],{}]" => [nil, nil, nil], "{}" => [nil, nil, nil], "null" => [nil, nil, nil], "17" => [nil, nil, nil],
     "true" => [nil, nil, nil], '""' => [nil, nil, nil],
     '"just a string"' => [nil, nil, "just a string"],
     '["first","second"]' => [nil, nil, "first"],

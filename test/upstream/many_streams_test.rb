@@ -97,7 +97,14 @@ module ManyFibersTests
   private
 
   def read_all(count, path)
-    Array.new(count) { beside { @client.get(path).each_value(VALUE).map { |text| yield if block_given?; text } } }.map(&:value)
+    Array.new(count) do
+      beside do
+        @client.get(path).each_value(VALUE).map do |text|
+          yield if block_given?
+          text
+        end
+      end
+    end.map(&:value)
   end
 end
 

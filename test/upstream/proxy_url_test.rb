@@ -112,7 +112,7 @@ class ProxyURLTest < Minitest::Test
     "nonexample.com" => %w[example.com .example.com],
     "localhost" => %w[127.0.0.1 ::1],
     "127.0.0.1" => %w[localhost 127.0.0.2 127.0.0 0.0.1 128.0.0.0/8 127.0.0.1/33 127.0.0.0/32 0.0.0.0/0 127.0.0.1:80 127.0.0.0/8x
-                     ::ffff:127.0.0.1],
+                      ::ffff:127.0.0.1],
     "10.1.2.3" => %w[10.1.2.0/31 10.1 10. 2.3],
     "[::1]" => %w[::2 ::1/129 ::2/127 ::/0 1 [::1]:80 127.0.0.1],
     "[fe80::1%25eth0]" => %w[fe80::2 fd00::/8]
@@ -120,12 +120,16 @@ class ProxyURLTest < Minitest::Test
 
   def test_no_proxy_lists_names_addresses_and_networks
     DIRECT.each do |host, lists|
-      lists.each { |list| assert_nil proxy_for("http://#{host}/", { "http_proxy" => "a:1", "no_proxy" => list }),
-      "#{host} #{list.inspect}" }
+      lists.each do |list|
+        assert_nil proxy_for("http://#{host}/", { "http_proxy" => "a:1", "no_proxy" => list }),
+                   "#{host} #{list.inspect}"
+      end
     end
     PROXIED.each do |host, lists|
-      lists.each { |list| refute_nil proxy_for("http://#{host}/", { "http_proxy" => "a:1", "no_proxy" => list }),
-      "#{host} #{list.inspect}" }
+      lists.each do |list|
+        refute_nil proxy_for("http://#{host}/", { "http_proxy" => "a:1", "no_proxy" => list }),
+                   "#{host} #{list.inspect}"
+      end
     end
   end
 

@@ -112,7 +112,8 @@ module RedirectTests
   ABOUT_THE_BODY = { "content-type" => "text/x", "content-encoding" => "gzip", "content-language" => "de", "content-location" => "/a" }.freeze
 
   def test_a_post_that_becomes_a_get_sends_nothing_about_a_body
-    { [301, "POST"] => "GET", [302, "POST"] => "GET", [303, "POST"] => "GET", [303, "PUT"] => "GET", [303, "DELETE"] => "GET", [303, "PATCH"] => "GET",
+    { [301, "POST"] => "GET", [302, "POST"] => "GET", [303, "POST"] => "GET", [303, "PUT"] => "GET", [303, "DELETE"] => "GET",
+      [303, "PATCH"] => "GET",
       [301, "PUT"] => "PUT", [302, "PATCH"] => "PATCH", [307, "POST"] => "POST", [308, "PUT"] => "PUT" }.each do |(status, method), expected|
       @upstream.on("/start") { |exchange| exchange.redirect("/end", status: status) }
       echo = @client.request(method, "/start", headers: { **ABOUT_THE_BODY, "x-own" => "1" }, body: "body").call.json

@@ -62,8 +62,7 @@ module RequestURLTests
   def test_follows_the_locations_that_browsers_follow
     { "/a b" => "/a%20b", "/ü" => "/%C3%BC", "/\xFC".b => "/%FC", "/100%" => "/100%", "/%zz?a=%" => "/%zz?a=%", "b\\c" => "/x/b/c",
       "../d#e" => "/d",
-      "?q=ü '" => "/x/start?q=%C3%BC%20%27", "http:f" => "/x/f", "http:/g" => "/g", "/{h}|[i]" => "/%7Bh%7D|[i]" }.each do |location,
-      target|
+      "?q=ü '" => "/x/start?q=%C3%BC%20%27", "http:f" => "/x/f", "http:/g" => "/g", "/{h}|[i]" => "/%7Bh%7D|[i]" }.each do |location, target|
       @upstream.on("/x/start") { |exchange| exchange.request.query.empty? ? exchange.redirect(location) : exchange.echo }
       response = Streamer.get(@upstream.url("/x/start"))
       assert_equal target, response.json["target"], location
@@ -132,7 +131,7 @@ module RequestURLTests
       "[2001:db8::1]" => %w[[2001:DB8:0::1]] }.each do |host, spellings|
       [host, *spellings].each do |spelling|
         assert_equal 200, Streamer.get("http://#{host}:#{@port}/", resolve: { "#{spelling}:#{@port}" => "127.0.0.1" }).status,
-        "#{host} #{spelling}"
+                     "#{host} #{spelling}"
       end
     end
   end
@@ -141,8 +140,12 @@ module RequestURLTests
     proxy = upstream { |exchange| exchange.answer("proxied") }
     in_environment("http_proxy" => proxy.url) do
       assert_equal "proxied", Streamer.get(@upstream.url).read
-      ["127.0.0.0/8", "a 127.0.0.1", "a,127.0.0.1"].each { |list| in_environment("no_proxy" => list) { assert_equal "GET",
-       Streamer.get(@upstream.url).json["method"], list } }
+      ["127.0.0.0/8", "a 127.0.0.1", "a,127.0.0.1"].each do |list|
+        in_environment("no_proxy" => list) do
+          assert_equal "GET",
+                       Streamer.get(@upstream.url).json["method"], list
+        end
+      end
       in_environment("NO_PROXY" => "127.0.0.1:#{@port},*.0.0.1,127.0.0") { assert_equal "proxied", Streamer.get(@upstream.url).read }
     end
     in_environment("all_proxy" => "http://p+:secret@%zz:1") do

@@ -44,7 +44,8 @@ class TextTest < Minitest::Test
   end
 
   def test_json_is_parsed_whatever_its_charset
-    { "application/json" => "{\"a\":\"\u00e9\"}", "application/json; charset=utf8" => "\u{FEFF}{\"a\":\"\u00e9\"}", "text/plain" => "  {\"a\":\"\u00e9\"}\n",
+    { "application/json" => "{\"a\":\"\u00e9\"}", "application/json; charset=utf8" => "\u{FEFF}{\"a\":\"\u00e9\"}",
+      "text/plain" => "  {\"a\":\"\u00e9\"}\n",
       "application/json; charset=latin1" => "{\"a\":\"\xE9\"}", "" => "{\"a\":\"\u00e9\"}" }.each do |type, body|
       @upstream.on("/") { |exchange| exchange.answer(body.b, type: type) }
       assert_equal({ "a" => "\u00e9" }, @client.get("/").json, type)

@@ -127,15 +127,15 @@ module TimeoutTests
     @upstream.on("/two") { |exchange| exchange.stream(["data: a\n\n", "data: b\n\n"], every: 0.1) }
     client = Streamer::Client.new(@upstream.url, timeouts: { event_idle: 0.6, first_event: 0.6 })
     seen = []
-    client.get("/two").each_event { |event| seen << event.data && sleep(0.8) }
-    client.get("/two").each_frames(Streamer::Pipeline.new) { |frames| seen << frames && sleep(0.8) }
+    client.get("/two").each_event { |event| (seen << event.data) && sleep(0.8) }
+    client.get("/two").each_frames(Streamer::Pipeline.new) { |frames| (seen << frames) && sleep(0.8) }
     assert_equal ["a", "b", "data: a\n\n", "data: b\n\n"], seen
   end
 
   def test_first_event_does_not_count_the_time_that_the_block_takes
     @upstream.on("/two") { |exchange| exchange.stream(["data: {\"a\":1}\n\n", "data: {\"a\":2}\n\n"], every: 0.1) }
     seen = []
-    Streamer::Client.new(@upstream.url, timeouts: { first_event: 0.6 }).get("/two").each_value("a") { |value| seen << value && sleep(0.8) }
+    Streamer::Client.new(@upstream.url, timeouts: { first_event: 0.6 }).get("/two").each_value("a") { |value| (seen << value) && sleep(0.8) }
     assert_equal [1, 2], seen
   end
 

@@ -210,8 +210,10 @@ class URLTest < Minitest::Test
       "./g/." => "http://a/b/c/g/", "g/./h" => "http://a/b/c/g/h", "g/../h" => "http://a/b/c/h", "g;x=1/./y" => "http://a/b/c/g;x=1/y",
       "g;x=1/../y" => "http://a/b/c/y", "g?y/./x" => "http://a/b/c/g?y/./x", "g?y/../x" => "http://a/b/c/g?y/../x",
       "g#s/./x" => "http://a/b/c/g",
-      "g#s/../x" => "http://a/b/c/g", "http:g" => "http://a/b/c/g" }.each { |location, href| assert_resolves href, location,
-      "http://a/b/c/d;p?q" }
+      "g#s/../x" => "http://a/b/c/g", "http:g" => "http://a/b/c/g" }.each do |location, href|
+      assert_resolves href, location,
+                      "http://a/b/c/d;p?q"
+    end
   end
 
   def test_resolves_what_browsers_accept_of_a_location

@@ -98,7 +98,7 @@ module Streamer
         # Not even what is no StandardError (NotImplementedError, a stack too deep) may end the thread: all other streams need it.
         def protect
           yield
-        rescue Exception => error # rubocop:disable Lint/RescueException
+        rescue Exception => error
           Streamer.report(error)
           nil
         end

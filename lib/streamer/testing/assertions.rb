@@ -37,7 +37,7 @@ module Streamer
       def refute_event(response, expected) = streamer_assert(Streamed.new([expected], among: true), response, false)
 
       # RSpec's matcher. As assert_events.
-      def have_streamed(*expected) = Streamed.new(expected) # rubocop:disable Naming/PredicateName -- RSpec's convention
+      def have_streamed(*expected) = Streamed.new(expected)
 
       private
 

@@ -54,7 +54,7 @@ module Streamer
       end
 
       def data_match?(event, expected)
-        return expected === event.data if expected.is_a?(String) || expected.is_a?(Regexp) # rubocop:disable Style/CaseEquality
+        return expected === event.data if expected.is_a?(String) || expected.is_a?(Regexp)
 
         same?(event.json, expected)
       rescue InvalidJSONError
@@ -69,7 +69,7 @@ module Streamer
         when Array
           actual.is_a?(Array) && actual.size == expected.size && actual.zip(expected).all? { |pair| same?(*pair) }
         when Symbol then actual == expected.to_s
-        else expected === actual # rubocop:disable Style/CaseEquality -- classes, patterns and ranges are wanted
+        else expected === actual
         end
       end
 

@@ -16,7 +16,7 @@ module Streamer
       ENCODED_IN_PATH = /[\x00-\x20"#<>?^`{}\x7f-\xff]/n
       ENCODED_IN_QUERY = /[\x00-\x20"#'<>\x7f-\xff]/n
 
-      SCHEME = /\A([a-z][a-z0-9+.\-]*):/i
+      SCHEME = /\A([a-z][a-z0-9+.-]*):/i
       SLASHES = %r{\A[/\\]{2}}
       CONTROL = /[\x00-\x1f\x7f]/
       VISIBLE = /[^\x00-\x20]/n

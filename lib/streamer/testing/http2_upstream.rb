@@ -9,7 +9,7 @@ module Streamer
   module Testing
     # An upstream that speaks HTTP/2 over TLS, in a thread of its own. It needs the gem async-http, and is loaded by itself:
     #
-    #   require "streamer/testing/http2"
+    #   require "streamer/testing/http2_upstream"
     #
     #   upstream = Streamer::Testing::HTTP2Upstream.new { |stream| stream.event("a").event("b") }
     #   upstream.url("/")               # "https://localhost:41234/"; Certificates.ca_file is to be trusted
