@@ -52,17 +52,13 @@ module Streamer
     #
     # Raises ResponseError for a response that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
     # that says that the upstream failed, TruncatedError for a stream that ended before it was complete.
-    def each_event(format: nil, error: "error", **options, &block)
-      return to_enum(__method__, format: format, error: error, **options) unless block
+    def each_event(format: nil, done: :optional, error: "error", **options, &block)
+      return to_enum(__method__, format: format, done: done, error: error, **options) unless block
 
       undelivered do
         ensure_stream!(format: format)
-        decoder = Decoder.new(format: format || media_format, error: error, **options)
-        over = false
-        take = lambda do |event|
-          hand_over(event, &block) unless over
-          over = decoder.done?
-        end
+        decoder = Decoder.new(format: format || media_format, done: done, error: error, **options)
+        take = ->(event) { hand_over(event, &block) }
         reading do
           until_marker(decoder) { |bytes| decoder.feed(bytes, &take) } || decoder.finish(&take)
         end
@@ -76,10 +72,10 @@ module Streamer
     #
     # Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for a response that is one JSON document
     # without any of the values.
-    def each_value(*paths, format: nil, error: "error", **options)
-      return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
+    def each_value(*paths, **options)
+      return to_enum(__method__, *paths, **options) unless block_given?
 
-      each_found(*paths, format: format, error: error, **options) do |value|
+      each_found(*paths, **options) do |value|
         @transfer.note_text if value.is_a?(String) && !value.empty?
         yield value
         true
@@ -87,18 +83,14 @@ module Streamer
     end
 
     # As each_value, for a block that returns whether the application got anything of the value: only then it is delivered.
-    def each_found(*paths, format: nil, error: "error", **options) # :nodoc:
+    def each_found(*paths, format: nil, done: :optional, error: "error", **options) # :nodoc:
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
       extractor, wrap = extraction(paths)
       undelivered do
         ensure_stream!(format: format, values: true)
-        decoder = Decoder.new(format: format || media_format, error: error, **options)
-        over = false
+        decoder = Decoder.new(format: format || media_format, done: done, error: error, **options)
         take = lambda do |value|
-          next if over
-
-          over = decoder.done?
           @transfer.note_event
           @delivered += 1 if yield(wrap ? wrap.call(value) : value)
         end

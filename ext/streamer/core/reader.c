@@ -193,6 +193,10 @@ static enum streamer_status noted(struct streamer_reader *reader, enum streamer_
 enum streamer_status streamer_reader_next(struct streamer_reader *reader, const char **cursor, const char *end,
                                           struct streamer_item *item) {
     if (reader->failure != STREAMER_OK) return reader->failure;
+    if (streamer_reader_done(reader)) { /* what comes behind the marker is nobody's, however it was cut */
+        *cursor = end;
+        return STREAMER_MORE;
+    }
     enum streamer_status status = streamer_decoder_next(reader->decoder, cursor, end, &item->event);
     return noted(reader, status == STREAMER_EVENT ? interpret(reader, item) : status);
 }
@@ -205,10 +209,9 @@ static enum streamer_status at_end(const struct streamer_reader *reader) {
 
 enum streamer_status streamer_reader_finish(struct streamer_reader *reader, struct streamer_item *item) {
     if (reader->failure != STREAMER_OK) return reader->failure;
+    if (streamer_reader_done(reader)) return STREAMER_MORE;
     enum streamer_status status = streamer_decoder_finish(reader->decoder, &item->event);
     if (status == STREAMER_EVENT) return noted(reader, interpret(reader, item));
-    /* What comes behind the end marker, or does not, does not matter. */
-    if (status == STREAMER_TRUNCATED && streamer_reader_done(reader)) status = STREAMER_MORE;
     return noted(reader, status == STREAMER_MORE ? at_end(reader) : status);
 }
 
