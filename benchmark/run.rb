@@ -63,7 +63,7 @@ module Bench
     end
 
     # A section without some of its protocols would replace the whole one, and README.md says TLS 1.3.
-    def partial?(size) = (size.only & PROTOCOLS.map(&:name)).any? || size.tls != Servers::TLS
+    def partial?(size) = size.only.intersect?(PROTOCOLS.map(&:name)) || size.tls != Servers::TLS
 
     def stages_of(names)
       names = STAGES.keys if names.empty? || names == ["all"]
@@ -80,7 +80,7 @@ module Bench
       names = [*PROTOCOLS.map(&:name), *with_parts.flat_map(&:names)]
       abort "bin/bench: no #{unknown.join(", ")} to choose; there are #{names.join(", ")}" unless unknown.empty?
 
-      with_parts.select { |stage| parts.empty? || (parts & stage.names).any? }
+      with_parts.select { |stage| parts.empty? || parts.intersect?(stage.names) }
     end
 
     def check(stage)

@@ -28,7 +28,9 @@ module Bench
             "CPU us/token" => number(&values[:cpu]), "CPU against async-http" => against_async(found, &values[:cpu]),
             "running" => number { |entry| found.running_cpu(entry) })
       self.class::LIMITS.each do |way, limits|
-        limits.each { |what, limit| targets_against(found, way, RIVALS.fetch(way), PROTOCOLS.to_h { |protocol| [protocol, limit] }, what, &values[what]) }
+        limits.each do |what, limit|
+          targets_against(found, way, RIVALS.fetch(way), PROTOCOLS.to_h { |protocol| [protocol, limit] }, what, &values[what])
+        end
       end
     end
 

@@ -9,7 +9,7 @@ module Bench
   #   SameOutput.new(servers).check(entries)   # Contest::Different unless they do
   class SameOutput
     SAMPLE = 20
-    QUERY = "n=#{SAMPLE}&us=1000"
+    QUERY = "n=#{SAMPLE}&us=1000".freeze
 
     def initialize(servers)
       @servers = servers

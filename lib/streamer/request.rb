@@ -57,7 +57,7 @@ module Streamer
       @headers["authorization"] = basic(location.credentials) if @basic
       @location = location.without_credentials
       @timeouts = checked_timeouts(timeouts)
-      @route = way.empty? && route || Upstream::ConnectionOptions.new(**way)
+      @route = (way.empty? && route) || Upstream::ConnectionOptions.new(**way)
       @redirects = redirects
       @retries = RetryPolicy.of(retries)
       raise ArgumentError, "circuit must be a Streamer::CircuitBreaker (got #{circuit.class})" unless circuit.nil? || circuit.is_a?(CircuitBreaker)

@@ -235,7 +235,7 @@ module Streamer
       result
     rescue Error => error
       raise Response.error_of(error, status, headers)
-                     .concerning(request.to_s, delivered: @delivered, request_id: request_id, text: pipeline&.collected).timed(@transfer)
+                    .concerning(request.to_s, delivered: @delivered, request_id: request_id, text: pipeline&.collected).timed(@transfer)
     ensure
       if @read && !complete
         @left = true

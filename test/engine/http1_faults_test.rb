@@ -7,7 +7,7 @@ require "support/fault_server"
 # What an HTTP/1.1 server may do at any moment, and what it should not.
 module HTTP1FaultTests
   OK = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-  A = "#{OK}content-length: 9\r\n\r\ndata: a\n\n"
+  A = "#{OK}content-length: 9\r\n\r\ndata: a\n\n".freeze
   TOO_LARGE = "HTTP/1.1 413 Content Too Large\r\ncontent-type: text/plain\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large"
 
   # --- uploads ---
@@ -177,7 +177,7 @@ module HTTP1FaultTests
       proceed(connection) { connection.number == 1 ? connection.cut : connection.reset }
     end
     seen = []
-    @client.get("/").each_event { |event| seen << event.data && @proceed << true }
+    @client.get("/").each_event { |event| (seen << event.data) && (@proceed << true) }
     assert_equal ["a"], seen
     error = assert_raises(Streamer::ClosedError) { @client.get("/").each_event { @proceed << true } }
     assert_equal 1, error.delivered
@@ -212,7 +212,7 @@ module HTTP1FaultTests
     @proceed = Thread::Queue.new
     client = @server.client
     seen = []
-    client.get("/").each_event { |event| seen << event.data && @proceed << true }
+    client.get("/").each_event { |event| (seen << event.data) && (@proceed << true) }
     assert_equal ["a"], seen
     assert_raises(Streamer::ClosedError) { client.get("/").each_event { @proceed << true } }
   end
@@ -223,7 +223,7 @@ module HTTP1FaultTests
       case line
       when /garbage/ then connection.write("garbage\r\n\r\n")
       when /reset/ then connection.write(OK).reset
-      when /close/ then connection.write("#{A[0..-3]}").cut
+      when /close/ then connection.write(A[0..-3].to_s).cut
       else answer_all(connection.write(A))
       end
     end

@@ -301,7 +301,11 @@ module HTTP2FaultTests
         request = connection.request
         connection.head(request.stream).barrier if name == :empty_data
         connection.frame(:headers, 0, request.stream, FaultServer::HTTP2Connection.fields(":status" => "200")) if name == :continuation
-        Thread.new { connection.wait_gone rescue nil }
+        Thread.new do
+          connection.wait_gone
+        rescue StandardError
+          nil
+        end
         loop { flood.call(connection, request.stream) }
       end
       took = seconds do
@@ -455,9 +459,7 @@ module HTTP2FaultTests
   def test_a_server_that_chooses_http_1_1_or_nothing_is_spoken_to_in_http_1_1
     [["http/1.1"], []].each do |alpn|
       server = FaultServer::HTTP1.new(alpn: alpn) do |connection|
-        while connection.read_head
-          connection.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9\r\n\r\ndata: a\n\n")
-        end
+        connection.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9\r\n\r\ndata: a\n\n") while connection.read_head
       end
       (@stopped_at_the_end ||= []) << server
       client = server.client

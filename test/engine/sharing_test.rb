@@ -30,13 +30,16 @@ module SharingTests
     running.backend.on("/ticks") { |exchange| exchange.head.tap { loop { exchange.chunk("data: #{now}\n\n").pause(0.005) } } }
     delays = []
     over = false
-    reader = beside { running.client.get("/ticks").each_event { |event| over ? break : delays << now - Float(event.data) } }
+    reader = beside { running.client.get("/ticks").each_event { |event| over ? break : delays << (now - Float(event.data)) } }
     wait_until { delays.size > 50 }
     before = delays.dup
     delays.clear
     requests = Array.new(200) { other.client.request(:get, "/files/big").prepare.start }
     $stderr.puts :started
-    requests.each_with_index{|r,i| $stderr.puts [i,delays.size,now].inspect if i%20==0;r.wait_head}
+    requests.each_with_index do |r, i|
+      $stderr.puts [i, delays.size, now].inspect if i % 20 == 0
+      r.wait_head
+    end
     $stderr.puts :heads
     during = delays.dup
     assert_operator other.connections, :>=, 200

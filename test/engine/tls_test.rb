@@ -35,8 +35,10 @@ module EngineTLSTests
   CERTIFICATES = {
     "expired" => ->(certificate) { certificate.not_after = Time.now - 60 },
     "not valid yet" => ->(certificate) { certificate.not_before = Time.now + 3600 },
-    "for another name" => ->(certificate) { certificate.extensions = [OpenSSL::X509::ExtensionFactory.new.create_extension("subjectAltName", "DNS:example.com")] },
-    "for names below" => ->(certificate) { certificate.extensions = [OpenSSL::X509::ExtensionFactory.new.create_extension("subjectAltName", "DNS:*.localhost")] }
+    "for another name" => ->(certificate) { certificate.extensions =
+      [OpenSSL::X509::ExtensionFactory.new.create_extension("subjectAltName", "DNS:example.com")] },
+    "for names below" => ->(certificate) { certificate.extensions =
+      [OpenSSL::X509::ExtensionFactory.new.create_extension("subjectAltName", "DNS:*.localhost")] }
   }.freeze
 
   def test_certificates_that_are_not_to_be_trusted
@@ -88,13 +90,12 @@ module EngineTLSTests
         stream = connection.request.stream
         look&.call(connection)
         connection.respond(stream, "a").goaway(stream)
-        connection.wait_gone
       else
         connection.read_head or next
         look&.call(connection)
         connection.write(A)
-        connection.wait_gone
       end
+      connection.wait_gone
     end
     (@stopped_at_the_end ||= []) << @server
     @client = @server.client

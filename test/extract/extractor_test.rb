@@ -138,7 +138,7 @@ class ExtractorTest < Minitest::Test
   end
 
   def test_a_value_outlives_its_json
-    json = +"{\"a\":\"#{"x" * 100}\"}"
+    json = "{\"a\":\"#{"x" * 100}\"}"
     value = Streamer::Extractor.new("a").call(json)
     json.replace("-" * 1000)
     assert_equal "x" * 100, value
@@ -211,13 +211,15 @@ class ExtractorTest < Minitest::Test
   end
 
   def test_paths_that_end_too_early_or_have_half_a_filter_are_refused
-    ["*{", "*{}", "*{!}", "*{=x}.a", "a{=x", "a{=x}b", "{=x}", "*{a=b}{=x}", "*{a}", "*{!a}b", "a|", "|a", "a||b", "a.|b", "*{!a}.", Array.new(31, "a").join("|")].each do |path|
+    ["*{", "*{}", "*{!}", "*{=x}.a", "a{=x", "a{=x}b", "{=x}", "*{a=b}{=x}", "*{a}", "*{!a}b", "a|", "|a", "a||b", "a.|b", "*{!a}.",
+     Array.new(31, "a").join("|")].each do |path|
       assert_raises(ArgumentError, path.inspect) { Streamer::Extractor.new(path) }
     end
   end
 
   def test_a_name_is_the_last_key
-    { "a.b" => "b", "a.0" => "a", "0.1" => "0.1", "a.*.b" => "b", "a.*{!x.y|z}" => "a", "a.b|c.d" => "b", "*" => "*", "a.b{=c.d|e}" => "b" }.each do |path, name|
+    { "a.b" => "b", "a.0" => "a", "0.1" => "0.1", "a.*.b" => "b", "a.*{!x.y|z}" => "a", "a.b|c.d" => "b", "*" => "*",
+      "a.b{=c.d|e}" => "b" }.each do |path, name|
       assert_equal name, Streamer::Extractor.name_of(path), path
     end
   end
@@ -236,7 +238,8 @@ class ExtractorTest < Minitest::Test
   def test_random_filters_as_the_oracle_says
     rounds(600) do |random|
       json = JSON.generate("a" => Array.new(random.rand(5)) { element(random) })
-      path = ["a.*.b", "a.*{!c}.b", "a.*{c=x}.b", "a.*{c=x}", "a.*{!b}", "a.*.b.*{!c}.b", "a.*{c=x}.b.*{c=x}.b", "a.0.b|a.*{!c}.b", "a.*.c{=x}", "a.0.c{=y}|a.0.c{=x}|a.1.b", "a.*{=s}", "a.*{!b}.c{=x}"].sample(random: random)
+      path = ["a.*.b", "a.*{!c}.b", "a.*{c=x}.b", "a.*{c=x}", "a.*{!b}", "a.*.b.*{!c}.b", "a.*{c=x}.b.*{c=x}.b",
+              "a.0.b|a.*{!c}.b", "a.*.c{=x}", "a.0.c{=y}|a.0.c{=x}|a.1.b", "a.*{=s}", "a.*{!b}.c{=x}"].sample(random: random)
       expected = Oracle::JSONPath.find(json, path)
       actual = Streamer::Extractor.new(path).call(json)
       expected.equal?(Oracle::JSONPath::MISSING) ? assert_nil(actual, [json, path].inspect) : assert_equal(expected, actual, [json, path].inspect)

@@ -86,7 +86,8 @@ class MeaningTest < Minitest::Test
   end
 
   def test_an_event_says_whether_it_has_content
-    events = Streamer::Decoder.new.feed("#{KEPT_ALIVE}data: 1\n\nevent: ping2\ndata: 1\n\nevent: pin\ndata: 1\n\ndata: {\"type\":\"ping\",\"cost\":1}\n\n" \
+    events = Streamer::Decoder.new.feed("#{KEPT_ALIVE}data: 1\n\n" \
+                                        "event: ping2\ndata: 1\n\nevent: pin\ndata: 1\n\ndata: {\"type\":\"ping\",\"cost\":1}\n\n" \
                                         "data: {\"type\":\"pong\"}\n\ndata: {\"type\":\"\n\n")
     assert_equal ([false] * 12) + ([true] * 6), events.map(&:content?)
     assert_equal [true, false], [Streamer::Event.new(data: "x").content?, Streamer::Event.new(data: "x", type: "ping").content?]

@@ -13,10 +13,10 @@ class ToolCallsTest < Minitest::Test
 
   # How a server may label the deltas of a call: from the call's number, the delta's, and how many there are, to an index, an id, a name.
   INDEXES = {
-    right: ->(call) { call }, zero: ->(_) { 0 }, string: ->(call) { call.to_s }, null: ->(_) { nil }
+    right: ->(call) { call }, zero: ->(_) { 0 }, string: ->(call) { call.to_s }, null: ->(_) {}
   }.freeze
   IDS = {
-    first: ->(call, delta, _) { "id#{call}" if delta.zero? }, every: ->(call, *) { "id#{call}" }, empty: ->(*) { "" }, null: ->(*) { nil },
+    first: ->(call, delta, _) { "id#{call}" if delta.zero? }, every: ->(call, *) { "id#{call}" }, empty: ->(*) { "" }, null: ->(*) {},
     late: ->(call, delta, last) { "id#{call}" if delta == last }, same: ->(*) { "x" },
     new: ->(call, delta, _) { "id#{call}.#{delta}" }
   }.freeze

@@ -31,7 +31,7 @@ class EventsTest < Minitest::Test
     def cancel = @cancelled = true
     def cancelled? = @cancelled
 
-    def each_frames(_pipeline, every_read:)
+    def each_frames(_pipeline, **)
       @frames.each { |frames| yield frames }
       @meanwhile&.call
       raise @error if @error

@@ -111,7 +111,8 @@ module PeerCommands
           }
         }
       CONF
-      [{ "HOME" => peer.directory, "XDG_CONFIG_HOME" => nil, "XDG_DATA_HOME" => nil }, "/usr/bin/caddy", "run", "--config", configuration, "--adapter", "caddyfile"]
+      [{ "HOME" => peer.directory, "XDG_CONFIG_HOME" => nil, "XDG_DATA_HOME" => nil }, 
+       "/usr/bin/caddy", "run", "--config", configuration, "--adapter", "caddyfile"]
     end
 
     def nghttpx(peer)

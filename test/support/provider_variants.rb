@@ -14,7 +14,7 @@ module ProviderVariants
   Variant = Struct.new(:provider, :name, :bytes, :expected, keyword_init: true)
 
   TYPES = { ollama: "application/x-ndjson", gemini_array: "application/json" }.freeze
-  SECTION = /^\#\#[ ](?<name>.+)\n\s*```stream\n(?<stream>(?:(?!^```).*\n)*)```\n\s*```expected\n(?<expected>(?:(?!^```).*\n)*)```$/
+  SECTION = /^\#\# (?<name>.+)\n\s*```stream\n(?<stream>(?:(?!^```).*\n)*)```\n\s*```expected\n(?<expected>(?:(?!^```).*\n)*)```$/
   KEYS = %i[text refusal calls indexes json deltas finish_reason usage raw_usage error truncated delivered].freeze
 
   def self.load(path)

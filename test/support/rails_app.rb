@@ -359,7 +359,8 @@ module RailsApp
 
     # The request's parameters by their own names; what is JSON there is JSON here.
     def options
-      given = params.permit(:collect, :event, :key, :heartbeat, :frame, :id_prefix, :max_event, :max_line, :on_disconnect, :retry, :value).to_h.symbolize_keys
+      given = params.permit(:collect, :event, :key, :heartbeat, :frame, :id_prefix, :max_event, :max_line, :on_disconnect, :retry,
+                            :value).to_h.symbolize_keys
       %i[frame on_disconnect].each { |name| given[name] &&= given[name].to_sym }
       given[:heartbeat] &&= given[:heartbeat].to_f
       %i[collect max_event max_line retry].each { |name| given[name] &&= given[name].to_i }

@@ -73,7 +73,6 @@ module EndMarkerTests
   end
 
   def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-
 end
 
 class EndMarkerOnThreadsTest < Minitest::Test

@@ -35,9 +35,7 @@ module Streamer
 
         parent = @root
         keys.each_cons(2) do |key, following|
-          return unless fits?(parent, key)
-
-          parent = (parent[key] ||= following.is_a?(Integer) ? [] : {})
+          parent = fits?(parent, key) ? (parent[key] ||= following.is_a?(Integer) ? [] : {}) : nil
         end
         parent[keys.last] = value(field, parent[keys.last]) if fits?(parent, keys.last)
       end

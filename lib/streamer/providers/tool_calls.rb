@@ -123,7 +123,7 @@ module Streamer
       def start(part)
         indexes = @calls.map(&:index)
         index = part.index if part.index.is_a?(Integer) && !indexes.include?(part.index)
-        ToolCall.new(index || (indexes.max || -1) + 1).tap { |call| @calls << call }
+        ToolCall.new(index || ((indexes.max || -1) + 1)).tap { |call| @calls << call }
       end
 
       def learn(call, part)

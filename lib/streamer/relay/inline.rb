@@ -82,7 +82,7 @@ module Streamer
       end
 
       def timings
-        { first_event: @first_event && @first_event - @started, duration: Clock.now - @started, bytes: @sink.bytes,
+        { first_event: @first_event && (@first_event - @started), duration: Clock.now - @started, bytes: @sink.bytes,
           frames: @pipeline ? @pipeline.frames : 0, upstream: @call.timings }
       end
 

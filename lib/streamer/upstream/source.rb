@@ -8,7 +8,7 @@ module Streamer
     # Where its work waits for an upstream (Transfer, in C) or between two attempts (Sleeper), it yields to the caller instead.
     class Source # :nodoc:
       # Unwinds the work of a source that nobody reads any more. No StandardError, so that nothing takes it for a failure.
-      class Abandoned < Exception; end # rubocop:disable Lint/InheritException
+      class Abandoned < Exception; end
 
       # Where Transfer looks for the source that it is used in; a fiber's own.
       KEY = :__streamer_branch
