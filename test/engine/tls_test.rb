@@ -35,10 +35,14 @@ module EngineTLSTests
   CERTIFICATES = {
     "expired" => ->(certificate) { certificate.not_after = Time.now - 60 },
     "not valid yet" => ->(certificate) { certificate.not_before = Time.now + 3600 },
-    "for another name" => ->(certificate) { certificate.extensions =
-      [OpenSSL::X509::ExtensionFactory.new.create_extension("subjectAltName", "DNS:example.com")] },
-    "for names below" => ->(certificate) { certificate.extensions =
-      [OpenSSL::X509::ExtensionFactory.new.create_extension("subjectAltName", "DNS:*.localhost")] }
+    "for another name" => lambda { |certificate|
+      certificate.extensions =
+        [OpenSSL::X509::ExtensionFactory.new.create_extension("subjectAltName", "DNS:example.com")]
+    },
+    "for names below" => lambda { |certificate|
+      certificate.extensions =
+        [OpenSSL::X509::ExtensionFactory.new.create_extension("subjectAltName", "DNS:*.localhost")]
+    }
   }.freeze
 
   def test_certificates_that_are_not_to_be_trusted

@@ -21,10 +21,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../ext/streamer/relay/relay.h"
-#include "../../ext/streamer/relay/thread.h"
 #include "../../ext/streamer/loop/clock.h"
 #include "../../ext/streamer/loop/fork.h"
+#include "../../ext/streamer/relay/relay.h"
+#include "../../ext/streamer/relay/thread.h"
 
 enum { THREADS = 4, TOKENS = 40, WAIT_MS = 120000 };
 

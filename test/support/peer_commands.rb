@@ -111,7 +111,7 @@ module PeerCommands
           }
         }
       CONF
-      [{ "HOME" => peer.directory, "XDG_CONFIG_HOME" => nil, "XDG_DATA_HOME" => nil }, 
+      [{ "HOME" => peer.directory, "XDG_CONFIG_HOME" => nil, "XDG_DATA_HOME" => nil },
        "/usr/bin/caddy", "run", "--config", configuration, "--adapter", "caddyfile"]
     end
 

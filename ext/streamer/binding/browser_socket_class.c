@@ -1,14 +1,14 @@
 #include <fcntl.h>
 
 #include "../core/ceilings.h"
-#include "../sink/browser.h"
-#include "../relay/thread.h"
 #include "../loop/clock.h"
 #include "../loop/fork.h"
+#include "../relay/thread.h"
+#include "../sink/browser.h"
+#include "await.h"
 #include "binding.h"
 #include "errors.h"
 #include "objects.h"
-#include "await.h"
 
 static void free_browser(void *pointer) {
     struct streamer_browser *browser = pointer;
@@ -110,8 +110,8 @@ static bool is_closed(void *argument) {
     return browser->fd < 0;
 }
 
-/* finish(complete): no more frames; what waits is sent, with `complete` the last chunk too, and the socket closed, without
- * waiting for it. */
+/* finish(complete): no more frames; what waits is sent, with `complete` the last chunk too, and the socket closed,
+ * without waiting for it. */
 static VALUE finish_browser(VALUE self, VALUE complete) {
     streamer_browser_close(get(self), RTEST(complete));
     return Qnil;

@@ -87,8 +87,8 @@ static bool has_changes(void *group) {
     return streamer_group_has_changes(group);
 }
 
-/* wait(seconds or nil): the key of the transfer that changed first, as soon as there is one. nil when there was none for
- * that long, or after interrupt. */
+/* wait(seconds or nil): the key of the transfer that changed first, as soon as there is one. nil when there was none
+ * for that long, or after interrupt. */
 static VALUE wait_for_change(VALUE self, VALUE seconds) {
     struct streamer_group *group = get(self);
     int64_t deadline = NIL_P(seconds) ? -1 : streamer_now() + (int64_t)(NUM2DBL(seconds) * 1000 + 0.999);

@@ -15,7 +15,8 @@ static void at_exit(VALUE unused) {
 RUBY_FUNC_EXPORTED void Init_streamer(void);
 
 void Init_streamer(void) {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) rb_raise(rb_eLoadError, "streamer: libcurl could not be initialized");
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        rb_raise(rb_eLoadError, "streamer: libcurl could not be initialized");
     if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS)) {
         rb_warn("streamer: this libcurl resolves host names synchronously, and every lookup will hold up all streams; "
                 "install one built with c-ares or the threaded resolver");

@@ -1,13 +1,13 @@
 #include "../relay/relay.h"
 
-#include "../relay/thread.h"
 #include "../loop/clock.h"
 #include "../loop/fork.h"
+#include "../relay/thread.h"
+#include "await.h"
 #include "binding.h"
 #include "errors.h"
 #include "objects.h"
 #include "stages.h"
-#include "await.h"
 
 static void free_relay(void *pointer) {
     struct streamer_relay *relay = pointer;
@@ -63,8 +63,8 @@ static bool has_notifications(void *argument) {
     return ((struct streamer_mailbox *)argument)->first != NULL;
 }
 
-/* Relay.take_notifications(seconds or nil): waits for notifications, at most so long: [id, Array of :first, :text, :ended]; nil when the
- * time is over. */
+/* Relay.take_notifications(seconds or nil): waits for notifications, at most so long: [id, Array of :first, :text,
+ * :ended]; nil when the time is over. */
 static VALUE take_notifications(VALUE class, VALUE seconds) {
     (void)class;
     struct streamer_mailbox *waited = mailbox();
@@ -85,8 +85,8 @@ static VALUE take_notifications(VALUE class, VALUE seconds) {
 
 /* ---- one relay ---- */
 
-/* setup(browser_socket, transfer, pipeline, notifications, flush, outlives_browser, terminal): notifications nil or [first, text]; flush
- * nil or [milliseconds, bytes]; terminal frames or nil. The pipeline becomes the relay's. */
+/* setup(browser_socket, transfer, pipeline, notifications, flush, outlives_browser, terminal): notifications nil or
+ * [first, text]; flush nil or [milliseconds, bytes]; terminal frames or nil. The pipeline becomes the relay's. */
 static VALUE initialize(VALUE self, VALUE browser, VALUE transfer, VALUE pipeline, VALUE notifications, VALUE flush,
                         VALUE outlives, VALUE terminal) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this relay is initialized already");
@@ -98,7 +98,7 @@ static VALUE initialize(VALUE self, VALUE browser, VALUE transfer, VALUE pipelin
     if (!NIL_P(notifications)) {
         options.mailbox = mailbox();
         options.wanted_notifications = (RTEST(rb_ary_entry(notifications, 0)) ? STREAMER_NOTIFICATION_FIRST : 0) |
-                              (RTEST(rb_ary_entry(notifications, 1)) ? STREAMER_NOTIFICATION_TEXT : 0);
+                                       (RTEST(rb_ary_entry(notifications, 1)) ? STREAMER_NOTIFICATION_TEXT : 0);
     }
     if (!NIL_P(flush)) {
         options.flush_after = NUM2LL(rb_ary_entry(flush, 0));

@@ -30,8 +30,8 @@ struct driver {
     struct streamer_pool *pool;
     unsigned generation;
     struct waiter *leader;
-    struct waiter *waiters;  /* the leader among them */
-    struct waiter *notified; /* in an iteration */
+    struct waiter *waiters;    /* the leader among them */
+    struct waiter *notified;   /* in an iteration */
     struct streamer_task task; /* posted when one was notified outside of an iteration */
     atomic_bool look;          /* at all of them */
 };
@@ -48,8 +48,8 @@ static void mark_driver(void *pointer) {
 
 static void free_driver(void *pointer) {
     struct driver *driver = pointer;
-    /* With waiters, their scheduler was left before its fibers had ended (or the process ends). Their stacks may be gone
-     * already, and what they wait for would tell them: nothing is touched. */
+    /* With waiters, their scheduler was left before its fibers had ended (or the process ends). Their stacks may be
+     * gone already, and what they wait for would tell them: nothing is touched. */
     if (driver->waiters != NULL) return;
     if (driver->pool != NULL && driver->generation == streamer_fork_generation()) {
         streamer_pool_close(driver->pool);

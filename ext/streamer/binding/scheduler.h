@@ -1,9 +1,10 @@
 /* The driver for fiber schedulers: leader and followers on one descriptor.
  *
- * A thread that runs a scheduler has a pool, and a loop, of its own. Of the fibers that wait for its transfers one is the
- * leader: it waits for the loop's descriptor, one io_wait whatever the number of transfers, runs the iterations, and
- * unblocks the fibers whose monitors were notified. When it has what it came for, or is cancelled, another takes its
- * place. No fiber is ever started, so there is nothing that could die with somebody's task or keep an event loop alive.
+ * A thread that runs a scheduler has a pool, and a loop, of its own. Of the fibers that wait for its transfers one is
+ * the leader: it waits for the loop's descriptor, one io_wait whatever the number of transfers, runs the iterations,
+ * and unblocks the fibers whose monitors were notified. When it has what it came for, or is cancelled, another takes
+ * its place. No fiber is ever started, so there is nothing that could die with somebody's task or keep an event loop
+ * alive.
  *
  * Of the scheduler only the mandatory hooks are used: block, unblock, io_wait. Iterations run with the GVL and call no
  * Ruby, so the GVL is the lock: any Ruby thread may run one.

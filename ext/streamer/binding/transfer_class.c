@@ -126,8 +126,8 @@ struct added_fields {
 
 static int add_field(VALUE name, VALUE value, VALUE argument) {
     struct added_fields *fields = (struct added_fields *)argument;
-    fields->status = streamer_fields_add(&fields->buffer, RSTRING_PTR(name), (size_t)RSTRING_LEN(name), RSTRING_PTR(value),
-                                         (size_t)RSTRING_LEN(value));
+    fields->status = streamer_fields_add(&fields->buffer, RSTRING_PTR(name), (size_t)RSTRING_LEN(name),
+                                         RSTRING_PTR(value), (size_t)RSTRING_LEN(value));
     return fields->status == STREAMER_OK ? ST_CONTINUE : ST_STOP;
 }
 
@@ -152,8 +152,8 @@ static struct streamer_pool *pool_for(VALUE self) {
 }
 
 /* initialize(options): method, authority, target: Strings. fields: a Hash of name => value. body: a String, nil, or an
- * Integer for a streamed one (its length, -1: unknown). route: ConnectionOptions' Hash. proxy_authorization: a String or
- * nil. timeouts: a Hash of seconds. */
+ * Integer for a streamed one (its length, -1: unknown). route: ConnectionOptions' Hash. proxy_authorization: a String
+ * or nil. timeouts: a Hash of seconds. */
 static VALUE initialize(VALUE self, VALUE options) {
     struct reader *reader;
     TypedData_Get_Struct(self, struct reader, &reader_type, reader);
@@ -422,7 +422,8 @@ static VALUE cancel(VALUE self) {
     return Qnil;
 }
 
-/* The consumer has what it wanted: the rest is read and dropped, within bounds, so that the connection can be used again. */
+/* The consumer has what it wanted: the rest is read and dropped, within bounds, so that the connection can be used
+ * again. */
 static VALUE drain(VALUE self) {
     streamer_transfer_drain(get(self)->transfer);
     VALUE driver = rb_ivar_get(self, id_driver);

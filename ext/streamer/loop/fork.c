@@ -10,8 +10,8 @@
  * fork handler may find another thread halfway through a change, and may call nothing but what is async-signal-safe.
  * Descriptors beyond it are not tracked; pages of it that are never touched take no memory.
  *
- * The inode, because libcurl (7.88) closes the socket of a connect that is given up without a word: the number may be anybody's
- * since. */
+ * The inode, because libcurl (7.88) closes the socket of a connect that is given up without a word: the number may be
+ * anybody's since. */
 enum { TRACKED_FDS = 1 << 20 };
 
 static _Atomic uint64_t tracked[TRACKED_FDS];

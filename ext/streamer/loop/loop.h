@@ -1,9 +1,9 @@
 /* loop: an event loop that knows no HTTP: one poller, one heap of timers, one queue of tasks.
  *
- * It has no thread and never waits unless told how long: a driver calls streamer_loop_iterate. There are two drivers: the
- * native thread (relay/thread.c) and the leader among the fibers of a scheduler (binding/scheduler.c). At any time at
- * most one iteration of a loop may run; everything marked "in an iteration" may be called by the code that an iteration
- * runs, and by nobody else. Everything else may be called from any thread.
+ * It has no thread and never waits unless told how long: a driver calls streamer_loop_iterate. There are two drivers:
+ * the native thread (relay/thread.c) and the leader among the fibers of a scheduler (binding/scheduler.c). At any time
+ * at most one iteration of a loop may run; everything marked "in an iteration" may be called by the code that an
+ * iteration runs, and by nobody else. Everything else may be called from any thread.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #include "timers.h"
 
 /* From a member back to the struct that embeds it. */
-#define STREAMER_OWNER(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define STREAMER_OWNER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 struct streamer_loop;
 
@@ -29,7 +29,8 @@ struct streamer_task {
 /* A descriptor in the poller; embed it in its owner. All descriptors are watched this way. */
 struct streamer_watch {
     void (*ready)(struct streamer_watch *watch, int events); /* in an iteration */
-    bool background; /* expensive (a TLS handshake): runs after all others, within STREAMER_BACKGROUND_BUDGET an iteration */
+    bool background; /* expensive (a TLS handshake): runs after all others, within STREAMER_BACKGROUND_BUDGET an
+                        iteration */
 };
 
 /* Runs at the end of every iteration; embed it in its owner. */

@@ -20,7 +20,7 @@ struct streamer_observer {
 struct streamer_monitor {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct streamer_waker waker;         /* closed until someone waits by descriptor */
+    struct streamer_waker waker;        /* closed until someone waits by descriptor */
     struct streamer_observer *observer; /* guarded by lock; NULL: none */
 };
 

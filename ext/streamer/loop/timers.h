@@ -1,6 +1,6 @@
-/* A pairing heap of deadlines. One timer per transfer, connection or browser, moved lazily: traffic only notes the time,
- * and a timer that fires too early is set again. So a token costs no heap operation. The heap's links are in the timers:
- * setting one cannot fail. */
+/* A pairing heap of deadlines. One timer per transfer, connection or browser, moved lazily: traffic only notes the
+ * time, and a timer that fires too early is set again. So a token costs no heap operation. The heap's links are in the
+ * timers: setting one cannot fail. */
 #pragma once
 
 #include <stdbool.h>

@@ -22,7 +22,8 @@ struct streamer_mailbox {
 
 void streamer_mailbox_init(struct streamer_mailbox *mailbox);
 
-/* Adds notifications to the relay's, and the relay to the mailbox; holds a reference to it until it is taken. From any thread. */
+/* Adds notifications to the relay's, and the relay to the mailbox; holds a reference to it until it is taken. From any
+ * thread. */
 void streamer_mailbox_post(struct streamer_mailbox *mailbox, struct streamer_relay *relay, int notifications);
 
 /* Takes the next relay, with the mailbox's reference, and its notifications; NULL when it is empty. From any thread. */

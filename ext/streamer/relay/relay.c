@@ -99,7 +99,8 @@ static enum streamer_sink_result keep_body(struct streamer_relay *relay, const c
 static void note_progress(struct streamer_relay *relay, uint64_t frames_before, uint64_t content_before) {
     atomic_fetch_add_explicit(&stats.frames, streamer_pipeline_frames(relay->pipeline) - frames_before,
                               memory_order_relaxed);
-    if (streamer_pipeline_content_events(relay->pipeline) > content_before) streamer_transfer_note_event(relay->transfer);
+    if (streamer_pipeline_content_events(relay->pipeline) > content_before)
+        streamer_transfer_note_event(relay->transfer);
     if (streamer_pipeline_texts(relay->pipeline) > 0) streamer_transfer_note_text(relay->transfer);
     int notifications = 0;
     if (relay->first_event == 0 && streamer_pipeline_content_events(relay->pipeline) > 0) {
@@ -121,7 +122,8 @@ static void note_progress(struct streamer_relay *relay, uint64_t frames_before, 
             notifications |= STREAMER_NOTIFICATION_TEXT;
         }
     }
-    if (notifications & relay->options.wanted_notifications) tell(relay, notifications & relay->options.wanted_notifications);
+    if (notifications & relay->options.wanted_notifications)
+        tell(relay, notifications & relay->options.wanted_notifications);
 }
 
 static bool is_success(struct streamer_transfer *transfer) {
@@ -150,7 +152,8 @@ static bool is_stream(struct streamer_relay *relay) {
 static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t length, bool gone) {
     const char *cursor = bytes, *end = bytes == NULL ? NULL : bytes + length;
     size_t needed = 0;
-    uint64_t frames = streamer_pipeline_frames(relay->pipeline), content_before = streamer_pipeline_content_events(relay->pipeline);
+    uint64_t frames = streamer_pipeline_frames(relay->pipeline),
+             content_before = streamer_pipeline_content_events(relay->pipeline);
     enum streamer_status status;
     do {
         status = bytes == NULL ? streamer_pipeline_finish(relay->pipeline, &scratch, &needed)

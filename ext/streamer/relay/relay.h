@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 
 #include "../core/pipeline.h"
+#include "../sink/browser.h"
 #include "../upstream/transfer.h"
 #include "mailbox.h"
-#include "../sink/browser.h"
 
 /* Of the body of a response that is no success, and of text that nobody has taken yet. */
 #define STREAMER_RELAY_BODY ((size_t)64 << 10)
@@ -23,11 +23,12 @@
 
 struct streamer_relay_options {
     struct streamer_mailbox *mailbox; /* NULL: nobody is notified */
-    int wanted_notifications;              /* of FIRST and TEXT; ENDED always comes */
-    int64_t flush_after;          /* milliseconds that frames may be held back; 0: they are not */
-    size_t flush_at;              /* bytes held back at which they leave all the same */
-    bool outlives_browser;        /* the upstream is read to its end, whoever has left */
-    const char *terminal; /* frames after a complete response; with the last chunk. NULL: the owner closes the browser */
+    int wanted_notifications;         /* of FIRST and TEXT; ENDED always comes */
+    int64_t flush_after;              /* milliseconds that frames may be held back; 0: they are not */
+    size_t flush_at;                  /* bytes held back at which they leave all the same */
+    bool outlives_browser;            /* the upstream is read to its end, whoever has left */
+    const char
+        *terminal; /* frames after a complete response; with the last chunk. NULL: the owner closes the browser */
     size_t terminal_length;
 };
 
@@ -74,8 +75,8 @@ struct streamer_relay_stats {
     uint64_t open, relays, frames;
 };
 
-/* Takes ownership of the pipeline, and references to the others; the transfer belongs to the browser's loop. The caller owns
- * one reference. NULL when out of memory: the pipeline is still the caller's. */
+/* Takes ownership of the pipeline, and references to the others; the transfer belongs to the browser's loop. The caller
+ * owns one reference. NULL when out of memory: the pipeline is still the caller's. */
 struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, struct streamer_browser *browser,
                                           struct streamer_pipeline *pipeline,
                                           const struct streamer_relay_options *options);

@@ -206,7 +206,7 @@ static void shut(struct streamer_browser *browser) {
 static void watch(struct streamer_browser *browser, bool writable) {
     if (browser->watched && browser->watches_writable == writable) return;
     browser->watched = streamer_loop_watch(browser->loop, browser->fd,
-                                             STREAMER_HANGUP | (writable ? STREAMER_WRITABLE : 0), &browser->watch);
+                                           STREAMER_HANGUP | (writable ? STREAMER_WRITABLE : 0), &browser->watch);
     browser->watches_writable = writable;
 }
 
@@ -281,7 +281,8 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     bool waits = streamer_browser_waiting(browser) > 0;
     if (waits && now - browser->last_progress >= browser->write_timeout) {
         lose(browser, ETIMEDOUT);
-    } else if (!waits && !browser->ending && browser->heartbeat > 0 && now - browser->last_write >= browser->heartbeat) {
+    } else if (!waits && !browser->ending && browser->heartbeat > 0 &&
+               now - browser->last_write >= browser->heartbeat) {
         send_frames(browser, ":\n\n", 3);
     } else if (waits) {
         browser->last_write = now; /* bytes on their way are a sign of life too */
@@ -293,7 +294,7 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
 /* ---- lifecycle ---- */
 
 struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, int64_t heartbeat,
-                                            int64_t write_timeout) {
+                                              int64_t write_timeout) {
     struct streamer_browser *browser = calloc(1, sizeof *browser);
     if (browser == NULL) return NULL;
     streamer_monitor_init(&browser->monitor);

@@ -65,7 +65,7 @@ struct streamer_browser {
 /* Takes ownership of the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one
  * reference. */
 struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, int64_t heartbeat,
-                                            int64_t write_timeout);
+                                              int64_t write_timeout);
 void streamer_browser_retain(struct streamer_browser *browser);
 void streamer_browser_release(struct streamer_browser *browser);
 

@@ -1,8 +1,9 @@
-/* admission: FIFO limits per origin and in total. So many requests may be under way at once, to one origin and altogether;
- * a request beyond that waits here, before it asks for a connection, so that its timeouts do not run.
+/* admission: FIFO limits per origin and in total. So many requests may be under way at once, to one origin and
+ * altogether; a request beyond that waits here, before it asks for a connection, so that its timeouts do not run.
  *
  * First come, first served, within an origin; and where the total is what they wait for, across origins. An origin that
- * is full holds up nobody who goes elsewhere. What is counted are requests, not connections: over HTTP/2 many share one.
+ * is full holds up nobody who goes elsewhere. What is counted are requests, not connections: over HTTP/2 many share
+ * one.
  *
  * Used in iterations of one loop; but the limits are the process's, and may be set from any thread.
  */

@@ -38,7 +38,7 @@ struct streamer_connection {
     struct streamer_connection *previous, *next;           /* of its destination */
     struct streamer_connection *idle_previous, *idle_next; /* of the pool's idle ones */
     bool idle;
-    bool draining; /* HTTP/1: about to be free */
+    bool draining;   /* HTTP/1: about to be free */
     uint64_t served; /* requests that it was given */
     struct streamer_timer timer;
 
@@ -48,8 +48,8 @@ struct streamer_connection {
     struct curl_slist *addresses, *names;
     void *ssl; /* SSL of the OpenSSL that this is linked with; NULL: no TLS, of another library, or two in each other */
     int tls_contexts;
-    bool guarded; /* an address was refused */
-    bool adopted; /* libcurl has let go of the socket */
+    bool guarded;              /* an address was refused */
+    bool adopted;              /* libcurl has let go of the socket */
     int64_t started, opened;   /* streamer_now_us */
     int64_t dns, connect, tls; /* microseconds from `started`; 0: did not happen */
     char address[46];
@@ -64,9 +64,9 @@ struct streamer_connection {
     /* http1.c, http2_connection.c */
     struct streamer_http1 *http1;
     struct streamer_http2 *http2;
-    bool reads;          /* HTTP/1: nothing is read while a response is paused */
-    bool changed;        /* HTTP/2: it may have room for another stream, or be done with */
-    bool flushing;       /* HTTP/2: in the pool's list of those with output */
+    bool reads;    /* HTTP/1: nothing is read while a response is paused */
+    bool changed;  /* HTTP/2: it may have room for another stream, or be done with */
+    bool flushing; /* HTTP/2: in the pool's list of those with output */
     struct streamer_connection *flush_next;
     const struct streamer_stream *current; /* HTTP/2: that is called; NULL once it was ended */
 };
@@ -80,8 +80,8 @@ ptrdiff_t streamer_connection_read(struct streamer_connection *connection, char 
 /* Bytes written (at least 1), AGAIN, or FAILED. After AGAIN the same bytes come first again. */
 ptrdiff_t streamer_connection_write(struct streamer_connection *connection, const char *bytes, size_t length);
 
-/* Whether there may be bytes to read that the poller does not see: TLS has them already. Where it cannot be asked, there
- * may be until a read comes to AGAIN. */
+/* Whether there may be bytes to read that the poller does not see: TLS has them already. Where it cannot be asked,
+ * there may be until a read comes to AGAIN. */
 bool streamer_connection_may_have_pending(const struct streamer_connection *connection);
 
 /* Whether the server has said nothing that was not read, not even the connection's end: what an idle connection has to

@@ -1,11 +1,12 @@
-/* connector: opens connections with libcurl: DNS, happy eyeballs, proxies, TLS, verification, all of it without blocking.
+/* connector: opens connections with libcurl: DNS, happy eyeballs, proxies, TLS, verification, all of it without
+ * blocking.
  *
  * A connection is a transfer of libcurl's that stops when it is connected (CURLOPT_CONNECT_ONLY). Where there is no TLS
- * its socket is taken over and libcurl's part is freed; where there is, the handle stays in the multi, which would close
- * the connection otherwise, and carries the bytes.
+ * its socket is taken over and libcurl's part is freed; where there is, the handle stays in the multi, which would
+ * close the connection otherwise, and carries the bytes.
  *
- * ALPN is set on OpenSSL's context here. If libcurl itself negotiated HTTP/2 it would put a filter for it between us and
- * the bytes; so with a libcurl on another TLS library only HTTP/1.1 is spoken.
+ * ALPN is set on OpenSSL's context here. If libcurl itself negotiated HTTP/2 it would put a filter for it between us
+ * and the bytes; so with a libcurl on another TLS library only HTTP/1.1 is spoken.
  *
  * TLS handshakes are background work of the loop, and connections are opened within the same budget, so that streams
  * which are running are not delayed by those that begin.
@@ -25,7 +26,7 @@ struct streamer_connector {
     struct streamer_timer timer;
     struct streamer_hook hook;
     struct streamer_connection *first, *last; /* to be opened */
-    bool called_back; /* libcurl may have something to tell */
+    bool called_back;                         /* libcurl may have something to tell */
 
     /* In an iteration; how opening ended. `early` bytes of the peer's are in the pool's `read` already. */
     void (*opened)(struct streamer_connection *connection, bool http2, size_t early);

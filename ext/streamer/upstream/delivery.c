@@ -193,5 +193,9 @@ static void on_close(struct streamer_stream *stream, const struct streamer_strea
     streamer_transfer_stream_ended(owner(stream), end);
 }
 
-const struct streamer_stream_vtable streamer_transfer_vtable = {
-    .begin = on_begin, .progress = on_progress, .head = on_head, .data = on_data, .upload = on_upload, .close = on_close};
+const struct streamer_stream_vtable streamer_transfer_vtable = {.begin = on_begin,
+                                                                .progress = on_progress,
+                                                                .head = on_head,
+                                                                .data = on_data,
+                                                                .upload = on_upload,
+                                                                .close = on_close};

@@ -57,7 +57,8 @@ static enum streamer_status fill_output(struct streamer_http1 *http1) {
 static void watch(struct streamer_connection *connection) {
     const struct streamer_http1 *http1 = connection->http1;
     bool writes = !http1->write_failed && http1->sent < http1->output.length;
-    streamer_connection_watch(connection, (connection->reads ? STREAMER_READABLE : 0) | (writes ? STREAMER_WRITABLE : 0));
+    streamer_connection_watch(connection,
+                              (connection->reads ? STREAMER_READABLE : 0) | (writes ? STREAMER_WRITABLE : 0));
 }
 
 /* Sends what there is to send, as far as the socket takes it. */
@@ -76,8 +77,8 @@ static void send_output(struct streamer_connection *connection) {
             if (http1->stream != stream) return; /* it was ended by its owner */
             continue;
         }
-        ptrdiff_t sent =
-            streamer_connection_write(connection, http1->output.bytes + http1->sent, http1->output.length - http1->sent);
+        ptrdiff_t sent = streamer_connection_write(connection, http1->output.bytes + http1->sent,
+                                                   http1->output.length - http1->sent);
         if (sent == STREAMER_IO_AGAIN) break;
         if (sent < 0) {
             http1->write_failed = true; /* a response may have come before it; the end will, too */
@@ -116,7 +117,7 @@ static enum streamer_status write_head(struct streamer_buffer *output, const str
         .host = span(message->authority),
         .absolute = message->absolute,
         .proxy_authorization = span(message->proxy_authorization),
-        .upload = message->body == STREAMER_BODY_ABSENT   ? STREAMER_UPLOAD_NONE
+        .upload = message->body == STREAMER_BODY_ABSENT  ? STREAMER_UPLOAD_NONE
                   : message->body == STREAMER_BODY_SIZED ? STREAMER_UPLOAD_LENGTH
                                                          : STREAMER_UPLOAD_CHUNKED,
         .content_length = message->body_length,
@@ -214,7 +215,9 @@ static void fail_with(struct streamer_connection *connection, enum streamer_stat
         case STREAMER_INCOMPLETE: fail_closed(connection, NULL); return;
         case STREAMER_NO_MEMORY: fail(connection, STREAMER_OUTCOME_NO_MEMORY, NULL); return;
         case STREAMER_HEADERS_TOO_LARGE:
-        case STREAMER_TRAILERS_TOO_LARGE: fail(connection, STREAMER_OUTCOME_HEADERS_TOO_LARGE, streamer_status_message(status)); return;
+        case STREAMER_TRAILERS_TOO_LARGE:
+            fail(connection, STREAMER_OUTCOME_HEADERS_TOO_LARGE, streamer_status_message(status));
+            return;
         default: fail(connection, STREAMER_OUTCOME_PROTOCOL_ERROR, streamer_status_message(status)); return;
     }
 }
@@ -237,7 +240,8 @@ static bool take_head(struct streamer_connection *connection, const char **curso
     return http1->stream == stream;
 }
 
-/* Takes what was read: the head's bytes, the body's, which are decoded where they are, and what nobody has asked for. */
+/* Takes what was read: the head's bytes, the body's, which are decoded where they are, and what nobody has asked for.
+ */
 static void take(struct streamer_connection *connection, char *bytes, size_t length) {
     struct streamer_http1 *http1 = connection->http1;
     struct streamer_stream *stream = http1->stream;

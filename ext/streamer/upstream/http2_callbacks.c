@@ -55,7 +55,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
         for (size_t i = 0; i < value.len; i++) stream->status = stream->status * 10 + (value.base[i] - '0');
         return 0;
     }
-    switch (streamer_fields_add(&stream->fields, (const char *)name.base, name.len, (const char *)value.base, value.len)) {
+    switch (
+        streamer_fields_add(&stream->fields, (const char *)name.base, name.len, (const char *)value.base, value.len)) {
         case STREAMER_OK: return 0;
         case STREAMER_HEADER_INVALID: reset(http2, stream, STREAMER_HTTP2_PROTOCOL, NGHTTP2_PROTOCOL_ERROR); break;
         case STREAMER_HEADERS_TOO_LARGE: reset(http2, stream, STREAMER_HTTP2_TOO_LARGE, NGHTTP2_CANCEL); break;

@@ -73,7 +73,8 @@ void streamer_http2_connection_init(struct streamer_pool *pool) {
 /* ---- the frames' callbacks ---- */
 
 /* Calls out for a stream: false when it was ended by that, and must not be touched. */
-#define CALL(connection, stream, call) ((connection)->current = (stream), (void)(call), (connection)->current == (stream))
+#define CALL(connection, stream, call) \
+    ((connection)->current = (stream), (void)(call), (connection)->current == (stream))
 
 static void on_head(void *context, int status, struct streamer_buffer *fields) {
     struct streamer_stream *stream = context;
@@ -97,10 +98,20 @@ static void on_data(void *context, const char *bytes, size_t length) {
 }
 
 static const char *describe(uint32_t code, char *text, size_t size) {
-    static const char *const names[] = {"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR",
-                                        "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR", "REFUSED_STREAM",
-                                        "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM",
-                                        "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"};
+    static const char *const names[] = {"NO_ERROR",
+                                        "PROTOCOL_ERROR",
+                                        "INTERNAL_ERROR",
+                                        "FLOW_CONTROL_ERROR",
+                                        "SETTINGS_TIMEOUT",
+                                        "STREAM_CLOSED",
+                                        "FRAME_SIZE_ERROR",
+                                        "REFUSED_STREAM",
+                                        "CANCEL",
+                                        "COMPRESSION_ERROR",
+                                        "CONNECT_ERROR",
+                                        "ENHANCE_YOUR_CALM",
+                                        "INADEQUATE_SECURITY",
+                                        "HTTP_1_1_REQUIRED"};
     if (code < sizeof names / sizeof *names)
         snprintf(text, size, "the server reset the stream (%s)", names[code]);
     else
@@ -229,7 +240,8 @@ static struct streamer_http2_field field(const char *name, size_t name_length, c
 }
 
 /* The message's normalized fields, and the length of a body that is known; NULL when out of memory. */
-static struct streamer_http2_field *fields_of(const struct streamer_message *message, char *length_text, size_t *count) {
+static struct streamer_http2_field *fields_of(const struct streamer_message *message, char *length_text,
+                                              size_t *count) {
     size_t lines = 0;
     for (size_t i = 0; i < message->fields.length; i++) lines += message->fields.bytes[i] == '\n';
     struct streamer_http2_field *list = malloc((lines + 1) * sizeof *list);
@@ -259,8 +271,8 @@ void streamer_http2_connection_request(struct streamer_connection *connection, s
     request.fields = fields;
     stream->held = 0;
     stream->silent = true;
-    stream->id = fields == NULL ? STREAMER_HTTP2_NOT_SUBMITTED
-                                : streamer_http2_submit(connection->http2, stream, &request);
+    stream->id =
+        fields == NULL ? STREAMER_HTTP2_NOT_SUBMITTED : streamer_http2_submit(connection->http2, stream, &request);
     free(fields);
     if (stream->id > 0) {
         flush_later(connection);

@@ -1,9 +1,9 @@
-/* pool: the upstream connections of one loop: those that are kept, those that are being opened, and the streams that wait
- * for one.
+/* pool: the upstream connections of one loop: those that are kept, those that are being opened, and the streams that
+ * wait for one.
  *
- * A stream gets an HTTP/2 connection that has room for another stream, or an idle HTTP/1 connection, or waits. For those
- * that wait connections are opened: one for each over HTTP/1, one at a time where many can share it, and one alone where
- * it is not known yet which protocol the server speaks.
+ * A stream gets an HTTP/2 connection that has room for another stream, or an idle HTTP/1 connection, or waits. For
+ * those that wait connections are opened: one for each over HTTP/1, one at a time where many can share it, and one
+ * alone where it is not known yet which protocol the server speaks.
  *
  * Everything here happens in an iteration of the loop, unless it says otherwise.
  */
@@ -43,7 +43,7 @@ struct streamer_destination {
     struct streamer_connection *connections;
     struct streamer_stream *first, *last; /* that wait, in their order */
     size_t waiting, opening;
-    size_t draining; /* HTTP/1 connections that are about to be free */
+    size_t draining;         /* HTTP/1 connections that are about to be free */
     int64_t connect_timeout; /* ms; the longest of those who wait; 0: none */
     enum { STREAMER_PROTOCOL_UNKNOWN, STREAMER_PROTOCOL_HTTP1, STREAMER_PROTOCOL_HTTP2 } protocol;
 };
@@ -104,20 +104,21 @@ void streamer_pool_close(struct streamer_pool *pool);
 void streamer_pool_join(struct streamer_pool *pool, struct streamer_member *member);
 void streamer_pool_leave(struct streamer_pool *pool, struct streamer_member *member);
 
-/* Gets the stream a connection; the rest happens through its vtable, possibly within. route: read only. connect_timeout,
- * in ms, 0 for none: what libcurl is told; the clock is the stream's owner's. False when out of memory: no call comes. */
-bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream, const struct streamer_route *route,
-                           int64_t connect_timeout);
+/* Gets the stream a connection; the rest happens through its vtable, possibly within. route: read only.
+ * connect_timeout, in ms, 0 for none: what libcurl is told; the clock is the stream's owner's. False when out of
+ * memory: no call comes. */
+bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream,
+                           const struct streamer_route *route, int64_t connect_timeout);
 
-/* What still comes for the stream is dropped, and it is expected to end soon: for STREAMER_DRAIN_GRACE ms a request waits
- * for its connection rather than opening one. */
+/* What still comes for the stream is dropped, and it is expected to end soon: for STREAMER_DRAIN_GRACE ms a request
+ * waits for its connection rather than opening one. */
 void streamer_stream_drain(struct streamer_stream *stream);
 
 /* Nobody wants the stream any more, at whatever point it is; no call comes. Nothing when it has ended. */
 void streamer_stream_cancel(struct streamer_stream *stream);
 
-/* Seconds after which a connection is not used again, since its last use and since it was opened; 0: never mind. From any
- * thread. */
+/* Seconds after which a connection is not used again, since its last use and since it was opened; 0: never mind. From
+ * any thread. */
 void streamer_pool_limit_age(int64_t idle, int64_t total);
 
 struct streamer_pool_stats streamer_pool_stats(const struct streamer_pool *pool);

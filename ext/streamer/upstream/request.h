@@ -23,8 +23,8 @@ struct streamer_timeouts {
 /* All pointers are read during streamer_transfer_new only. */
 struct streamer_request {
     const char *method;
-    const char *authority; /* "host" or "host:port", as Host says it */
-    const char *target;    /* "/path?query" */
+    const char *authority;           /* "host" or "host:port", as Host says it */
+    const char *target;              /* "/path?query" */
     const char *proxy_authorization; /* for a request that an HTTP proxy is asked for; NULL: none */
     struct streamer_buffer *fields;  /* as core/fields.h has them; becomes the transfer's */
 

@@ -5,12 +5,18 @@
 #include <strings.h>
 
 static const size_t strings[] = {
-    offsetof(struct streamer_route, url),           offsetof(struct streamer_route, origin),
-    offsetof(struct streamer_route, proxy),         offsetof(struct streamer_route, proxy_user),
-    offsetof(struct streamer_route, proxy_password), offsetof(struct streamer_route, unix_path),
-    offsetof(struct streamer_route, addresses),     offsetof(struct streamer_route, names),
-    offsetof(struct streamer_route, ca_file),       offsetof(struct streamer_route, certificate),
-    offsetof(struct streamer_route, key),           offsetof(struct streamer_route, key_password),
+    offsetof(struct streamer_route, url),
+    offsetof(struct streamer_route, origin),
+    offsetof(struct streamer_route, proxy),
+    offsetof(struct streamer_route, proxy_user),
+    offsetof(struct streamer_route, proxy_password),
+    offsetof(struct streamer_route, unix_path),
+    offsetof(struct streamer_route, addresses),
+    offsetof(struct streamer_route, names),
+    offsetof(struct streamer_route, ca_file),
+    offsetof(struct streamer_route, certificate),
+    offsetof(struct streamer_route, key),
+    offsetof(struct streamer_route, key_password),
 };
 
 enum { STRINGS = sizeof strings / sizeof *strings };
@@ -60,8 +66,8 @@ uint64_t streamer_route_hash(const struct streamer_route *route) {
 
 bool streamer_route_equal(const struct streamer_route *a, const struct streamer_route *b) {
     if (a->verify != b->verify || (a->guard == NULL) != (b->guard == NULL)) return false;
-    if (a->guard != NULL && (a->guard->count != b->guard->count ||
-                             memcmp(a->guard, b->guard, guard_size(a->guard)) != 0))
+    if (a->guard != NULL &&
+        (a->guard->count != b->guard->count || memcmp(a->guard, b->guard, guard_size(a->guard)) != 0))
         return false;
     for (int i = 0; i < STRINGS; i++) {
         const char *one = string(a, i), *other = string(b, i);

@@ -13,13 +13,13 @@ struct streamer_route {
     const char *url;    /* "https://host:port": what libcurl connects to */
     const char *origin; /* what limits per origin go by */
 
-    const char *proxy; /* its URL without credentials; NULL: none. libcurl never looks at the environment itself: it would
-                          do so beside Ruby, which may be changing it */
+    const char *proxy; /* its URL without credentials; NULL: none. libcurl never looks at the environment itself: it
+                          would do so beside Ruby, which may be changing it */
     const char *proxy_user, *proxy_password;
-    const char *unix_path;               /* a Unix socket instead of the host */
-    const char *addresses;               /* "HOST:PORT:ADDRESS OR NAME:PORT" lines, LF between */
-    const char *names;                   /* "+NAME:PORT:ADDRESS,ADDRESS" lines: known to all requests */
-    const struct streamer_guard *guard;  /* NULL: every address is allowed */
+    const char *unix_path;              /* a Unix socket instead of the host */
+    const char *addresses;              /* "HOST:PORT:ADDRESS OR NAME:PORT" lines, LF between */
+    const char *names;                  /* "+NAME:PORT:ADDRESS,ADDRESS" lines: known to all requests */
+    const struct streamer_guard *guard; /* NULL: every address is allowed */
 
     bool verify;         /* the server's certificate and name */
     const char *ca_file; /* NULL: the system's */

@@ -1,4 +1,5 @@
-/* stream: one request on a connection, whatever the connection's protocol; what pool, http1 and http2 know of a transfer.
+/* stream: one request on a connection, whatever the connection's protocol; what pool, http1 and http2 know of a
+ * transfer.
  *
  * Everything here happens in an iteration of the pool's loop.
  */
@@ -16,10 +17,10 @@ struct streamer_stream;
 /* What is asked. Strings are the owner's, and live as long as the stream. */
 struct streamer_message {
     const char *method;
-    const char *scheme;    /* "http" or "https" */
-    const char *authority; /* "host" or "host:port" */
-    const char *target;    /* "/path?query" */
-    bool absolute;         /* asked of an HTTP proxy: the target is the whole URL */
+    const char *scheme;              /* "http" or "https" */
+    const char *authority;           /* "host" or "host:port" */
+    const char *target;              /* "/path?query" */
+    bool absolute;                   /* asked of an HTTP proxy: the target is the whole URL */
     const char *proxy_authorization; /* of such a request; NULL: none */
     struct streamer_buffer fields;   /* as core/fields.h has them */
 
@@ -37,7 +38,8 @@ struct streamer_stream_end {
     bool unprocessed, unanswered;
 };
 
-/* None of these may wait. head, data and progress may end the stream (streamer_stream_cancel), and all may start others.
+/* None of these may wait. head, data and progress may end the stream (streamer_stream_cancel), and all may start
+ * others.
  */
 struct streamer_stream_vtable {
     /* It has a connection, and its request is being sent. */
@@ -50,7 +52,8 @@ struct streamer_stream_vtable {
     void (*head)(struct streamer_stream *stream, int status, int version, struct streamer_buffer *fields);
 
     /* Bytes of its body, which must be taken. False when there is no room for more: nothing is read (HTTP/1) or the
-     * window stays shut (HTTP/2, so that at most STREAMER_STREAM_WINDOW bytes still come) until streamer_stream_resume. */
+     * window stays shut (HTTP/2, so that at most STREAMER_STREAM_WINDOW bytes still come) until streamer_stream_resume.
+     */
     bool (*data)(struct streamer_stream *stream, const char *bytes, size_t length);
 
     /* Writes the request body's next bytes; returns how many, and sets *last at its end. 0 without *last: none yet;

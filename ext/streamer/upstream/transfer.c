@@ -74,7 +74,8 @@ static void receive(struct streamer_transfer *transfer) {
 static void run(struct streamer_task *task) {
     struct streamer_transfer *transfer = STREAMER_OWNER(task, struct streamer_transfer, task);
     int wanted = atomic_exchange(&transfer->wanted, 0);
-    if (wanted & CANCEL) streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL); /* nothing is sent then */
+    if (wanted & CANCEL)
+        streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL); /* nothing is sent then */
     if ((wanted & START) && !transfer->ended) start(transfer);
     if (wanted & FAIL_UPLOAD) streamer_transfer_finish(transfer, STREAMER_OUTCOME_UPLOAD_FAILED, NULL);
     if ((wanted & DRAIN) && !transfer->ended && !transfer->draining) streamer_transfer_begin_draining(transfer);
@@ -102,7 +103,8 @@ void streamer_transfer_finish(struct streamer_transfer *transfer, enum streamer_
     streamer_stream_cancel(&transfer->stream); /* nothing when that is what has ended */
     streamer_loop_cancel_timer(pool->loop, &transfer->timer);
     if (transfer->linked) streamer_pool_leave(pool, &transfer->member);
-    if (transfer->linked && transfer->started == 0) atomic_fetch_sub_explicit(&pool->stats.queued, 1, memory_order_relaxed);
+    if (transfer->linked && transfer->started == 0)
+        atomic_fetch_sub_explicit(&pool->stats.queued, 1, memory_order_relaxed);
 
     streamer_transfer_lock(transfer);
     if (!transfer->draining) streamer_transfer_measure(transfer, &transfer->timings);

@@ -1,7 +1,8 @@
 /* transfer: one HTTP request and its response, from start to end.
  *
- * Made on any thread, then given to its pool by streamer_transfer_start. From then on it belongs to the iterations of the
- * pool's loop. What others may look at lies behind `monitor.lock`; they are told of every change through the monitor.
+ * Made on any thread, then given to its pool by streamer_transfer_start. From then on it belongs to the iterations of
+ * the pool's loop. What others may look at lies behind `monitor.lock`; they are told of every change through the
+ * monitor.
  *
  * The response's bytes go to the inbox, from which the consumer takes all that has arrived at once, or to a sink that
  * takes them where they are, in the pool's read buffer. Either way a full destination pauses the transfer, and its
@@ -36,7 +37,8 @@
 #define STREAMER_UPLOAD_SPAN ((size_t)64 << 10)
 #define STREAMER_OUTBOX_MAX (STREAMER_OUTBOX_HIGH + STREAMER_UPLOAD_SPAN)
 
-/* What may come behind the bytes that were wanted, so that the connection is free for the next request; in bytes and ms. */
+/* What may come behind the bytes that were wanted, so that the connection is free for the next request; in bytes and
+ * ms. */
 #define STREAMER_DRAIN ((size_t)64 << 10)
 #define STREAMER_DRAIN_TIME 1000
 
@@ -49,16 +51,17 @@ enum streamer_sink_result {
 };
 
 struct streamer_sink {
-    enum streamer_sink_result (*take)(struct streamer_sink *sink, const char *bytes, size_t length); /* in an iteration */
+    enum streamer_sink_result (*take)(struct streamer_sink *sink, const char *bytes,
+                                      size_t length); /* in an iteration */
     void (*end)(struct streamer_sink *sink); /* in an iteration, once: after ENOUGH, or after the last byte and the
                                                 transfer's end */
 };
 
 /* Microseconds; 0 for what did not happen. All but `queue` count from the end of the queue. */
 struct streamer_timings {
-    int64_t queue;                         /* waited for a permit */
+    int64_t queue; /* waited for a permit */
     int64_t dns, connect, tls, first_byte;
-    int64_t first_event, first_text;       /* the arrival of the read that held it */
+    int64_t first_event, first_text; /* the arrival of the read that held it */
     int64_t total;
     int64_t gap_p95, gap_max; /* between reads that brought events */
     int64_t bytes;
@@ -71,10 +74,10 @@ struct streamer_transfer {
     struct streamer_monitor monitor;
 
     /* Guarded by monitor.lock. */
-    enum streamer_outcome outcome;         /* OPEN until the end */
-    char detail[STREAMER_DETAIL_SIZE];     /* more words on a failure; empty for none */
+    enum streamer_outcome outcome;     /* OPEN until the end */
+    char detail[STREAMER_DETAIL_SIZE]; /* more words on a failure; empty for none */
     bool head_ready;
-    bool answered;                         /* a byte of a response has come */
+    bool answered; /* a byte of a response has come */
     int status;
     struct streamer_buffer head; /* as core/fields.h has them */
     struct streamer_buffer inbox;
@@ -121,7 +124,7 @@ struct streamer_transfer {
     int64_t received;        /* bytes of the body */
     int64_t queued, started; /* streamer_now_us; started: 0 while it waits for a permit */
     int64_t first_byte;      /* streamer_now_us */
-    int64_t asked; /* for a connection, the last time; streamer_now's clock, as the next three */
+    int64_t asked;           /* for a connection, the last time; streamer_now's clock, as the next three */
     int64_t sent, last_activity, resumed;
 
     /* The consumer's, or in an iteration where there is a sink. */
