@@ -121,6 +121,7 @@ struct asked {
     int status;
     enum streamer_outcome outcome;
     bool unprocessed, unanswered;
+    size_t upload, uploaded; /* bytes of the request's body: all, and those that were given away */
     size_t received;
     char body[64]; /* its beginning */
     bool full;     /* has no room for what comes */
@@ -153,12 +154,17 @@ static bool on_data(struct streamer_stream *stream, const char *bytes, size_t le
     return !asked->full;
 }
 
+/* A byte of a request's body, by its place. */
+static char upload_byte(size_t place) {
+    return (char)('a' + place % 23);
+}
+
 static size_t on_upload(struct streamer_stream *stream, char *into, size_t room, bool *last) {
-    (void)room;
-    memcpy(into, "upload", 6);
-    *last = true;
-    asked_of(stream)->message.body_length = 6;
-    return 6;
+    struct asked *asked = asked_of(stream);
+    size_t length = 0;
+    while (length < room && asked->uploaded < asked->upload) into[length++] = upload_byte(asked->uploaded++);
+    *last = asked->uploaded == asked->upload;
+    return length;
 }
 
 static void on_close(struct streamer_stream *stream, const struct streamer_stream_end *end) {
@@ -343,6 +349,33 @@ static void test_nothing_is_lost_or_late_over_pauses(enum peer_protocol protocol
     }
     CHECK(asked.closed && asked.received == LENGTH, "%zu of %d bytes, %zu said", asked.received, LENGTH, said);
     free(body);
+    finish();
+}
+
+/* ---- uploads ---- */
+
+/* A socket that is full in the middle of a TLS record gets the same bytes again. */
+static void test_an_upload_arrives_whole_though_the_server_reads_slowly(enum peer_protocol protocol) {
+    enum { LENGTH = 8 << 20 };
+    struct asked asked = {.upload = LENGTH, .message = {.body = STREAMER_BODY_SIZED, .body_length = LENGTH}};
+    begin(protocol);
+    ask_with(&asked, "POST", "/", 5000);
+    EVENTUALLY(asked.begun);
+    for (int i = 0; i < 200; i++) { /* the server does not read, beyond the head */
+        streamer_loop_iterate(pool->loop, 0);
+        if (peer.count == 0) peer_step(&peer);
+    }
+    CHECK(asked.uploaded < LENGTH, "the sockets took all of it");
+    struct wire *in = &peer.ends[0].in;
+    EVENTUALLY(in->length > LENGTH);
+    size_t head = (size_t)((char *)memmem(in->bytes, in->length, "\r\n\r\n", 4) + 4 - in->bytes);
+    EVENTUALLY(in->length == head + LENGTH);
+    size_t wrong = 0;
+    for (size_t i = 0; i < LENGTH; i++) wrong += in->bytes[head + i] != upload_byte(i);
+    CHECK(wrong == 0, "%zu bytes are wrong", wrong);
+    end_say_text(&peer.ends[0], RESPONSE("yes", "3"));
+    EVENTUALLY(asked.closed);
+    CHECK(asked.outcome == STREAMER_OUTCOME_COMPLETED && pool->idle == 1, "%s", streamer_outcome_name(asked.outcome));
     finish();
 }
 
@@ -550,6 +583,7 @@ static void test_memory_that_runs_out_fails_the_request(enum peer_protocol proto
         }
         EVENTUALLY(first.closed && pool->idle == 1);
         second.message.body = STREAMER_BODY_UNSIZED;
+        second.upload = 6;
         allocations_left = most;
         ask_with(&second, "POST", "/second", 5000);
         allocations_left = -1;
@@ -679,7 +713,8 @@ static void say_something_http2(struct end *end) {
 
 static void act_at_random(struct asked *asked) {
     if (asked->message.method == NULL || asked->closed) {
-        *asked = (struct asked){.message.body = below(4) == 0 ? STREAMER_BODY_UNSIZED : STREAMER_BODY_ABSENT};
+        *asked = (struct asked){.message.body = below(4) == 0 ? STREAMER_BODY_UNSIZED : STREAMER_BODY_ABSENT,
+                                .upload = below(100000)};
         asked->full = below(4) == 0;
         ask_with(asked, below(2) ? "GET" : "POST", "/", 5000);
         return;
@@ -774,6 +809,8 @@ int main(int count, char **arguments) {
     test_nothing_is_lost_or_late_over_pauses(PLAIN, false);
     test_nothing_is_lost_or_late_over_pauses(TLS_HTTP1, false);
     test_nothing_is_lost_or_late_over_pauses(TLS_HTTP1, true);
+    test_an_upload_arrives_whole_though_the_server_reads_slowly(PLAIN);
+    test_an_upload_arrives_whole_though_the_server_reads_slowly(TLS_HTTP1);
     if (last == TLS_HTTP2) test_http2();
     for (enum peer_protocol protocol = PLAIN; protocol <= last; protocol++) {
         test_all_is_freed_when_the_pool_closes_beneath_streams(protocol);

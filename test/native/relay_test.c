@@ -472,6 +472,10 @@ int main(int count, char **arguments) {
     CHECK(notified_ends == rounds * THREADS, "%d ends were told of", notified_ends);
 
     struct streamer_pool_stats stats = streamer_pool_stats(streamer_thread_pool());
+    for (int i = 0; i < 500 && stats.open > 0; i++) { /* those that are drained behind their end markers */
+        usleep(10 * 1000);
+        stats = streamer_pool_stats(streamer_thread_pool());
+    }
     CHECK(stats.open == 0, "%llu transfers are still open", (unsigned long long)stats.open);
     uint64_t relays = streamer_relay_stats().relays;
     CHECK(relays >= (uint64_t)rounds * THREADS, "only %llu relays", (unsigned long long)relays);

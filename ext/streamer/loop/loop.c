@@ -27,11 +27,12 @@ struct streamer_loop {
     int ready_count;
     bool hurry; /* a hook has more to do */
 
-    pthread_t runner; /* valid while `running` */
-    atomic_bool running;
     atomic_ullong iterations;
     atomic_int references;
 };
+
+/* The loop that this thread is in an iteration of. */
+static _Thread_local const struct streamer_loop *running;
 
 static void on_woken(struct streamer_watch *watch, int events) {
     (void)events;
@@ -126,7 +127,7 @@ void streamer_loop_close(struct streamer_loop *loop) {
 /* ---- iterations ---- */
 
 bool streamer_loop_is_running_here(const struct streamer_loop *loop) {
-    return atomic_load(&loop->running) && pthread_equal(loop->runner, pthread_self());
+    return running == loop;
 }
 
 static void dispatch(struct streamer_ready *ready) {
@@ -163,8 +164,7 @@ static int wait_time(struct streamer_loop *loop, int timeout) {
 
 void streamer_loop_iterate(struct streamer_loop *loop, int timeout) {
     struct streamer_ready ready[BATCH];
-    loop->runner = pthread_self();
-    atomic_store(&loop->running, true);
+    running = loop;
     atomic_fetch_add_explicit(&loop->iterations, 1, memory_order_relaxed);
     run_tasks(loop);
 
@@ -182,7 +182,7 @@ void streamer_loop_iterate(struct streamer_loop *loop, int timeout) {
     streamer_timers_fire(&loop->timers, streamer_now());
     loop->hurry = false;
     for (struct streamer_hook *hook = loop->hooks; hook != NULL; hook = hook->next) hook->run(hook);
-    atomic_store(&loop->running, false);
+    running = NULL;
     if (loop->hurry || has_tasks(loop)) streamer_waker_wake(&loop->waker);
 }
 
