@@ -11,6 +11,7 @@ require_relative "upstream"
 #   proxy = Proxy.http2(server.port)      # the same, speaking HTTP/2
 #   proxy = Proxy.thruster(server.port)   # the thruster gem's binary
 #   proxy = Proxy.http                    # tinyproxy, for clients that go out through it; user:, password:
+#   proxy = Proxy.squid                   # squid, the same, and over TLS on proxy.tls_port; user:, password: have to be given
 #   proxy = Proxy.socks                   # microsocks; user:, password:
 #   proxy.port
 #   proxy.log                             # what it has written so far
@@ -19,6 +20,9 @@ class Proxy
   READY_SECONDS = 60
 
   attr_reader :port
+
+  # Of squid.
+  attr_accessor :tls_port
 
   # lines: of the location's configuration. settings: of the server's. listen: after the address.
   def self.nginx(target, lines: "", settings: "", listen: "")
@@ -70,6 +74,36 @@ class Proxy
       CONF
       [{}, ["tinyproxy", "-d", "-c", path]]
     end
+  end
+
+  def self.squid(user:, password:)
+    tls_port = Ports.free
+    proxy = new do |directory, port|
+      files = %w[squid.conf passwords both.pem].to_h { |name| [name, File.join(directory, name)] }
+      File.chmod(0o777, directory) # it gives up root
+      File.write(files["passwords"], "#{user}:#{password.crypt("$1$streamer$")}\n")
+      File.write(files["both.pem"], Certificates.server.values_at(:cert, :key).map { |path| File.read(path) }.join)
+      File.write(files["squid.conf"], <<~CONF)
+        http_port 127.0.0.1:#{port}
+        https_port 127.0.0.1:#{tls_port} tls-cert=#{files["both.pem"]}
+        auth_param basic program /usr/lib/squid/basic_ncsa_auth #{files["passwords"]}
+        auth_param basic children 2
+        acl known proxy_auth REQUIRED
+        http_access allow known
+        http_access deny all
+        cache deny all
+        cache_log #{directory}/cache.log
+        access_log none
+        pid_filename none
+        coredump_dir #{directory}
+        shutdown_lifetime 0 seconds
+        read_ahead_gap 64 KB
+        hosts_file /etc/hosts
+        pinger_enable off
+      CONF
+      [{}, ["/usr/sbin/squid", "--foreground", "-f", files["squid.conf"]]]
+    end
+    proxy.tap { proxy.tls_port = tls_port }
   end
 
   def self.socks(user: nil, password: nil)

@@ -17,8 +17,9 @@
 #include <openssl/ssl.h>
 #endif
 
-/* How often libcurl is made to look at a connection that is being made: when a host's address has had its time, libcurl
- * 7.88 makes a socket for the next one and waits for an event before it connects it. */
+/* How often libcurl is made to look at a connection that has no address yet: when one has had its time, libcurl 7.88 makes
+ * a socket for the next one and waits for an event before it connects it. One connection in an iteration, and none during
+ * its TLS handshake: libcurl would take a step of each of them at once, in no budget. */
 enum { KICK = 100 };
 
 /* ---- libcurl's sockets and timer ---- */
@@ -243,10 +244,13 @@ static CURLcode prepare(struct streamer_connector *connector, struct streamer_co
 
 static void on_kick(struct streamer_timer *timer, int64_t now) {
     struct streamer_connection *connection = STREAMER_OWNER(timer, struct streamer_connection, timer);
+    struct streamer_connector *connector = &connection->pool->connector;
+    if (connection->tls_contexts > 0) return;
+    streamer_loop_set_timer(connector->loop, timer, now + (connector->kicked ? 1 : KICK));
+    if (connector->kicked) return;
+    connector->kicked = connector->called_back = true;
     curl_easy_pause(connection->easy, CURLPAUSE_RECV);
     curl_easy_pause(connection->easy, CURLPAUSE_CONT);
-    connection->pool->connector.called_back = true;
-    streamer_loop_set_timer(connection->pool->loop, timer, now + KICK);
 }
 
 static void start(struct streamer_connector *connector, struct streamer_connection *connection) {
@@ -387,16 +391,19 @@ static void collect(struct streamer_connector *connector) {
 
 static void after_iteration(struct streamer_hook *hook) {
     struct streamer_connector *connector = STREAMER_OWNER(hook, struct streamer_connector, hook);
+    connector->kicked = false;
     if (connector->called_back) {
         connector->called_back = false;
         collect(connector);
     }
-    int64_t end = streamer_now_us() + STREAMER_BACKGROUND_BUDGET;
+    /* One, for libcurl takes the first step of all that are new at once. Where connect comes back at once, as it does on
+     * loopback, that step is the TLS handshake's beginning too. */
     struct streamer_connection *connection;
-    while ((connection = next_to_open(connector)) != NULL) {
-        if (connection->state == STREAMER_CONNECTION_QUEUED) start(connector, connection);
+    bool started = false;
+    while (!started && (connection = next_to_open(connector)) != NULL) {
+        started = connection->state == STREAMER_CONNECTION_QUEUED;
+        if (started) start(connector, connection);
         streamer_connection_release(connection);
-        if (streamer_now_us() >= end) break;
     }
     if (connector->first != NULL) streamer_loop_hurry(connector->loop);
 }

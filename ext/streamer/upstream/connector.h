@@ -27,6 +27,7 @@ struct streamer_connector {
     struct streamer_hook hook;
     struct streamer_connection *first, *last; /* to be opened */
     bool called_back;                         /* libcurl may have something to tell */
+    bool kicked;                              /* a connection, in this iteration */
 
     /* In an iteration; how opening ended. `early` bytes of the peer's are in the pool's `read` already. */
     void (*opened)(struct streamer_connection *connection, bool http2, size_t early);
