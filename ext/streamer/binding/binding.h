@@ -1,8 +1,9 @@
 /* The binding: Ruby classes over the layers further in. It holds no logic of the stages.
  *
- * Errors are raised in errors.c, waits happen in waiting.c and scheduler.c, and nowhere else. No Ruby is called from
- * within libcurl or yajl. Structs hold no VALUE: what must stay alive is an instance variable, so there is nothing to
- * mark or to move.
+ * What the layers further in report becomes an exception in errors.c; waits happen in await.c and scheduler.c, and
+ * nowhere else. No Ruby is called from within libcurl, nghttp2 or yajl. Structs on the heap hold no VALUE: what must
+ * stay alive is an instance variable, so there is nothing to mark or to move, but for the fibers that wait
+ * (scheduler.c).
  */
 #pragma once
 

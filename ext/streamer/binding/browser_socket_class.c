@@ -43,7 +43,8 @@ struct streamer_browser *streamer_get_browser(VALUE object) {
     return get(object);
 }
 
-/* setup(fileno, chunked, heartbeat, write_timeout): the latter two in ms, 0 for never. The descriptor is duplicated. */
+/* setup(fileno, chunked, heartbeat, write_timeout): the latter two in ms; heartbeat 0: never. The descriptor is
+ * duplicated. */
 static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE heartbeat, VALUE write_timeout) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this browser socket is initialized already");
     int64_t beat = NUM2LL(heartbeat), timeout = NUM2LL(write_timeout);

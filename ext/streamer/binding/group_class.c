@@ -49,7 +49,7 @@ static VALUE allocate(VALUE class) {
     return self;
 }
 
-/* join(transfer, key): wait then answers with this Integer when the transfer has changed. */
+/* join(transfer, key): wait then returns this Integer when the transfer has changed. */
 static VALUE join(VALUE self, VALUE object, VALUE key) {
     struct streamer_group *group = get(self);
     struct streamer_transfer *transfer = streamer_get_transfer(object);

@@ -190,7 +190,7 @@ static VALUE id(VALUE self) {
     return ULL2NUM(get(self)->id);
 }
 
-/* The start of the body of an answer that is no success. */
+/* The start of the body of a response that is no success. */
 static VALUE body(VALUE self) {
     struct streamer_relay *relay = get(self);
     return rb_str_new(relay->body.bytes, (long)relay->body.length);

@@ -306,7 +306,7 @@ void streamer_raise_failure(struct streamer_transfer *transfer) {
     streamer_raise_outcome(outcome, detail, timings_of(transfer));
 }
 
-/* Waits for the answer's head: its status. Raises when there is none. */
+/* Waits for the response's head: its status. Raises when there is none. */
 static VALUE wait_head(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     wait_until(self, transfer, has_head);
@@ -317,8 +317,8 @@ static VALUE wait_head(VALUE self) {
     return INT2NUM(transfer->status);
 }
 
-/* The head's "Name: value" lines, LF between. A branch gives no turn away for what is here: it could be abandoned
- * there, between its Response and the reading that would cancel it. */
+/* The head's "Name: value" lines, LF between. A source of a merge does not wait for what is here: it could be
+ * abandoned there, between its Response and the reading that would cancel it. */
 static VALUE head(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     pthread_mutex_lock(&transfer->monitor.lock);
@@ -328,7 +328,7 @@ static VALUE head(VALUE self) {
     return rb_str_new(transfer->head.bytes, (long)transfer->head.length); /* it does not change any more */
 }
 
-/* Waits until bytes are in `taken`; false at the answer's end. Raises a failure once all that arrived was handed out.
+/* Waits until bytes are in `taken`; false at the response's end. Raises a failure once all that arrived was handed out.
  */
 static bool fill(VALUE self, struct reader *reader) {
     struct streamer_transfer *transfer = reader->transfer;
@@ -355,7 +355,7 @@ static VALUE read_bytes(VALUE self) {
 struct frames {
     VALUE pipeline;
     struct reader *reader;
-    uint64_t news; /* of the pipeline, before */
+    uint64_t content_before; /* events of the pipeline */
 };
 
 static VALUE feed_taken(VALUE argument) {
@@ -368,7 +368,8 @@ static VALUE conclude_taken(VALUE argument) {
     struct frames *frames = (struct frames *)argument;
     streamer_buffer_clear(&frames->reader->taken);
     const struct streamer_pipeline *fed = streamer_get_pipeline(frames->pipeline);
-    if (streamer_pipeline_content_events(fed) > frames->news) streamer_transfer_note_event(frames->reader->transfer);
+    if (streamer_pipeline_content_events(fed) > frames->content_before)
+        streamer_transfer_note_event(frames->reader->transfer);
     if (streamer_pipeline_texts(fed) > 0) streamer_transfer_note_text(frames->reader->transfer);
     return Qnil;
 }
@@ -377,7 +378,7 @@ static VALUE conclude_taken(VALUE argument) {
 static VALUE read_frames(VALUE self, VALUE pipeline) {
     struct frames frames = {pipeline, get(self), 0};
     if (!fill(self, frames.reader)) return Qnil;
-    frames.news = streamer_pipeline_content_events(streamer_get_pipeline(pipeline));
+    frames.content_before = streamer_pipeline_content_events(streamer_get_pipeline(pipeline));
     return rb_ensure(feed_taken, (VALUE)&frames, conclude_taken, (VALUE)&frames);
 }
 
@@ -391,8 +392,8 @@ static VALUE note_text(VALUE self) {
     return Qnil;
 }
 
-/* Hands over at most STREAMER_UPLOAD_SPAN bytes of a streamed body, once there is room. False when the answer has ended
- * already. */
+/* Hands over at most STREAMER_UPLOAD_SPAN bytes of a streamed body, once there is room. False when the response has
+ * ended already. */
 static VALUE upload(VALUE self, VALUE bytes, VALUE last) {
     struct streamer_transfer *transfer = get(self)->transfer;
     StringValue(bytes);
@@ -456,7 +457,7 @@ static bool is_over(void *transfer) {
     return has_ended(transfer);
 }
 
-/* Ends it, waits for the end, which is a turn away, and returns the timings. */
+/* Ends it, waits for the end, which the loop's next iteration brings, and returns the timings. */
 static VALUE finish(VALUE self) {
     struct streamer_transfer *transfer = get(self)->transfer;
     cancel(self);

@@ -3,7 +3,7 @@
  * It has no thread and never waits unless told how long: a driver calls streamer_loop_iterate. There are two drivers:
  * the native thread (relay/thread.c) and the leader among the fibers of a scheduler (binding/scheduler.c). At any time
  * at most one iteration of a loop may run; everything marked "in an iteration" may be called by the code that an
- * iteration runs, and by nobody else. Everything else may be called from any thread.
+ * iteration runs, by the driver between two of them, and by nobody else. Everything else may be called from any thread.
  */
 #pragma once
 
@@ -84,8 +84,7 @@ bool streamer_loop_watch(struct streamer_loop *loop, int fd, int events, struct 
 /* Takes `fd` out; what the iteration under way has already heard of it is void. The descriptor may be closed. */
 void streamer_loop_unwatch(struct streamer_loop *loop, int fd, struct streamer_watch *watch);
 
-/* Sets or moves a timer to `due` (streamer_now's clock). A timer that there is no memory for fires in the next
- * iteration. */
+/* Sets or moves a timer to `due` (streamer_now's clock). */
 void streamer_loop_set_timer(struct streamer_loop *loop, struct streamer_timer *timer, int64_t due);
 void streamer_loop_cancel_timer(struct streamer_loop *loop, struct streamer_timer *timer);
 

@@ -9,11 +9,11 @@ struct streamer_waker {
 };
 
 /* False when the process is out of descriptors; errno says so, and both fields are -1. */
-bool streamer_waker_open(struct streamer_waker *wake);
-void streamer_waker_close(struct streamer_waker *wake);
+bool streamer_waker_open(struct streamer_waker *waker);
+void streamer_waker_close(struct streamer_waker *waker);
 
 /* Makes it readable. From any thread; any number of calls before a drain count as one. Never blocks. */
-void streamer_waker_wake(const struct streamer_waker *wake);
+void streamer_waker_wake(const struct streamer_waker *waker);
 
 /* Makes it unreadable again. */
-void streamer_waker_clear(const struct streamer_waker *wake);
+void streamer_waker_clear(const struct streamer_waker *waker);

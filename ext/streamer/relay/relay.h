@@ -46,7 +46,7 @@ struct streamer_relay {
     char *terminal;
     uint64_t id; /* unique in the process */
 
-    /* Guarded by browser->monitor.lock, whose signal tells of `ended`. */
+    /* Guarded by browser->monitor.lock, which is notified of `ended`. */
     bool ended;
     bool completed;              /* by the end marker or the response's end */
     enum streamer_status status; /* of the pipeline; STREAMER_OK unless it failed */

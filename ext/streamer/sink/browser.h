@@ -82,7 +82,7 @@ size_t streamer_browser_waiting(const struct streamer_browser *browser);
 bool streamer_browser_full(const struct streamer_browser *browser);
 
 /* No more frames: what waits is sent, with `complete` the last chunk too, so that the browser can tell an end from a
- * cut; then the socket is closed. From any thread, any number of times; the signal is raised when fd is -1. */
+ * cut; then the socket is closed. From any thread, any number of times; the monitor is notified when fd is -1. */
 void streamer_browser_close(struct streamer_browser *browser, bool complete);
 
 /* Closes the socket at once, whatever waits. From any thread, any number of times. */

@@ -1,6 +1,6 @@
-/* gaps: how long it was between two things that keep happening, in a fixed, small piece of memory, for each stream has
- * one: a histogram whose buckets grow with what they hold, eight to each power of two, so that a percentile is at most
- * an eighth too large. When a bucket is full, all are halved: their shares stay. */
+/* histogram: how long it was between two things that keep happening, in a fixed, small piece of memory, for each stream
+ * has one: a histogram whose buckets grow with what they hold, eight to each power of two, so that a percentile is at
+ * most an eighth too large. When a bucket is full, all are halved: their shares stay. */
 #pragma once
 
 #include <stdint.h>

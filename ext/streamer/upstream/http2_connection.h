@@ -29,5 +29,6 @@ void streamer_http2_connection_resume(struct streamer_stream *stream);
 void streamer_http2_connection_upload(struct streamer_stream *stream);
 void streamer_http2_connection_cancel(struct streamer_stream *stream);
 
-/* No new streams: it is closed as soon as it has none. */
+/* It is too old for new streams: closed where it is idle. Else the pool does so when it has its last stream behind it.
+ */
 void streamer_http2_connection_retire(struct streamer_connection *connection);

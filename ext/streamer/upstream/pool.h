@@ -30,7 +30,7 @@ enum { STREAMER_IDLE_CONNECTIONS = 1024 };
 /* Destinations whose protocol is remembered while nothing goes on there. */
 enum { STREAMER_REMEMBERED_DESTINATIONS = 256 };
 
-enum { STREAMER_DRAIN_GRACE = 60 };
+enum { STREAMER_DRAIN_GRACE = 60 }; /* ms */
 
 enum { STREAMER_DESTINATION_BUCKETS = 256, STREAMER_READ_SIZE = 64 << 10 };
 

@@ -107,7 +107,7 @@ struct streamer_transfer {
     char *body;  /* NULL: none, or a streamed one */
     size_t body_offset;
     bool idempotent;
-    int restarts; /* how often it was sent again, because it had certainly not been processed */
+    int restarts; /* how often it was sent again: not processed, or closed upon before a byte came */
     struct streamer_member member;
     struct streamer_permit permit;
     struct streamer_task task;
