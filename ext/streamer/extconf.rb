@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Configures the build of streamer/streamer: libcurl, nghttp2 and yajl from the system, every layer's sources in one
+# Configures the build of streamer/streamer: libcurl, OpenSSL, nghttp2 and yajl from the system, every layer's sources in one
 # library.
 #
 #   STREAMER_STRICT=1                       warnings are errors, for people who work on streamer
@@ -8,10 +8,10 @@
 
 require "mkmf"
 
-PACKAGES = "libcurl4-openssl-dev libnghttp2-dev libyajl-dev pkg-config on Debian and Ubuntu, " \
-           "libcurl-devel libnghttp2-devel yajl-devel pkgconf-pkg-config on Fedora, " \
-           "curl-dev nghttp2-dev yajl-dev pkgconf on Alpine, " \
-           "curl libnghttp2 yajl pkgconf with Homebrew"
+PACKAGES = "libcurl4-openssl-dev libssl-dev libnghttp2-dev libyajl-dev pkg-config on Debian and Ubuntu, " \
+           "libcurl-devel openssl-devel libnghttp2-devel yajl-devel pkgconf-pkg-config on Fedora, " \
+           "curl-dev openssl-dev nghttp2-dev yajl-dev pkgconf on Alpine, " \
+           "curl openssl libnghttp2 yajl pkgconf with Homebrew"
 
 SANITIZERS = {
   "address" => "-fsanitize=address,undefined -fno-omit-frame-pointer",
@@ -50,6 +50,7 @@ $PKGCONFIG ||= with_config("pkg-config") || find_executable("pkg-config")
 
 add_homebrew_curl unless installed?("libcurl", "7.88")
 use_library("libcurl", "7.88")
+use_library("openssl", "1.1.1")
 use_library("libnghttp2", "1.52")
 use_library("yajl", "2.1")
 
@@ -63,8 +64,8 @@ unless have_func("nghttp2_option_set_max_continuations", "nghttp2/nghttp2.h")
   stop "streamer needs a libnghttp2 with the fix of CVE-2024-28182: 1.61, or your system's security update."
 end
 
-# HTTP/2 is negotiated on OpenSSL's context, where libcurl is built with OpenSSL; other libcurls speak HTTP/1.1.
-have_header("openssl/ssl.h") if pkg_config("openssl")
+# HTTP/2 is negotiated on OpenSSL's context, where libcurl is built with this OpenSSL; with other libcurls HTTP/1.1 is spoken.
+have_header("openssl/ssl.h")
 
 # The poller is epoll on Linux, kqueue on macOS and the BSDs.
 have_header("sys/epoll.h")

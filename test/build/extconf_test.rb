@@ -8,8 +8,8 @@ require "tmpdir"
 class ExtconfTest < Minitest::Test
   EXTCONF = File.expand_path("../../ext/streamer/extconf.rb", __dir__)
   PACKAGES = %w[
-    libcurl4-openssl-dev libnghttp2-dev libyajl-dev libcurl-devel libnghttp2-devel yajl-devel
-    curl-dev nghttp2-dev yajl-dev curl\ libnghttp2\ yajl
+    libcurl4-openssl-dev libssl-dev libnghttp2-dev libyajl-dev libcurl-devel openssl-devel libnghttp2-devel yajl-devel
+    curl-dev openssl-dev nghttp2-dev yajl-dev curl\ openssl\ libnghttp2\ yajl
   ].freeze
 
   def test_without_libcurl_it_stops_with_one_sentence_that_names_the_packages
@@ -24,20 +24,20 @@ class ExtconfTest < Minitest::Test
   end
 
   def test_without_yajl_it_stops_with_one_sentence_that_names_the_packages
-    error = refuse("libcurl" => "7.88.1", "libnghttp2" => "1.52.0")
+    error = refuse("libcurl" => "7.88.1", "openssl" => "3.0.19", "libnghttp2" => "1.52.0")
     assert_includes error, "streamer needs yajl >= 2.1"
     assert_equal 1, error.lines.size
   end
 
   def test_without_nghttp2_it_stops_with_one_sentence_that_names_the_packages
-    error = refuse("libcurl" => "7.88.1", "yajl" => "2.1.0")
+    error = refuse("libcurl" => "7.88.1", "openssl" => "3.0.19", "yajl" => "2.1.0")
     assert_includes error, "streamer needs libnghttp2 >= 1.52"
     assert_equal 1, error.lines.size
   end
 
   def test_an_nghttp2_that_does_not_bound_continuation_frames_is_refused
     # A library of that name and version without the function that came with the fix.
-    error = refuse("libcurl" => "7.88.1", "libnghttp2" => "1.60.0", "yajl" => "2.1.0")
+    error = refuse("libcurl" => "7.88.1", "openssl" => "3.0.19", "libnghttp2" => "1.60.0", "yajl" => "2.1.0")
     assert_includes error, "CVE-2024-28182"
     assert_equal 1, error.lines.size
   end
