@@ -42,12 +42,6 @@ module Streamer
       finish_events { |event| events << event }
       events
     end
-
-    # Decoder.format_of(content_type) is the format that a Content-Type stands for, :sniffed for nil and text/event-stream; nil for a media
-    # type without events.
-    #
-    # feed_values(bytes, extractor) and finish_values(extractor) yield the values at the extractor's paths instead. done? is true once the
-    # end marker has come.
   end
 end
 

@@ -25,9 +25,6 @@ module Streamer
       setup(paths.map { |path| path.to_s.encode(Encoding::UTF_8) })
     end
 
-    # call(json) returns a String, Integer, Float, true, false, nil (also where the path is missing), Hash or Array; with
-    # several paths an Array of these. Raises InvalidJSONError when json is not JSON, or nested deeper than 128.
-
     # Half of a surrogate pair, told from a whole one and from what is behind another backslash.
     HALF = /\\u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|(\\u[dD][89a-fA-F]\h\h)|\\./
     SURROGATE = /\\u[dD][89a-fA-F]/

@@ -41,16 +41,6 @@ module Streamer
               from: from && strings(Array(from)), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix) })
     end
 
-    # feed(bytes) returns the frames of all events that these bytes complete, possibly "". Raises LineTooLongError, EventTooLargeError,
-    # InvalidJSONError or UpstreamError; the error's #frames are those made of the same bytes before it. After an error every further call
-    # raises the same.
-    #
-    # finish returns the frames of what was unfinished at the body's end. Raises as feed, and TruncatedError when the body was incomplete:
-    # `done` names a marker that did not come, or JSON was not closed.
-    #
-    # done? is true once the end marker has come. events and frames count. text_from(n) is what was collected, from the n-th byte;
-    # text_cut? is true when some of it did not fit.
-
     # All that was collected.
     def text = text_from(0)
 

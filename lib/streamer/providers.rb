@@ -22,6 +22,7 @@ module Streamer
           raise(ArgumentError, "no provider #{name.inspect} is registered; known are #{names.join(", ")}")
       end
 
+      # The names of all that are registered: Symbols.
       def names = @lock.synchronize { @registered.keys }
 
       # Makes a provider known: a class of one's own, or the declaration of one, over that of another (like: its name). For its parts see

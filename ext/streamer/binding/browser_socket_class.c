@@ -1,14 +1,14 @@
 #include <fcntl.h>
 
 #include "../core/ceilings.h"
-#include "../sink/browser.h"
-#include "../relay/thread.h"
 #include "../loop/clock.h"
 #include "../loop/fork.h"
+#include "../relay/thread.h"
+#include "../sink/browser.h"
+#include "await.h"
 #include "binding.h"
 #include "errors.h"
 #include "objects.h"
-#include "await.h"
 
 static void free_browser(void *pointer) {
     struct streamer_browser *browser = pointer;
@@ -72,8 +72,13 @@ static void raise_disconnected(void) {
     rb_raise(streamer_browser_disconnected, "the browser has closed the stream");
 }
 
-/* Sends whole frames. Waits, without the GVL, only while the browser has not taken STREAMER_BROWSER_HIGH bytes sent
- * before. */
+/*
+ * call-seq: socket.write(frames) -> nil
+ *
+ * Sends a String of whole frames, of at most 64 MiB. Waits, without the GVL or in its fiber, while more than 256 KiB of
+ * what was sent before have not been taken. Raises BrowserDisconnectedError when the browser has left,
+ * EventTooLargeError. Several threads and fibers may write at once.
+ */
 static VALUE write_frames(VALUE self, VALUE frames) {
     struct streamer_browser *browser = get(self);
     frames = rb_str_new_frozen(StringValue(frames));
@@ -84,7 +89,11 @@ static VALUE write_frames(VALUE self, VALUE frames) {
     return Qnil;
 }
 
-/* offer(frames): sends whole frames without ever waiting; false when the browser is too far behind, or gone. */
+/*
+ * call-seq: socket.offer(frames) -> true or false
+ *
+ * Sends a String of whole frames and never waits; false when the browser is more than 256 KiB behind, or gone.
+ */
 static VALUE offer(VALUE self, VALUE frames) {
     struct streamer_browser *browser = get(self);
     frames = rb_str_new_frozen(StringValue(frames));
@@ -97,6 +106,11 @@ static VALUE offer(VALUE self, VALUE frames) {
     return taken ? Qtrue : Qfalse;
 }
 
+/*
+ * call-seq: socket.connected? -> true or false
+ *
+ * false from the moment the browser's leaving was noticed, and once the stream is being closed.
+ */
 static VALUE is_connected(VALUE self) {
     struct streamer_browser *browser = get(self);
     pthread_mutex_lock(&browser->monitor.lock);
@@ -110,8 +124,8 @@ static bool is_closed(void *argument) {
     return browser->fd < 0;
 }
 
-/* finish(complete): no more frames; what waits is sent, with `complete` the last chunk too, and the socket closed, without
- * waiting for it. */
+/* finish(complete): no more frames; what waits is sent, with `complete` the last chunk too, and the socket closed,
+ * without waiting for it. */
 static VALUE finish_browser(VALUE self, VALUE complete) {
     streamer_browser_close(get(self), RTEST(complete));
     return Qnil;
@@ -129,6 +143,9 @@ static VALUE close_browser(VALUE self, VALUE complete) {
 }
 
 void streamer_init_browser_socket(void) {
+#if 0 /* for RDoc, which reads each file for itself */
+    streamer_module = rb_define_module("Streamer");
+#endif
     VALUE class = rb_define_class_under(streamer_module, "BrowserSocket", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_private_method(class, "setup", initialize, 4);

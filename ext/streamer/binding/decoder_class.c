@@ -50,7 +50,12 @@ static struct decoder *get(VALUE self) {
     return decoder;
 }
 
-/* Decoder.format_of(content_type or nil): the Symbol, nil for a media type that carries no events. */
+/*
+ * call-seq: Decoder.format_of(content_type) -> Symbol or nil
+ *
+ * The format that a Content-Type stands for: :sse, :ndjson, :json or :text; :sniffed for nil and text/event-stream. nil
+ * for a media type that carries no events. May be called from any thread.
+ */
 static VALUE format_of(VALUE class, VALUE type) {
     (void)class;
     size_t length = 0;
@@ -205,6 +210,13 @@ static VALUE feed_events(VALUE self, VALUE string) {
     return feed(self, string, NULL, false);
 }
 
+/*
+ * call-seq: decoder.feed_values(bytes, extractor) { |value| ... } -> Integer
+ *
+ * As #feed, and yields what the Extractor finds in each event that has it; with several paths an Array. Returns the
+ * number of events with content, whether or not they had a value. Raises InvalidJSONError for an event that is not
+ * JSON.
+ */
 static VALUE feed_values(VALUE self, VALUE string, VALUE extractor) {
     VALUE events = feed(self, string, streamer_get_extractor(extractor), false);
     RB_GC_GUARD(extractor);
@@ -215,28 +227,53 @@ static VALUE finish_events(VALUE self) {
     return feed(self, rb_str_new(NULL, 0), NULL, true);
 }
 
+/*
+ * call-seq: decoder.finish_values(extractor) { |value| ... } -> Integer
+ *
+ * As #finish, and yields values as #feed_values does.
+ */
 static VALUE finish_values(VALUE self, VALUE extractor) {
     VALUE events = feed(self, rb_str_new(NULL, 0), streamer_get_extractor(extractor), true);
     RB_GC_GUARD(extractor);
     return events;
 }
 
+/*
+ * call-seq: decoder.done? -> true or false
+ *
+ * Whether the end marker has come (see Decoder::Markers). What is behind it means nothing.
+ */
 static VALUE is_done(VALUE self) {
     return streamer_reader_done(get(self)->reader) ? Qtrue : Qfalse;
 }
 
+/*
+ * call-seq: decoder.last_event_id -> String
+ *
+ * What a browser would send as Last-Event-ID now (WHATWG HTML Standard, section 9.2.6): "" where the stream has set
+ * none.
+ */
 static VALUE last_event_id(VALUE self) {
     size_t length;
     const char *id = streamer_decoder_last_event_id(streamer_reader_decoder(get(self)->reader), &length);
     return rb_utf8_str_new(id, (long)length);
 }
 
+/*
+ * call-seq: decoder.retry -> Integer or nil
+ *
+ * The reconnection time that the stream named last, in milliseconds; nil for none.
+ */
 static VALUE retry_time(VALUE self) {
     int64_t retry = streamer_decoder_retry(streamer_reader_decoder(get(self)->reader));
     return retry < 0 ? Qnil : LL2NUM(retry);
 }
 
 void streamer_init_decoder(void) {
+#if 0 /* for RDoc, which reads each file for itself */
+    streamer_module = rb_define_module("Streamer");
+    event_class = rb_define_class_under(streamer_module, "Event", rb_cObject);
+#endif
     VALUE class = rb_define_class_under(streamer_module, "Decoder", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_singleton_method(class, "format_of", format_of, 1);

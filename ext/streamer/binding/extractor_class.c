@@ -97,6 +97,13 @@ void streamer_ruby_values(const struct streamer_value *values, size_t count, VAL
     }
 }
 
+/*
+ * call-seq: extractor.call(json) -> value or Array
+ *
+ * json: a String. Returns a String, Integer, Float, true, false, Hash or Array, or nil, also where the path is missing;
+ * with several paths an Array of these. May be called from several threads at once. Raises InvalidJSONError when json
+ * is not JSON (RFC 8259), not well-formed UTF-8, or nested deeper than 128.
+ */
 static VALUE call(VALUE self, VALUE json) {
     struct streamer_extractor *extractor = streamer_get_extractor(self);
     struct streamer_value values[STREAMER_MAX_PATHS];
@@ -119,6 +126,9 @@ static VALUE call(VALUE self, VALUE json) {
 }
 
 void streamer_init_extractor(void) {
+#if 0 /* for RDoc, which reads each file for itself */
+    streamer_module = rb_define_module("Streamer");
+#endif
     extractor_class = rb_define_class_under(streamer_module, "Extractor", rb_cObject);
     rb_global_variable(&extractor_class);
     rb_define_alloc_func(extractor_class, allocate);

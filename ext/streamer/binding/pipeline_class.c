@@ -79,7 +79,7 @@ static VALUE initialize(VALUE self, VALUE given) {
     return self;
 }
 
-/* Before the first read: the body's format, a Symbol. */
+/* :nodoc: Before the first read: the body's format, a Symbol. */
 static VALUE expect(VALUE self, VALUE format) {
     enum streamer_status status =
         streamer_pipeline_expect(streamer_get_pipeline(self), streamer_format_of_name(format));
@@ -87,6 +87,11 @@ static VALUE expect(VALUE self, VALUE format) {
     return self;
 }
 
+/*
+ * call-seq: pipeline.text_cut? -> true or false
+ *
+ * Whether some of the text did not fit into the bytes that `collect` allows.
+ */
 static VALUE is_text_cut(VALUE self) {
     size_t length;
     bool cut;
@@ -94,7 +99,11 @@ static VALUE is_text_cut(VALUE self) {
     return cut ? Qtrue : Qfalse;
 }
 
-/* The text collected so far, from a byte of it on. */
+/*
+ * call-seq: pipeline.text_from(from) -> String
+ *
+ * What was collected, from a byte of it on; "" when there is no more. from: an Integer, 0 or more.
+ */
 static VALUE text_from(VALUE self, VALUE from) {
     size_t length, skip = NUM2SIZET(from);
     bool cut;
@@ -102,14 +111,14 @@ static VALUE text_from(VALUE self, VALUE from) {
     return skip >= length ? rb_utf8_str_new("", 0) : rb_utf8_str_new(bytes + skip, (long)(length - skip));
 }
 
-/* The last value of the n-th kept path as JSON; nil for none. */
+/* :nodoc: The last value of the n-th kept path as JSON; nil for none. */
 static VALUE kept_value(VALUE self, VALUE n) {
     size_t length;
     const char *json = streamer_pipeline_kept(streamer_get_pipeline(self), NUM2SIZET(n), &length);
     return json == NULL ? Qnil : rb_utf8_str_new(json, (long)length);
 }
 
-/* Whether a later value of the n-th kept path was too large to be kept. */
+/* :nodoc: Whether a later value of the n-th kept path was too large to be kept. */
 static VALUE is_kept_too_large(VALUE self, VALUE n) {
     return streamer_pipeline_kept_too_large(streamer_get_pipeline(self), NUM2SIZET(n)) ? Qtrue : Qfalse;
 }
@@ -156,6 +165,13 @@ VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
     rb_exc_raise(error);
 }
 
+/*
+ * call-seq: pipeline.feed(bytes) -> String
+ *
+ * The frames of all events that these bytes complete, possibly "". bytes: a String, cut anywhere. Raises
+ * LineTooLongError, EventTooLargeError, InvalidJSONError or UpstreamError; the error's #frames are those made of the
+ * same bytes before it. After an error every further call raises the same. Belongs to one thread or fiber at a time.
+ */
 static VALUE feed(VALUE self, VALUE string) {
     string = rb_str_new_frozen(StringValue(string));
     VALUE frames = streamer_pipeline_feed(self, RSTRING_PTR(string), (size_t)RSTRING_LEN(string));
@@ -163,18 +179,39 @@ static VALUE feed(VALUE self, VALUE string) {
     return frames;
 }
 
+/*
+ * call-seq: pipeline.finish -> String
+ *
+ * The frames of what was unfinished at the body's end. Raises as #feed, and TruncatedError when the body was
+ * incomplete: the end marker that `done` names did not come, or JSON was not closed.
+ */
 static VALUE finish(VALUE self) {
     return streamer_pipeline_feed(self, NULL, 0);
 }
 
+/*
+ * call-seq: pipeline.done? -> true or false
+ *
+ * Whether the end marker has come (see Decoder::Markers).
+ */
 static VALUE is_done(VALUE self) {
     return streamer_pipeline_done(streamer_get_pipeline(self)) ? Qtrue : Qfalse;
 }
 
+/*
+ * call-seq: pipeline.events -> Integer
+ *
+ * How many events have come.
+ */
 static VALUE events(VALUE self) {
     return ULL2NUM(streamer_pipeline_events(streamer_get_pipeline(self)));
 }
 
+/*
+ * call-seq: pipeline.frames -> Integer
+ *
+ * How many frames were made.
+ */
 static VALUE frame_count(VALUE self) {
     return ULL2NUM(streamer_pipeline_frames(streamer_get_pipeline(self)));
 }

@@ -16,7 +16,7 @@ module Streamer
               kept: { finish_reason: "delta.stop_reason", input_tokens: "message.usage.input_tokens",
                       output_tokens: "usage.output_tokens" }
 
-      def pieces(found)
+      def pieces(found) # :nodoc:
         block = found[:block]
         if found[:text]
           yield found[:text], nil

@@ -16,7 +16,7 @@ module Streamer
       MODEL = %r{\A[\w-]+(?:[./][\w-]+)*\z}
       private_constant :MODEL
 
-      def pieces(found)
+      def pieces(found) # :nodoc:
         found[:parts]&.each do |part|
           if (call = part["functionCall"])
             yield nil, { id: call["id"], name: call["name"], arguments: JSON.generate(call["args"] || {}) }

@@ -14,7 +14,7 @@ module Streamer
               values: { tool_calls: "message.tool_calls" },
               kept: { finish_reason: "done_reason", input_tokens: "prompt_eval_count", output_tokens: "eval_count" }
 
-      def pieces(found)
+      def pieces(found) # :nodoc:
         yield found[:text], nil if found[:text]
         found[:tool_calls]&.each do |call|
           function = call["function"]

@@ -16,7 +16,7 @@ module Streamer
               kept: { finish_reason: "response.status", input_tokens: "response.usage.input_tokens",
                       output_tokens: "response.usage.output_tokens" }
 
-      def pieces(found)
+      def pieces(found) # :nodoc:
         raise UpstreamError, JSON.generate(error: found[:failure]) if found[:failure]
 
         case found[:type]

@@ -29,7 +29,7 @@ module Streamer
           @declaration = declaration.merge(parts) { |part, old, new| NAMED.include?(part) ? old.merge(new) : new }.freeze
         end
 
-        def declaration
+        def declaration # :nodoc:
           @declaration || (self == Provider ? { headers: {}, body: {}, values: {}, kept: {} } : superclass.declaration)
         end
       end
@@ -56,7 +56,7 @@ module Streamer
 
       # What one event adds to an answer: yields its text (String or nil) and what it has of a tool call, a Hash with index:, id:, name: and
       # arguments: (a piece of JSON), or nil. found: the declared values by name.
-      def pieces(found)
+      def pieces(found) # :nodoc:
         yield found[:text], nil if found[:text]
         found[:tool_calls]&.each_with_index do |call, position|
           function = call["function"] || {}
