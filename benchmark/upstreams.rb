@@ -24,6 +24,9 @@ module Bench
       Servers.open { |servers| check_all(servers) }
     end
 
+    # In seconds, about; making and closing so many connections is a third of it.
+    def seconds = counts.size * WAYS.size * @size.relay_rounds * TOKENS * EVERY / 1e6 * 1.5
+
     def run(report)
       report.section("upstreams", <<~NOTE.tr("\n", " ").strip)
         Event streams of an OpenAI chat, one token a second each, open at once in one thread; the block gets each token's text. The delay is
@@ -33,7 +36,6 @@ module Bench
       @report = report
       Servers.open do |servers|
         check_all(servers)
-        counts = @size.long_relay ? COUNTS : QUICK_COUNTS
         found = counts.to_h { |count| [count, measure(servers, count)] }
         linear(found) if @size.long_relay
       end
@@ -42,6 +44,8 @@ module Bench
     private
 
     SAMPLE = 20
+
+    def counts = @size.long_relay ? COUNTS : QUICK_COUNTS
 
     def check_all(servers)
       expected = SAMPLE * SAMPLE

@@ -13,10 +13,10 @@ enum { WITH_EVENT = 1, WITH_ID = 2, WITH_RETRY = 4, WITH_DATA = 8 };
 
 static struct input take(struct input *input, size_t length) {
     if (length > input->length) length = input->length;
-    struct input piece = {input->bytes, length};
+    struct input part = {input->bytes, length};
     input->bytes += length;
     input->length -= length;
-    return piece;
+    return part;
 }
 
 static bool holds(const char *bytes, size_t length, const char *forbidden, size_t count) {

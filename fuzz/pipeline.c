@@ -92,7 +92,7 @@ struct result {
     struct streamer_output output;
     struct record kept;
     enum streamer_status status;
-    uint64_t events, news, texts;
+    uint64_t events, content_events, texts;
     uint64_t frames;
     bool done;
 };
@@ -135,8 +135,8 @@ static bool nth_event(struct streamer_decoder *decoder, struct input body, uint6
 }
 
 /* The event that ended the stream, or all there was of it. */
-static void record_complaint(struct record *record, const struct streamer_pipeline *pipeline,
-                             enum streamer_status status, struct input body, unsigned options) {
+static void record_error_payload(struct record *record, const struct streamer_pipeline *pipeline,
+                                 enum streamer_status status, struct input body, unsigned options) {
     if (status != STREAMER_UPSTREAM_ERROR && status != STREAMER_UNWANTED) return;
     size_t length;
     bool document;
@@ -190,9 +190,9 @@ static struct result run(struct input body, unsigned options, unsigned limits, s
     MUST(read_on(pipeline, NULL, NULL, &result.output, step) == result.status, "the end is final");
     MUST(result.output.length == before, "nothing comes behind the end");
     record_kept(&result.kept, pipeline, options);
-    record_complaint(&result.kept, pipeline, result.status, body, options);
+    record_error_payload(&result.kept, pipeline, result.status, body, options);
     result.events = streamer_pipeline_events(pipeline);
-    result.news = streamer_pipeline_content_events(pipeline);
+    result.content_events = streamer_pipeline_content_events(pipeline);
     result.texts = streamer_pipeline_texts(pipeline);
     result.frames = streamer_pipeline_frames(pipeline);
     result.done = streamer_pipeline_done(pipeline);
@@ -214,7 +214,7 @@ static void check_same(const struct result *left, const struct result *right, un
     MUST(record_same(&left->kept, &right->kept), "the same things kept");
     if (too_large) return;
     MUST(left->events == right->events && left->frames == right->frames && left->done == right->done &&
-             left->news == right->news && left->texts == right->texts,
+             left->content_events == right->content_events && left->texts == right->texts,
          "the same counts");
 }
 

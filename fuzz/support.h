@@ -17,7 +17,7 @@
         }                                                                         \
     } while (0)
 
-/* What is left of the input; the take_ functions cut pieces off its front, and give zeros when it has run out. */
+/* What is left of the input; the take_ functions cut parts off its front, and give zeros when it has run out. */
 struct input {
     const uint8_t *bytes;
     size_t length;
@@ -61,7 +61,7 @@ static inline size_t cut_length(const struct cut *cut, size_t offset, size_t len
     return wanted == 0 || wanted > left ? left : wanted;
 }
 
-/* Everything that a run said, in one piece, so that two runs can be compared. */
+/* Everything that a run said, in one block, so that two runs can be compared. */
 struct record {
     char *bytes;
     size_t length;

@@ -3,6 +3,7 @@
 # upstream -> decode -> extract -> encode -> sink. See docs/architecture.md.
 require "json"
 require "streamer/version"
+require "streamer/clock"
 require "streamer/errors"
 require "streamer/event"
 require "streamer/streamer"
@@ -68,7 +69,7 @@ module Streamer
     end
 
     # Counters of this process's native thread (open relays, relays, frames, upstreams, queued, requests, reused connections, bytes, pauses,
-    # turns) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.
+    # loop iterations) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.
     def stats = Relay.counters.merge(streams: Relay::Registry.size)
 
     # Tells the application of an error that has nobody to go to.
@@ -94,8 +95,8 @@ module Streamer
     #   Streamer.merge(requests, limit: 20, on_error: :yield, progress: ->(progress, name, error) { ... }) { |name, event| ... }
     #
     # sources: name => Request, Response, EventSource, or anything whose call returns one of them. Given as a Hash, options may follow;
-    # given as keywords, all of them are names. An answer that is neither an event stream nor NDJSON gives one Event with its whole
-    # body. A provider's chat or answer gives its pieces of text, Strings.
+    # given as keywords, all of them are names. A response that is neither an event stream nor NDJSON gives one Event with its whole
+    # body. A provider's chat or completion gives its pieces of text, Strings.
     # limit: how many sources are open at once; nil for all. on_error: :raise ends everything with the first error of a source; :yield
     # yields (name, Streamer::Error) for that one and goes on. progress: called with { done: 2, total: 3 }, the name and the error or nil,
     # for each source that has ended.
@@ -110,9 +111,9 @@ module Streamer
     end
 
     # Asks several upstreams at once and returns a Hash of name => content, in the order of the sources: what JSON says, or the body as a
-    # String. Yields (name, content) as each is complete. Arguments, errors and cancelling as with merge; an answer without success is
+    # String. Yields (name, content) as each is complete. Arguments, errors and cancelling as with merge; a non-2xx response is
     # a ResponseError. With on_error: :yield an error takes the content's place. A source's call may return the content itself. Of a
-    # provider's chat or answer the content is its text.
+    # provider's chat or completion the content is its text.
     #
     #   Streamer.gather(air: client.request(:get, "/air"), sea: client.request(:get, "/sea")) { |name, quote| ... }
     def gather(sources = nil, **keywords, &block)

@@ -20,7 +20,8 @@ type chunk struct {
 }
 
 var (
-	client  = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10000}}
+	// It takes HTTP/2 where the upstream offers it, and verifies against SSL_CERT_FILE.
+	client  = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10000, ForceAttemptHTTP2: true}}
 	request = []byte(`{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"Hello"}]}`)
 	prefix  = []byte("data: ")
 	done    = []byte("[DONE]")

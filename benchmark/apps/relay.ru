@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-# Relays a chat to event frames in the ways that are compared, a route each; UPSTREAM says where the chat comes from.
+# Relays a chat to event frames in the ways that are compared, a route each; UPSTREAM says where the chat comes from, and
+# SSL_CERT_FILE is what it is verified with.
 # GET /busy?threads=N sets how many Ruby threads compute meanwhile.
 require "rails"
 require "action_controller/railtie"
@@ -10,6 +11,8 @@ require "json"
 require "logger"
 require "net/http"
 require "streamer"
+
+require_relative "llm_gems"
 
 UPSTREAM = ENV.fetch("UPSTREAM")
 
@@ -42,7 +45,7 @@ end
 
 # Each yields the texts.
 module Ways
-  CLIENT = Streamer::Client.new(UPSTREAM)
+  CLIENT = Streamer::Client.new(UPSTREAM, tls: { ca_file: ENV.fetch("SSL_CERT_FILE") })
 
   module_function
 
@@ -54,7 +57,7 @@ module Ways
     uri = URI(UPSTREAM + Chat.target(query))
     request = Net::HTTP::Post.new(uri, "Content-Type" => "application/json")
     request.body = JSON.generate(Chat.request)
-    Net::HTTP.start(uri.host, uri.port) do |http|
+    Net::HTTP.start(uri.host, uri.port, use_ssl: uri.scheme == "https") do |http|
       http.request(request) { |response| response.read_body(&Chat.texts_of(&block)) }
     end
   end
@@ -95,7 +98,7 @@ class Relay < Rails::Application
   config.active_support.isolation_level = ENV.fetch("ISOLATION").to_sym
   routes.append do
     %w[relay relay_events_action values async_http json open one_token].each { |name| get "rails/#{name}", to: "ways##{name}" }
-    %w[net_http streamer_sse].each { |name| get "live/#{name}", to: "live##{name}" }
+    %w[net_http streamer_sse ruby_openai ruby_llm].each { |name| get "live/#{name}", to: "live##{name}" }
   end
 end
 
@@ -144,6 +147,15 @@ class LiveController < ActionController::Base
 
   def net_http
     answer(SSE) { |sse| Ways.net_http(params) { |text| sse.write({ content: text }, event: "token") } }
+  end
+
+  # adapter: :net_http or :streamer
+  def ruby_openai
+    answer(SSE) { |sse| LLMGems.ruby_openai(UPSTREAM, params) { |text| sse.write({ content: text }, event: "token") } }
+  end
+
+  def ruby_llm
+    answer(SSE) { |sse| LLMGems.ruby_llm(UPSTREAM, params) { |text| sse.write({ content: text }, event: "token") } }
   end
 
   def streamer_sse

@@ -2,12 +2,14 @@
 
 require "date"
 require "etc"
+require "openssl"
 
 module Bench
   # What a result depends on besides the code: [[name, value], ...].
   module Environment
     ROOT = File.expand_path("../..", __dir__)
-    GEMS = %w[rails puma falcon async async-http rack event_stream_parser ld-eventsource json oj yajl-ruby].freeze
+    GEMS = %w[rails puma falcon async async-http rack event_stream_parser ld-eventsource json oj yajl-ruby
+              faraday ruby-openai ruby_llm].freeze
 
     class << self
       # Above a few tenths before a measurement: something else was running.
@@ -16,7 +18,8 @@ module Bench
       def rows
         [["date", Date.today.iso8601], ["revision", revision], ["processor", "#{processor}, #{Etc.nprocessors} cores"],
          ["kernel", Etc.uname.values_at(:sysname, :release).join(" ")],
-         ["ruby", RUBY_DESCRIPTION], ["libcurl", library("libcurl")], ["yajl", library("yajl")],
+         ["ruby", RUBY_DESCRIPTION], ["libcurl", library("libcurl")], ["nghttp2", library("libnghttp2")],
+         ["openssl", "#{library("openssl")}; Ruby's #{OpenSSL::OPENSSL_LIBRARY_VERSION}"], ["yajl", library("yajl")],
          ["compiler", first_line("cc", "--version")],
          ["nginx", first_line("nginx", "-v")], ["go", first_line("go", "version")], ["gems", gems]]
       end
@@ -33,7 +36,7 @@ module Bench
       def library(name) = first_line("pkg-config", "--modversion", name)
 
       def gems
-        GEMS.filter_map { |name| Gem.loaded_specs[name] || Gem::Specification.find_by_name(name) }
+        GEMS.filter_map { |name| Gem.loaded_specs[name] || Gem::Specification.find_all_by_name(name).first }
             .map { |spec| "#{spec.name} #{spec.version}" }.join(", ")
       end
 

@@ -13,18 +13,30 @@ module Bench
     # title => [text, ...], in Markdown
     attr_reader :sections
 
+    # title => the exception that ended it
+    attr_reader :failures
+
     def initialize(out = $stdout)
       @out = out
       @sections = {}
+      @failures = {}
       @targets = []
     end
 
     # What follows belongs to it. `note` says what is measured.
-    def section(title, note)
+    def section(title, note = nil)
       @title = title
       @sections[title] = []
       @out.puts "", "== #{title}"
-      self.note(note)
+      self.note(note) if note
+    end
+
+    # The section that was begun last is left out, and its targets.
+    def fail_section(error)
+      @failures[@title] = error
+      @sections.delete(@title)
+      @targets.reject! { |target| target.section == @title }
+      progress("FAILED: #{error.message}")
     end
 
     def progress(text) = @out.puts("   #{text}")

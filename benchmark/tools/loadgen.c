@@ -1,6 +1,6 @@
 /* Opens many streams at once against a relay on loopback and follows each to its end.
  *
- *   loadgen PORT PATH STREAMS TOKENS LIMIT [PID]
+ *   loadgen PORT PATH STREAMS TOKENS LIMIT [PID [NEWCOMERS]]
  *
  * PATH leads to upstream.c's tokens, "@SEQUENCE:TIME ", however they are framed. Each must be the next of its stream,
  * and a stream is complete when all TOKENS came and HTTP said that it ended (last chunk, or close where no chunks were
@@ -10,7 +10,12 @@
  *   delay_us        {p50, p90, p99, max}   from the token's TIME to its receipt here
  *   first_token_ms  {p50, p99}             from connect to a stream's first token
  *   cpu_s           CPU time of PID and its descendants meanwhile (null without PID)
- *   kb_per_stream   their growth in memory (PSS) when half of the tokens were here, by stream
+ *   running         {tokens, cpu_s}   the part between every stream's first token and the first stream's end
+ *   kb_per_stream   growth in memory (PSS) when half of the tokens were here, by stream
+ *   beside          {streams, seconds, tokens, p50, p99, max (us), first_token_ms, incomplete}
+ *
+ * NEWCOMERS is a number of streams more, opened when half of the tokens were here. They count in `beside` alone: how
+ * long it took until each had its first token, and the delays of the other streams' tokens meanwhile.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,6 +43,7 @@ struct stream {
     uint64_t sequence, time;
     long next; /* the sequence number that must come */
     uint64_t opened, first;
+    bool newcomer;
 };
 
 struct usage {
@@ -46,16 +52,31 @@ struct usage {
 };
 
 static struct {
-    struct stream *streams;
-    int count, opened, live;
+    struct stream *streams; /* the newcomers last */
+    int count, newcomers, opened, live;
+    int begun, ended; /* of count: have a first token, have ended */
     long tokens;
     uint32_t *delays; /* us */
     long received;
     long out_of_order;
 } load;
 
-/* Adds what a process and its descendants have used. */
-static void add_usage(int pid, struct usage *usage) {
+/* What happens while newcomers wait for their first tokens. */
+static struct {
+    int begun;
+    uint64_t from, to;
+    uint32_t *delays;
+    long received;
+} beside;
+
+struct mark {
+    long tokens;
+    double cpu;
+    bool set;
+};
+
+/* Adds what a process and its descendants have used. Memory takes the kernel milliseconds to add up. */
+static void add_usage(int pid, bool memory, struct usage *usage) {
     char path[64], line[256];
     clockid_t clock;
     struct timespec time;
@@ -63,7 +84,7 @@ static void add_usage(int pid, struct usage *usage) {
         usage->cpu += (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
-    FILE *file = fopen(path, "r");
+    FILE *file = memory ? fopen(path, "r") : NULL;
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         long size;
         if (sscanf(line, "Pss: %ld", &size) == 1) usage->memory += size;
@@ -73,23 +94,39 @@ static void add_usage(int pid, struct usage *usage) {
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
     file = fopen(path, "r");
     int child;
-    while (file != NULL && fscanf(file, "%d", &child) == 1) add_usage(child, usage);
+    while (file != NULL && fscanf(file, "%d", &child) == 1) add_usage(child, memory, usage);
     if (file != NULL) fclose(file);
 }
 
 static struct usage usage_of(int pid) {
     struct usage usage = {0};
-    if (pid > 0) add_usage(pid, &usage);
+    if (pid > 0) add_usage(pid, true, &usage);
     return usage;
 }
 
+static double cpu_of(int pid) {
+    struct usage usage = {0};
+    if (pid > 0) add_usage(pid, false, &usage);
+    return usage.cpu;
+}
+
+static void note_first_token(struct stream *stream, uint64_t received_at) {
+    stream->first = received_at;
+    if (!stream->newcomer)
+        load.begun++;
+    else if (++beside.begun == load.newcomers)
+        beside.to = received_at;
+}
+
 static void note_token(struct stream *stream, uint64_t received_at) {
-    if (stream->first == 0) stream->first = received_at;
+    if (stream->first == 0) note_first_token(stream, received_at);
     if ((long)stream->sequence != stream->next) load.out_of_order++;
     stream->next = (long)stream->sequence + 1;
-    if (load.received == load.count * load.tokens) return; /* more than were asked for: out of order already */
+    if (stream->newcomer || load.received == load.count * load.tokens) return; /* more: out of order already */
     uint64_t delay = (received_at - stream->time) / 1000;
-    load.delays[load.received++] = delay < UINT32_MAX ? (uint32_t)delay : UINT32_MAX;
+    uint32_t bounded = delay < UINT32_MAX ? (uint32_t)delay : UINT32_MAX;
+    load.delays[load.received++] = bounded;
+    if (beside.from > 0 && beside.to == 0) beside.delays[beside.received++] = bounded;
 }
 
 static void read_payload(struct stream *stream, const char *bytes, size_t length, uint64_t received_at) {
@@ -174,6 +211,7 @@ static void close_stream(struct stream *stream) {
     close(stream->fd);
     stream->closed = true;
     load.live--;
+    if (!stream->newcomer) load.ended++;
 }
 
 static void receive(struct stream *stream) {
@@ -190,16 +228,24 @@ static void receive(struct stream *stream) {
     if (stream->framing == ENDED) close_stream(stream);
 }
 
+/* How many streams may be open by now. */
+static int wanted(void) {
+    bool halfway = load.received > load.count * load.tokens / 2;
+    return load.count + (halfway || beside.from > 0 ? load.newcomers : 0);
+}
+
 static void open_some(int poll_set, int port) {
     struct sockaddr_in address = loopback(port);
     int yes = 1;
-    for (int i = 0; i < OPENED_AT_ONCE && load.opened < load.count; i++) {
+    for (int i = 0; i < OPENED_AT_ONCE && load.opened < wanted(); i++) {
         struct stream *stream = &load.streams[load.opened++];
+        stream->newcomer = load.opened > load.count;
         stream->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
         need(stream->fd >= 0, "socket");
         setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         need(connect(stream->fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EINPROGRESS, "connect");
         stream->opened = now_ns();
+        if (stream->newcomer && beside.from == 0) beside.from = stream->opened;
         load.live++;
         struct epoll_event event = {.events = EPOLLOUT, .data.ptr = stream};
         epoll_ctl(poll_set, EPOLL_CTL_ADD, stream->fd, &event);
@@ -225,39 +271,69 @@ static uint32_t percentile(const uint32_t *sorted, long count, double fraction) 
     return count > 0 ? sorted[(long)((double)(count - 1) * fraction)] : 0;
 }
 
-static void report(double seconds, int pid, struct usage before, struct usage half, struct usage after) {
+static void print_percentiles(const char *name, uint32_t *values, long count, double unit) {
+    qsort(values, (size_t)count, sizeof *values, by_size);
+    printf("\"%s\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f}", name, percentile(values, count, 0.5) / unit,
+           percentile(values, count, 0.9) / unit, percentile(values, count, 0.99) / unit,
+           percentile(values, count, 1) / unit);
+}
+
+/* Prints the times to the first tokens of streams, and how many streams were not whole. */
+static void print_streams(const struct stream *streams, int count) {
+    uint32_t *first = calloc((size_t)count + 1, sizeof *first);
     int incomplete = 0;
     long firsts = 0;
-    uint32_t *first_delays = calloc((size_t)load.count, sizeof *first_delays);
-    for (int i = 0; i < load.count; i++) {
-        struct stream *stream = &load.streams[i];
+    need(first != NULL, "memory");
+    for (const struct stream *stream = streams; stream < streams + count; stream++) {
         if (stream->framing != ENDED || stream->next != load.tokens) incomplete++;
-        if (stream->first > 0) first_delays[firsts++] = (uint32_t)((stream->first - stream->opened) / 1000);
+        if (stream->first > 0) first[firsts++] = (uint32_t)((stream->first - stream->opened) / 1000);
     }
-    qsort(load.delays, (size_t)load.received, sizeof *load.delays, by_size);
-    qsort(first_delays, (size_t)firsts, sizeof *first_delays, by_size);
-    printf("{\"streams\":%d,\"expected\":%ld,\"tokens\":%ld,\"incomplete\":%d,\"out_of_order\":%ld,\"seconds\":%.3f,",
-           load.count, load.count * load.tokens, load.received, incomplete, load.out_of_order, seconds);
-    printf("\"delay_us\":{\"p50\":%u,\"p90\":%u,\"p99\":%u,\"max\":%u},", percentile(load.delays, load.received, 0.5),
-           percentile(load.delays, load.received, 0.9), percentile(load.delays, load.received, 0.99),
-           percentile(load.delays, load.received, 1));
-    printf("\"first_token_ms\":{\"p50\":%.1f,\"p99\":%.1f},", percentile(first_delays, firsts, 0.5) / 1e3,
-           percentile(first_delays, firsts, 0.99) / 1e3);
+    printf("\"incomplete\":%d,", incomplete);
+    print_percentiles("first_token_ms", first, firsts, 1e3);
+    free(first);
+}
+
+static void print_beside(uint64_t end) {
+    uint64_t to = beside.to > 0 ? beside.to : end;
+    printf(",\"beside\":{\"streams\":%d,\"seconds\":%.3f,\"tokens\":%ld,", load.newcomers,
+           beside.from > 0 ? (double)(to - beside.from) / 1e9 : 0, beside.received);
+    print_streams(load.streams + load.count, load.newcomers);
+    printf(",");
+    print_percentiles("delay_us", beside.delays, beside.received, 1);
+    printf("}");
+}
+
+static void report(uint64_t start, int pid, struct usage before, struct usage half, struct mark from, struct mark to) {
+    uint64_t end = now_ns();
+    struct usage after = usage_of(pid);
+    printf("{\"streams\":%d,\"expected\":%ld,\"tokens\":%ld,\"out_of_order\":%ld,\"seconds\":%.3f,", load.count,
+           load.count * load.tokens, load.received, load.out_of_order, (double)(end - start) / 1e9);
+    print_streams(load.streams, load.count);
+    printf(",");
+    print_percentiles("delay_us", load.delays, load.received, 1);
     if (pid > 0)
-        printf("\"cpu_s\":%.4f,\"kb_per_stream\":%.1f}\n", after.cpu - before.cpu,
+        printf(",\"cpu_s\":%.4f,\"kb_per_stream\":%.1f", after.cpu - before.cpu,
                half.memory > 0 ? (double)(half.memory - before.memory) / load.count : 0);
     else
-        printf("\"cpu_s\":null,\"kb_per_stream\":null}\n");
-    free(first_delays);
+        printf(",\"cpu_s\":null,\"kb_per_stream\":null");
+    if (pid > 0 && to.set)
+        printf(",\"running\":{\"tokens\":%ld,\"cpu_s\":%.4f}", to.tokens - from.tokens, to.cpu - from.cpu);
+    if (load.newcomers > 0) print_beside(end);
+    printf("}\n");
+}
+
+static struct mark mark_of(int pid) {
+    return (struct mark){.tokens = load.received, .cpu = cpu_of(pid), .set = true};
 }
 
 int main(int argc, char **argv) {
     if (argc < 6) {
-        fprintf(stderr, "usage: loadgen PORT PATH STREAMS TOKENS LIMIT [PID]\n");
+        fprintf(stderr, "usage: loadgen PORT PATH STREAMS TOKENS LIMIT [PID [NEWCOMERS]]\n");
         return 64;
     }
     int port = atoi(argv[1]), pid = argc > 6 ? atoi(argv[6]) : 0;
     load.count = atoi(argv[3]);
+    load.newcomers = argc > 7 ? atoi(argv[7]) : 0;
     load.tokens = atol(argv[4]);
     double limit = atof(argv[5]);
     char request[2048];
@@ -265,18 +341,21 @@ int main(int argc, char **argv) {
         request, sizeof request,
         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n", argv[2],
         port);
-    load.streams = calloc((size_t)load.count, sizeof *load.streams);
+    load.streams = calloc((size_t)(load.count + load.newcomers), sizeof *load.streams);
     load.delays = calloc((size_t)(load.count * load.tokens), sizeof *load.delays);
-    need(load.streams != NULL && load.delays != NULL && request_length < sizeof request, "memory");
+    beside.delays = calloc((size_t)(load.count * load.tokens), sizeof *beside.delays);
+    need(load.streams != NULL && load.delays != NULL && beside.delays != NULL && request_length < sizeof request,
+         "memory");
     raise_open_files();
 
     int poll_set = epoll_create1(0);
     struct usage before = usage_of(pid), half = {0};
+    struct mark from = {0}, to = {0};
     uint64_t start = now_ns(), deadline = start + (uint64_t)(limit * 1e9);
     static struct epoll_event events[1024];
-    while ((load.live > 0 || load.opened < load.count) && now_ns() < deadline) {
+    while ((load.live > 0 || load.opened < wanted()) && now_ns() < deadline) {
         open_some(poll_set, port);
-        int count = epoll_wait(poll_set, events, 1024, load.opened < load.count ? 1 : 100);
+        int count = epoll_wait(poll_set, events, 1024, load.opened < wanted() ? 1 : 100);
         for (int i = 0; i < count; i++) {
             struct stream *stream = events[i].data.ptr;
             if (stream->closed) continue;
@@ -285,9 +364,10 @@ int main(int argc, char **argv) {
             else
                 send_request(poll_set, stream, request, request_length);
         }
+        if (!from.set && load.begun == load.count) from = mark_of(pid);
+        if (from.set && !to.set && load.ended > 0) to = mark_of(pid);
         if (pid > 0 && half.memory == 0 && load.received > load.count * load.tokens / 2) half = usage_of(pid);
     }
-    double seconds = (double)(now_ns() - start) / 1e9;
-    report(seconds, pid, before, half, usage_of(pid));
+    report(start, pid, before, half, from, to);
     return 0;
 }

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-# Configures the build of streamer/streamer: libcurl, nghttp2 and yajl from the system, every layer's sources in one library.
+# Configures the build of streamer/streamer: libcurl, nghttp2 and yajl from the system, every layer's sources in one
+# library.
 #
 #   STREAMER_STRICT=1                       warnings are errors, for people who work on streamer
 #   STREAMER_SANITIZE=address|thread        AddressSanitizer with UBSan, or ThreadSanitizer
@@ -59,7 +60,7 @@ end
 
 # Came with the fix of CVE-2024-28182, in nghttp2 1.61 and in the older versions that Debian and Ubuntu maintain.
 unless have_func("nghttp2_option_set_max_continuations", "nghttp2/nghttp2.h")
-  stop "streamer needs a libnghttp2 with the fix of CVE-2024-28182: 1.61, or your system's security update of an older one."
+  stop "streamer needs a libnghttp2 with the fix of CVE-2024-28182: 1.61, or your system's security update."
 end
 
 # HTTP/2 is negotiated on OpenSSL's context, where libcurl is built with OpenSSL; other libcurls speak HTTP/1.1.

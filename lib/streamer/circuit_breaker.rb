@@ -10,7 +10,7 @@ module Streamer
   #
   #   client = Streamer::Client.new(url, circuit: Streamer::CircuitBreaker.new(error_threshold: 5, error_timeout: 30))
   #
-  # A failure is an attempt that ends without an answer, by an error or a timeout, or with a 5xx; any other answer is a success, and sets
+  # A failure is an attempt that ends without a response, by an error or a timeout, or with a 5xx; any other response is a success, and sets
   # the count to 0. What happens behind the head does not count, nor does a cancelled request. Each origin (scheme, host and port) has a
   # circuit of its own. A change is published as circuit.streamer (origin, state) where ActiveSupport::Notifications is loaded.
   #
@@ -43,22 +43,12 @@ module Streamer
         known = @origins[origin]
         next :closed if known&.due.nil?
 
-        known.probing || known.due <= now ? :half_open : :open
+        known.probing || known.due <= Clock.now ? :half_open : :open
       end
     end
 
     # A Permit. Raises CircuitOpenError.
     def enter(origin) = Permit.new(origin, admit(origin), method(:judge), method(:leave)) # :nodoc:
-
-    # Yields unless it is open, and judges by what the block returns, a Response or an error. Raises CircuitOpenError.
-    def guard(origin) # :nodoc:
-      passage = enter(origin)
-      answer = yield
-      passage.judge(answer.is_a?(Error) ? answer : answer.status)
-      answer
-    ensure
-      passage&.leave
-    end
 
     private
 
@@ -72,7 +62,7 @@ module Streamer
         known = @origins[origin]
         next false if known&.due.nil?
 
-        left = known.due - now
+        left = known.due - Clock.now
         raise CircuitOpenError.new(origin, [left, 0].max) if known.probing || left.positive?
 
         known.probing = true
@@ -90,7 +80,7 @@ module Streamer
         known.probing = false if probe
         next unless probe || (known.due.nil? && known.failures >= @error_threshold)
 
-        known.due = now + @error_timeout
+        known.due = Clock.now + @error_timeout
       end
       publish(origin, :open) if opened
     end
@@ -101,7 +91,5 @@ module Streamer
     end
 
     def publish(origin, state) = Instrumentation.publish("circuit", origin: origin, state: state)
-
-    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 end

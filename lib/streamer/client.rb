@@ -13,7 +13,8 @@ module Streamer
     def initialize(base, headers: {}, timeouts: {}, redirects: Request::REDIRECTS, retries: nil, circuit: nil, **way)
       @base = Upstream::URL.parse(base)
       @way = way
-      @options = { timeouts: timeouts, redirects: redirects, retries: RetryPolicy.of(retries), circuit: circuit, route: Upstream::ConnectionOptions.new(**way) }
+      @options = { timeouts: timeouts, redirects: redirects, retries: RetryPolicy.of(retries), circuit: circuit,
+                   route: Upstream::ConnectionOptions.new(**way) }
       @headers = by_lower_case(headers)
       Request.new("GET", @base, headers: headers, **@options) # says now what would be wrong with every request
     end

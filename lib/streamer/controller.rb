@@ -55,8 +55,8 @@ module Streamer
     module Actions
       private
 
-      # Answers with an event stream; the block gets a Streamer::Sinks::Events. `headers` win over the stream's own.
-      # AbstractController::DoubleRenderError when the action has answered already. HEAD does not run the block.
+      # Responds with an event stream; the block gets a Streamer::Sinks::Events. `headers` win over the stream's own.
+      # AbstractController::DoubleRenderError when the action has responded already. HEAD does not run the block.
       def stream_events(status: 200, headers: {}, heartbeat: Controller.heartbeat, &block)
         raise ArgumentError, "stream_events needs a block" unless block
         raise AbstractController::DoubleRenderError if performed?
@@ -64,7 +64,7 @@ module Streamer
         Delivery.for(self).start(StreamAction.new(self, block), status: status, headers: headers, heartbeat: heartbeat)
       end
 
-      # The whole answer is one relay, and on Puma no thread waits for it: when the head is sent, the browser's socket is the native
+      # The whole response is one relay, and on Puma no thread waits for it: when the head is sent, the browser's socket is the native
       # thread's, and tokens pass whatever Ruby is doing. On Falcon, with TLS in Puma itself and under ActionController::Live the same
       # runs in the request's fiber or thread.
       #
@@ -74,8 +74,9 @@ module Streamer
       #   end
       #
       # upstream: a Request or a provider's Chat, which is sent when the browser has the head; or a Response, which keeps the thread.
-      # value, event, done, frame, id_prefix, keep, flush: as in Relay::Options. collect: bytes of text to gather for the result.
-      # terminal: the last event after a complete answer, { event:, data: }; nil for none. A browser closes its EventSource there.
+      # value, from, event, done, error, format, keep, max_line, max_event, frame, id_prefix: as in Pipeline. flush: { every: seconds,
+      # bytes: 4096 }, for how long and up to how much frames may be held back. collect: bytes of text to gather for the result.
+      # terminal: the last event after a complete response, { event:, data: }; nil for none. A browser closes its EventSource there.
       # retry: milliseconds, told at the start. key: for Streamer.stop; random unless given.
       # on_disconnect: :cancel ends the upstream when the browser leaves, :continue lets it finish.
       # on_text: called with what has come, at most each `every` seconds, never holding up a token.
@@ -84,8 +85,8 @@ module Streamer
       # executor, with the action's CurrentAttributes, I18n.locale and Time.zone. Keep it short. What it raises is reported.
       #
       # A browser whose stream fails gets the error event that stream_events describes; one whose process is about to end gets
-      # `event: closing` with a `retry` of its own. Returns a Relay::Handle with `key` and `stop` (under ActionController::Live, and in tests without
-      # a server, when all is over).
+      # `event: closing` with a `retry` of its own. Returns a Relay::Handle with `key` and `stop` (under ActionController::Live, and in
+      # tests without a server, when all is over).
       def relay_events(upstream, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
         raise AbstractController::DoubleRenderError if performed?
 

@@ -16,9 +16,13 @@ module Streamer
     #   :text     each read; characters and line ends are not cut
     #   :sniffed  as :sse, or as :json where the first byte begins an object or array
     # max_line, max_event: bytes; the defaults are 16 MiB for a line and 64 MiB for an event's data. (A longer text is several events.)
-    # done, error: see Decoder::Markers. By default no event is an error.
-    def initialize(format: :sse, max_line: nil, max_event: nil, done: :optional, error: nil)
-      setup({ format:, max_line:, max_event:, markers: Markers.options(done, error) })
+    # last_event_id: of an event stream that goes on from there.
+    # done, error: see Decoder::Markers. By default no event is the end or an error. Behind the end marker nothing is yielded.
+    # from: the type of the events that have the values of feed_values, or an Array of types, as in Pipeline; nil for any.
+    # from_paths: how many of the paths, from the first, that is said of; 0 for all.
+    def initialize(format: :sse, max_line: nil, max_event: nil, done: nil, error: nil, last_event_id: nil, from: nil, from_paths: 0)
+      setup({ format:, max_line:, max_event:, from_paths:, last_event_id: last_event_id && Encoder.utf8(last_event_id.to_s),
+              from: from && Array(from).map { |type| Encoder.utf8(type.to_s) }, markers: Markers.options(done, error) })
     end
 
     # Yields each Event that these bytes complete and returns how many; without a block, an Array of them.
@@ -42,6 +46,8 @@ module Streamer
       finish_events { |event| events << event }
       events
     end
+
+    # In C: Decoder.format_of, feed_values, finish_values, done?, last_event_id and retry.
   end
 end
 

@@ -81,7 +81,7 @@ module Streamer
   # The server's certificate is not trusted, or not its own. A private CA is named with tls: { ca_file: }.
   class TLSError < ConnectionError; end
 
-  # The upstream closed or reset the connection before its answer was complete.
+  # The upstream closed or reset the connection before its response was complete.
   class ClosedError < ConnectionError; end
 
   # The response ended cleanly but was incomplete: the end marker that `done:` names did not come, or JSON was not closed.
@@ -147,7 +147,7 @@ module Streamer
     # The event's data, a String; the first 64 KiB.
     attr_reader :data
 
-    # :event; or, of an answer that was one JSON document, :document for its error and :unwanted for what nobody wanted.
+    # :event; or, of a response that was one JSON document, :document for its error and :unwanted for what nobody wanted.
     attr_reader :origin # :nodoc:
 
     def initialize(data, origin = :event) # :nodoc:

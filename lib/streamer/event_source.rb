@@ -15,8 +15,9 @@ module Streamer
   # - 204 ends it. Any status but 200, another media type than text/event-stream, an untrusted certificate, and a line or an event that is
   #   too long are errors, and raised. (What retries: of the client covers is tried again first.)
   # - All else, the stream's end, a broken connection, an idle timeout, is followed by another connection, to the URL it began with, after
-  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then. That doubles with each connection in a row that
-  #   has brought no event, up to `max_delay`, and up to a quarter is added at random. Only an event sets it back, no connection.
+  #   the reconnection time: what the upstream said last in `retry`, 3 seconds until then, and never less than 0.1 seconds. That doubles
+  #   with each connection in a row that has brought no event, up to `max_delay`, and up to a quarter is added at random. Only an event
+  #   sets it back, no connection.
   #
   # Each reconnection is published as reconnect.streamer (request, wait, failures, error) where ActiveSupport::Notifications is loaded.
   # Belongs to one thread or fiber at a time, close excepted.
@@ -24,12 +25,11 @@ module Streamer
     # Seconds until a first reconnection where the upstream has named no `retry`.
     RECONNECTION_TIME = 3
 
-    # A connection that brought nothing is not followed by another one sooner, whatever `retry` says; in seconds, doubled each time.
-    LEAST_BACK_OFF = 0.1
+    # Seconds in which one connection is not followed by another, whatever `retry` says, and the most of it that is believed.
+    MIN_DELAY = 0.1
+    MAX_RECONNECTION_TIME = 86_400
 
-    MARK = "\xEF\xBB\xBF".b
-
-    private_constant :LEAST_BACK_OFF, :MARK
+    private_constant :MIN_DELAY, :MAX_RECONNECTION_TIME
 
     # What the next connection will send: "" for none.
     attr_reader :last_event_id
@@ -84,10 +84,10 @@ module Streamer
       @failures += 1
       @fetch = Upstream::Fetch.new(request)
       @fetch.cancel if @closed
-      return :over if (answer = @fetch.response).status == 204
+      return :over if (response = @fetch.response).status == 204
 
-      verify(answer)
-      read(answer, &block)
+      verify(response)
+      read(response, &block)
       nil
     rescue CancelledError
       raise if @delivering || !@closed
@@ -103,49 +103,33 @@ module Streamer
       last_event_id.empty? ? @request : @request.with_headers("last-event-id" => last_event_id)
     end
 
-    def verify(answer)
-      answer.ensure_stream!
-      return if answer.status == 200 && answer.event_stream?
+    def verify(response)
+      response.ensure_stream!
+      return if response.status == 200 && response.event_stream?
 
-      answer.cancel
-      raise ResponseError.new(answer.status, answer.headers, "", ", and not 200 with an event stream").concerning(@request.to_s)
+      response.cancel
+      raise ResponseError.new(response.status, response.headers, "", ", and not 200 with an event stream").concerning(@request.to_s)
     end
 
-    def read(answer, &block)
-      decoder = Decoder.new
-      decoder.feed("id: #{last_event_id}\n\n") # as if it were the same stream
-      each_chunk_behind_mark(answer) do |bytes|
+    def read(response, &block)
+      decoder = Decoder.new(done: nil, last_event_id: last_event_id)
+      response.each_read do |bytes|
         decoder.feed(bytes) do |event|
           @failures = 0
           @last_event_id = event.id
           @delivering = true
-          answer.hand_over(event, &block)
+          response.hand_over(event, &block)
           @delivering = false
         end
         @last_event_id = decoder.last_event_id
-        @reconnection_time = decoder.retry / 1000.0 if decoder.retry
-      end
-    end
-
-    # A byte order mark may stand at the stream's beginning, which for the decoder is over.
-    def each_chunk_behind_mark(answer)
-      head = +"".b
-      answer.each_read do |bytes|
-        next yield bytes unless head
-
-        head << bytes
-        next if head.bytesize < MARK.bytesize && MARK.start_with?(head)
-
-        beginning = head.delete_prefix(MARK)
-        head = nil
-        yield beginning
+        @reconnection_time = [decoder.retry / 1000.0, MAX_RECONNECTION_TIME].min if decoder.retry
       end
     end
 
     def next_wait
-      return reconnection_time * rand(1.0..1.25) if @failures.zero?
+      base = [reconnection_time, MIN_DELAY].max
+      return base * rand(1.0..1.25) if @failures.zero?
 
-      base = [reconnection_time, LEAST_BACK_OFF].max
       [base * (2**[@failures - 1, 32].min), [@max_delay, base].max].min * rand(1.0..1.25)
     end
 

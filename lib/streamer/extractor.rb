@@ -14,6 +14,7 @@ module Streamer
   #   "parts.*{type=text}.text"   only elements whose `type` is the String "text"
   #   "content|content.*.text"    alternatives: the first that has a value counts. null is no value, and neither is an object or array
   #                               that an alternative without `*` leads to.
+  #   "status{=failed}"           the value, if it is the String "failed"
   #
   # The parse stops at the last wanted value, so what follows it is not checked; of a key that occurs twice the first
   # counts. An extractor may be shared by threads.
@@ -22,8 +23,10 @@ module Streamer
     def initialize(*paths)
       raise ArgumentError, "expected at least one path" if paths.empty?
 
-      setup(paths.map { |path| path.to_s.encode(Encoding::UTF_8) })
+      setup(paths.map { |path| Encoder.utf8(path.to_s) })
     end
+
+    # In C: call.
 
     # Half of a surrogate pair, told from a whole one and from what is behind another backslash.
     HALF = /\\u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|(\\u[dD][89a-fA-F]\h\h)|\\./
@@ -32,14 +35,15 @@ module Streamer
 
     # The name of a path's value where none is given: the last key in it.
     def self.name_of(path) # :nodoc:
-      segments = path[FIRST_ALTERNATIVE].scan(SEGMENT)
+      segments = path[FIRST_ALTERNATIVE].sub(VALUE_FILTER, "").scan(SEGMENT)
       segments.reverse_each.find { |segment| !segment.match?(NO_KEY) } || path
     end
 
-    FIRST_ALTERNATIVE = /\A(?:\*\{[^}]*\}|[^|])*/
+    FIRST_ALTERNATIVE = /\A(?:\*\{[^}]*\}|\{=[^}]*\}|[^|])*/
+    VALUE_FILTER = /\{=[^}]*\}\z/
     SEGMENT = /\*\{[^}]*\}|[^.]+/
     NO_KEY = /\A(?:\d+|\*|\*\{.*\})\z/
-    private_constant :FIRST_ALTERNATIVE, :SEGMENT, :NO_KEY
+    private_constant :FIRST_ALTERNATIVE, :VALUE_FILTER, :SEGMENT, :NO_KEY
 
     # What C found at a path: it has bounded the depth, and lets pass two things that the parser would refuse. A key may occur twice, and
     # half of a pair, which a token's end may have cut off, is U+FFFD as it is in a string.

@@ -18,7 +18,7 @@ module Streamer
     # value: a path (see Extractor); an Array of paths; a Hash of name => path; or nil, and events pass through as they are. The name of a
     #   path's value in the frame's object is the last key in the path. Of a path with `*` the Strings are joined.
     # from: the type of the events that have these values, or an Array of types; nil for any. (OpenAI's responses have a "delta" in events
-    #   of several types.)
+    #   of several types.) An event without a type of its own has the one in its data ("type").
     # event: the frames' event name; nil for none. An event stream's events that pass through keep their own.
     # id_prefix: what the frames' ids begin with; a number counted from 1 follows. nil for no ids.
     # done, error: see Decoder::Markers. An event that is nothing but the end marker gives no frame, and the upstream's error is an
@@ -40,6 +40,8 @@ module Streamer
               paths: strings(paths.values), names: strings(paths.keys), kept: strings(keep.values),
               from: from && strings(Array(from)), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix) })
     end
+
+    # In C: expect, feed, finish, done?, events, frames, text_from and text_cut?.
 
     # All that was collected.
     def text = text_from(0)
@@ -76,7 +78,7 @@ module Streamer
     private
 
     def paths_of(value)
-      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [Extractor.name_of(path.to_s), path] }
+      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [Extractor.name_of(utf8(path)), path] }
       raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
 
       paths
@@ -94,6 +96,6 @@ module Streamer
 
     def strings(values) = values.map { |value| utf8(value) }
 
-    def utf8(string) = string.to_s.encode(Encoding::UTF_8)
+    def utf8(string) = Encoder.utf8(string.to_s)
   end
 end

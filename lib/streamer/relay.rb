@@ -7,30 +7,35 @@ require_relative "relay/inline"
 require_relative "relay/registry"
 
 module Streamer
-  # relay: an upstream's answer through a pipeline to a browser, in the native thread; no Ruby runs while it goes on.
+  # relay: an upstream's response through a pipeline to a browser, in the native thread; no Ruby runs while it goes on.
   class Relay
     # browser: a BrowserSocket. transfer: started, and not of a fiber scheduler. options: an Options.
-    # news: nil, or which of [first event, text] are put on the board. terminal: frames that follow a complete answer, after which the
+    # notify: nil, or which of [first event, text] Dispatcher is notified of. terminal: frames that follow a complete response, after which the
     # browser's socket is closed; nil leaves that to the caller.
-    def initialize(browser, transfer, options, news: nil, outlives_browser: false, terminal: nil) # :nodoc:
+    def initialize(browser, transfer, options, notify: nil, outlives_browser: false, terminal: nil) # :nodoc:
       @transfer = transfer
       @outlives_browser = outlives_browser
       @options = options
       pipeline = options.pipeline
       @kept_names = pipeline.kept_names
-      setup(browser, transfer, pipeline, news, options.flush, outlives_browser, terminal)
+      setup(browser, transfer, pipeline, notify, options.flush, outlives_browser, terminal)
     end
 
     # start, wait (until it has ended; an exception that interrupts it cancels the upstream), stop (from any thread).
     #
     # id: Integer, unique in the process. take_text: what came since the last call.
     #
-    # Once it has ended: ended?, completed?, browser (:there, :gone, :slow), body (of an answer that is no success), text, text_cut?
+    # Once it has ended: ended?, completed?, browser (:there, :gone, :slow), body (of a non-2xx response), text, text_cut?
     # (whether that is not all), measures.
 
     # The last value of each kept path that had one.
     def kept
       Pipeline.parse_kept(@kept_names) { |index| kept_value(index) }
+    end
+
+    # As Pipeline#kept_truncated.
+    def kept_truncated
+      @kept_names.each_with_index.filter_map { |name, index| name if kept_too_large?(index) }
     end
 
     # For Upstream::Exchange#judge: the response's status, or the error in its place; nil when nobody waited for either any more.
@@ -58,7 +63,7 @@ module Streamer
     # For Upstream::Exchange#next too.
     def attempt = { answered: @transfer.answered?, elapsed: measures[:duration] } # :nodoc:
 
-    # Raises how it failed; self when the answer was complete.
+    # Raises how it failed; self when the response was complete.
     def verify(request)
       return self if completed?
 

@@ -8,9 +8,11 @@ module Streamer
     # Characters of a reason.
     MAX_REASON = 200
 
-    # Where errors are: {"error":…}, {"errors":…}, {"response":{"error":…}} as OpenAI's responses have it, {"fault":…}, {"detail":…} as
-    # FastAPI has it.
+    # Where errors are: {"error":…}, {"errors":…}, {"fault":…}, {"detail":…} as FastAPI has it.
     PLACES = %w[error errors fault detail].freeze
+
+    # What has an "error" in it instead: {"response":{"error":…}} as OpenAI's responses have it, OpenRouter's choices, Cohere's delta.
+    HOLDERS = %w[response choices delta x_groq].freeze
     REASONS = %w[message msg detail title description error_description faultstring error errors].freeze
     TYPES = %w[type status code].freeze
     CODES = %w[code status].freeze
@@ -67,7 +69,7 @@ module Streamer
     def described
       return document unless document.is_a?(Hash)
 
-      inner = document["response"].is_a?(Hash) ? document["response"].values_at("error") : []
+      inner = document.values_at(*HOLDERS).map { |holder| single(holder) }.grep(Hash).map { |holder| holder["error"] }
       single([*document.values_at(*PLACES), *inner].find { |place| said?(place) }) || document
     end
 

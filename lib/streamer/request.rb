@@ -5,14 +5,14 @@ require_relative "upstream/body"
 require_relative "upstream/url"
 
 module Streamer
-  # A request that is not sent yet: sent with #call, or by Streamer.merge, gather and relay_events when its turn comes.
+  # A request that is not sent yet: sent with #call, or by Streamer.merge, gather and relay_events when it is time.
   # It can be sent any number of times if its body is no IO.
   class Request
     # Seconds. nil or 0 switches one off.
     # queue: until it may be sent (see Streamer.limits); none of the others runs meanwhile.
-    # connect: from then until it can be sent. first_byte: from its sending until the first byte of the answer.
+    # connect: from then until it can be sent. first_byte: from its sending until the first byte of the response.
     # first_event: from the queue's end until the first event, or the first bytes of a body that is no event stream.
-    # idle: between two reads. event_idle: between two events. total: from the queue's end until the answer's.
+    # idle: between two reads. event_idle: between two events. total: from the queue's end until the response's.
     # Events without data and those of the type "ping" only keep a connection alive, and do not count; neither do comments.
     TIMEOUTS = { queue: 60, connect: 5, first_byte: nil, first_event: 60, idle: 60, event_idle: nil, total: 600 }.freeze
 
@@ -46,8 +46,9 @@ module Streamer
     # json: anything JSON, body: a String or IO; at most one of them. An IO is read as the upstream takes it.
     # timeouts: as TIMEOUTS, merged into it. redirects: how many to follow. retries: how often it is sent again when it came to nothing, a
     # number or a RetryPolicy; nil for never. circuit: a CircuitBreaker. way: proxy:, unix:, tls:, resolve:, guard:, as in
-    # Upstream::ConnectionOptions, or route:, an Upstream::ConnectionOptions. Raises ArgumentError for what cannot be sent.
-    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil, route: nil, **way)
+    # Upstream::ConnectionOptions, or route:, one of these. Raises ArgumentError for what cannot be sent.
+    def initialize(method, url, headers: {}, json: nil, body: nil, timeouts: {}, redirects: REDIRECTS, retries: nil, circuit: nil,
+                   route: nil, **way)
       @method = token(method.to_s.upcase, "method")
       location = Upstream::URL.parse(url)
       raise ArgumentError, "give json: or body:, not both" if json && body

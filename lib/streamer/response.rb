@@ -1,10 +1,11 @@
 # frozen_string_literal: true
 
 module Streamer
-  # An answer whose head is here and whose body is on its way. The body is read once, by one thread or fiber, in one of the
-  # ways below; how fast the block takes it is how fast the upstream is read.
+  # A response whose head is here and whose body is on its way. The body is read once, by one thread or fiber, in one of the ways below, and
+  # only as fast as the block consumes it.
   #
-  # A block that breaks or raises cancels the rest. Errors say how much the block had received.
+  # each_event, each_value and each_frames return at the stream's end marker ("[DONE]" unless done: says otherwise); what comes behind it is
+  # thrown away. A block that breaks or raises cancels the rest. Errors say how much the block had received.
   class Response
     # Bytes of an error's body that are kept.
     MAX_ERROR_BODY = 64 * 1024
@@ -12,7 +13,11 @@ module Streamer
     # Bytes of a body that #read returns unless told otherwise.
     MAX_BODY = 64 * 1024 * 1024
 
-    # The Request that this answers, redirects followed.
+    # Seconds that reading waits behind the end marker for the end of the message.
+    GRACE = 0.01
+    private_constant :GRACE
+
+    # The Request that this responds to, redirects followed.
     attr_reader :request
 
     # Integer
@@ -46,23 +51,19 @@ module Streamer
     # Whether the body is an event stream by its media type.
     def event_stream? = headers.media_type == "text/event-stream"
 
-    # Yields each Event and returns self. What an event is says the media type: an event stream's, a line of NDJSON, an element of a JSON array,
-    # a JSON document, a piece of text. format: what it is whatever the head says, as in Decoder.
+    # Yields each Event and returns self. The media type says what an event is: one of an event stream, a line of NDJSON, an element of a
+    # JSON array, a JSON document, a span of text. format: what it is whatever the head says, as in Decoder. done, error: as in
+    # Decoder::Markers. max_line, max_event: bytes, as in Decoder.
     #
-    # Raises ResponseError for an answer that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
-    # that says that the upstream failed, TruncatedError for an end that was none. done, error: as in Watch. max_line, max_event: bytes, as
-    # in Decoder.
-    def each_event(format: nil, error: "error", **options, &block)
-      return to_enum(__method__, format: format, error: error, **options) unless block
+    # Raises ResponseError for a response that has none of these (see ensure_stream!) or is an error as a whole, UpstreamError for an event
+    # that says that the upstream failed, TruncatedError for a stream that ended before it was complete.
+    def each_event(format: nil, done: :optional, error: "error", **options, &block)
+      return to_enum(__method__, format: format, done: done, error: error, **options) unless block
 
       undelivered do
         ensure_stream!(format: format)
-        decoder = Decoder.new(format: format || media_format, error: error, **options)
-        over = false
-        take = lambda do |event|
-          hand_over(event, &block) unless over
-          over = decoder.done?
-        end
+        decoder = Decoder.new(format: format || media_format, done: done, error: error, **options)
+        take = ->(event) { hand_over(event, &block) }
         reading do
           until_marker(decoder) { |bytes| decoder.feed(bytes, &take) } || decoder.finish(&take)
         end
@@ -72,25 +73,31 @@ module Streamer
 
     # Yields the value at a path (see Extractor) of each event that has it and not null; "[DONE]" is passed over. Returns self.
     # paths: what Pipeline takes as value:. One path yields its value; several, or an Array, an Array of their values, nil for what an event
-    # has not; a Hash of name => path a Hash of name => value. Raises as each_event; InvalidJSONError for an event that is not JSON; and
-    # ResponseError for an answer that is one JSON document without any of the values.
-    def each_value(*paths, format: nil, error: "error", **options)
-      return to_enum(__method__, *paths, format: format, error: error, **options) unless block_given?
+    # has not; a Hash of name => path a Hash of name => value. from: the types of the events that have them.
+    #
+    # Raises as each_event; InvalidJSONError for an event that is not JSON; and ResponseError for a response that is one JSON document
+    # without any of the values.
+    def each_value(*paths, **options)
+      return to_enum(__method__, *paths, **options) unless block_given?
+
+      each_found(*paths, **options) do |value|
+        @transfer.note_text if value.is_a?(String) && !value.empty?
+        yield value
+        true
+      end
+    end
+
+    # As each_value, for a block that returns whether the application got anything of the value: only then it is delivered.
+    def each_found(*paths, format: nil, done: :optional, error: "error", **options) # :nodoc:
       raise ArgumentError, "text has no values: each_value goes with :sse, :ndjson and :json" if format == :text
 
       extractor, wrap = extraction(paths)
       undelivered do
         ensure_stream!(format: format, values: true)
-        decoder = Decoder.new(format: format || media_format, error: error, **options)
-        over = false
+        decoder = Decoder.new(format: format || media_format, done: done, error: error, **options)
         take = lambda do |value|
-          next if over
-
-          over = decoder.done?
           @transfer.note_event
-          @transfer.note_text if value.is_a?(String) && !value.empty?
-          yield wrap ? wrap.call(value) : value
-          @delivered += 1
+          @delivered += 1 if yield(wrap ? wrap.call(value) : value)
         end
         reading do
           until_marker(decoder) { |bytes| @transfer.note_event if decoder.feed_values(bytes, extractor, &take).positive? } ||
@@ -100,14 +107,15 @@ module Streamer
       self
     end
 
-    # Yields the frames that a Pipeline makes of each read, where it makes any: one String of whole frames. Returns self. Raises as each_value.
-    def each_frames(pipeline)
-      return to_enum(__method__, pipeline) unless block_given?
+    # Yields the frames that a Pipeline makes of each read, where it makes any: one String of whole frames. Returns self. every_read: yields
+    # "" too, where a read makes none. Raises as each_value.
+    def each_frames(pipeline, every_read: false)
+      return to_enum(__method__, pipeline, every_read: every_read) unless block_given?
 
       ensure_stream!(format: pipeline.format, values: pipeline.values?)
       pipeline.expect(media_format) unless pipeline.format
       take = lambda do |frames|
-        yield frames unless frames.empty?
+        yield frames if every_read || !frames.empty?
         @delivered = pipeline.frames
       end
       reading(pipeline) do
@@ -177,7 +185,7 @@ module Streamer
       self
     end
 
-    # Why an answer cannot be read as events, an error, or nil. Yields for the start of its body.
+    # Why a response cannot be read as events, an error, or nil. Yields for the start of its body.
     def self.refusal(status, headers, format:, values:) # :nodoc:
       type = headers.media_type
       format ||= Decoder.format_of(type)
@@ -192,7 +200,7 @@ module Streamer
     # The start of an error's body, as text whatever it is called.
     def self.error_text(bytes, headers) = Upstream::Text.decode(bytes, headers.charset) # :nodoc:
 
-    # The error as a caller sees it: an answer that is one as a whole is a ResponseError.
+    # The error as a caller sees it: a response that is one as a whole is a ResponseError.
     def self.error_of(error, status, headers) # :nodoc:
       return error unless error.is_a?(UpstreamError) && error.origin != :event
 
@@ -212,9 +220,9 @@ module Streamer
       (@fetch || @transfer).cancel
     end
 
-    # What it took, in seconds; nil for what did not happen, and as a whole until the answer has ended, however it did.
+    # What it took, in seconds; nil for what did not happen, and as a whole until the response has ended, however it did.
     #
-    # queue: waited for its turn. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
+    # queue: waited for admission. From then to each step: dns, connect, tls, first_byte, first_event, first_text (the first value that
     # is text), total. gap_p95 and gap_max: between reads that brought events, as they arrived. And bytes, reused (the connection),
     # http_version, address (the other end's: the upstream's or the proxy's), outcome (:completed, :cancelled, :idle_timeout, ...).
     def timings = @left ? @transfer.finish : @transfer.timings
@@ -265,10 +273,22 @@ module Streamer
         yield bytes
         next unless stage.done?
 
-        @transfer.drain
+        drain
         return true
       end
       false
+    end
+
+    # The message's end is mostly right behind the marker. Whoever waits for it that long finds the connection free for the next request.
+    def drain
+      return @transfer.drain if Upstream::Source.current # the other sources go on meanwhile
+
+      group = Group.new
+      group.join(@transfer, 0)
+      @transfer.drain
+      group.wait(GRACE) if @transfer.outcome == :OPEN
+    ensure
+      group&.leave(@transfer)
     end
 
     # An Extractor of the paths, and what makes its value the one that the block gets; nil where they are the same.
@@ -290,19 +310,19 @@ module Streamer
       raise
     end
 
-    # Runs the block, once more on the next attempt's answer when this one broke before anything of it was delivered (see RetryPolicy).
+    # Runs the block, once more on the next attempt's response when this one broke before anything of it was delivered (see RetryPolicy).
     def undelivered
       yield
     rescue ConnectionError, TimeoutError => error
-      raise unless error.equal?(@broken_by) && @delivered.zero? && (answer = @fetch&.after(error))
+      raise unless error.equal?(@broken_by) && @delivered.zero? && (other = @fetch&.after(error))
 
-      @request, @transfer, @status = answer.request, answer.transfer, answer.status
+      @request, @transfer, @status = other.request, other.transfer, other.status
       @headers = nil
       @read = false
       retry
     end
 
-    # The answer's status is the news; that its body broke off is not.
+    # The response's status is the news; that its body broke off is not.
     def error_body
       body = String.new(encoding: Encoding::BINARY)
       begin

@@ -3,11 +3,11 @@
 require "time"
 
 module Streamer
-  # When a request that came to nothing is sent again, and how long that waits. Only ever while nothing of an answer was delivered:
+  # When a request that came to nothing is sent again, and how long that waits. Only ever while nothing of a response was delivered:
   #
   # - It was not sent: the name did not resolve, nobody listened, a connection took too long or was not free. Any method.
   # - It was refused: 408, 409, 429 or 5xx. Any method. The upstream's x-should-retry: true or false is believed.
-  # - The connection closed: any method before the first line of the answer; after it only methods that are idempotent (RFC 9110, section
+  # - The connection closed: any method before the first line of the response; after it only methods that are idempotent (RFC 9110, section
   #   9.2.2: not POST, not PATCH).
   # - It took too long after it was sent (first_byte, first_event, idle, event_idle): only idempotent methods. A total timeout never: it
   #   spans all attempts.
@@ -57,7 +57,7 @@ module Streamer
     private_constant :NONE
 
     # Seconds to wait before the attempt that follows; nil when there is none. outcome: of the last one, a Response or ResponseError, or the
-    # error in its place. answered: whether a line of an answer had arrived. attempts: how many there were again already.
+    # error in its place. answered: whether a line of a response had arrived. attempts: how many there were again already.
     def delay_after(outcome, method, answered, attempts)
       return if attempts >= max_retries
       return delay_after_response(outcome.status, outcome.headers, attempts) if outcome.respond_to?(:status)

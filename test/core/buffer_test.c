@@ -67,7 +67,23 @@ static void every_status_has_a_name_and_a_message(void) {
     }
 }
 
+static void keeps_its_bytes_when_it_becomes_large(void) {
+    struct streamer_buffer buffer;
+    streamer_buffer_init(&buffer, (size_t)20 << 20);
+    for (uint32_t n = 0; buffer.length < (size_t)17 << 20; n++) {
+        CHECK_STATUS(STREAMER_OK, streamer_buffer_append(&buffer, (const char *)&n, sizeof n));
+    }
+    size_t wrong = 0;
+    for (uint32_t n = 0; n < buffer.length / sizeof n; n++) {
+        wrong += memcmp(buffer.bytes + n * sizeof n, &n, sizeof n) != 0;
+    }
+    CHECK(wrong == 0 && heap_blocks() == 1 && heap_bytes() == buffer.capacity);
+    streamer_buffer_clear(&buffer);
+    CHECK(heap_blocks() == 0);
+}
+
 void buffer_tests(void) {
+    RUN(keeps_its_bytes_when_it_becomes_large);
     RUN(appends_up_to_its_limit_and_not_beyond);
     RUN(owns_nothing_before_the_first_append);
     RUN(asks_seldom_when_it_grows_byte_by_byte);

@@ -36,6 +36,10 @@ static void an_error_is_what_is_at_the_path_of_errors(void) {
         {"message", "{\"error\":null}", STREAMER_CLASS_ORDINARY},
         {"message", "{\"error\":false}", STREAMER_CLASS_ORDINARY},
         {"message", "{\"error\":\"\"}", STREAMER_CLASS_ORDINARY},
+        {"message", "{\"type\":\"error\",\"message\":\"no\"}", STREAMER_CLASS_FAILED},
+        {"message", "{\"code\":1,\"error\":null, \"type\" : \"error\"}", STREAMER_CLASS_FAILED},
+        {"message", "{\"type\":\"errors\",\"of\":\"error\"}", STREAMER_CLASS_ORDINARY},
+        {"message", "{\"in\":{\"type\":\"error\"}}", STREAMER_CLASS_ORDINARY},
         {"message", "{\"errors\":[]}", STREAMER_CLASS_ORDINARY},
         {"message", "{\"error\"", STREAMER_CLASS_ORDINARY},
         {"message", "{\"error\": no", STREAMER_CLASS_ORDINARY},
@@ -62,7 +66,7 @@ static void an_error_is_what_is_at_the_path_of_errors(void) {
 }
 
 static void the_path_of_errors_may_lead_farther_and_have_alternatives(void) {
-    static const char path[] = "error|response.error|items.*{bad=yes}.reason";
+    static const char path[] = "error|response.error|items.*{bad=yes}.reason|choices.0.finish_reason{=error}";
     static const struct {
         const char *data;
         enum streamer_event_class class;
@@ -72,6 +76,13 @@ static void the_path_of_errors_may_lead_farther_and_have_alternatives(void) {
         {"{\"items\":[{\"reason\":\"a\"},{\"reason\":\"b\",\"bad\":\"yes\"}]}", STREAMER_CLASS_FAILED},
         {"{\"items\":[{\"reason\":\"a\"}]}", STREAMER_CLASS_ORDINARY},
         {"{\"response\":{\"error\":null},\"error\":null}", STREAMER_CLASS_ORDINARY},
+        {"{\"error\":{\"message\":\"x\"}}", STREAMER_CLASS_FAILED},
+        {"{\"response\":{\"error\":{}},\"error\":null}", STREAMER_CLASS_FAILED},
+        {"{\"response\":{\"error\":[1]},\"error\":false}", STREAMER_CLASS_FAILED},
+        {"{\"response\":{\"error\":\"x\"},\"error\":\"\"}", STREAMER_CLASS_FAILED},
+        {"{\"choices\":[{\"finish_reason\":\"error\"}]}", STREAMER_CLASS_FAILED},
+        {"{\"choices\":[{\"finish_reason\":\"stop\",\"note\":\"error\"}]}", STREAMER_CLASS_ORDINARY},
+        {"{\"choices\":[{\"finish_reason\":{\"error\":1}}]}", STREAMER_CLASS_ORDINARY},
     };
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
         test_about(events[i].data);

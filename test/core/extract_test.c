@@ -216,6 +216,15 @@ static const struct list_case {
     {"*.*.a", 0, "[[{\"a\":1},{}],[],[{\"a\":[2]}],{\"a\":3}]", "OK container", "[1,[2]]"},
     {"p.*{a=}.b", 0, "{\"p\":[{\"b\":1,\"a\":\"\"},{\"b\":2}]}", "OK container", "[1]"},
     {"p.0|p.*", 0, "{\"p\":[null,5]}", "OK container", "[5]"},
+    {"a{=x} b{=x}", 0, "{\"a\":\"x\",\"b\":\"y\"}", "OK string none", "\"x\" "},
+    {"a{=x} b{=x}", 0, "{\"a\":{\"x\":1},\"b\":\"x\"}", "OK none string", " \"x\""},
+    {"a{=x.|y}", 0, "{\"a\":\"\\u0078.|y\"}", "OK string", "\"x.|y\""},
+    {"a{=} b{=}", 0, "{\"a\":\"\",\"b\":null}", "OK string none", "\"\" "},
+    {"a{=x}|b|c", 0, "{\"c\":3,\"b\":2,\"a\":\"y\"}", "OK number", "2"},
+    {"a{=x}|b", 0, "{\"b\":2,\"a\":\"x\"}", "OK string", "\"x\""},
+    {"a{=x}", 0, "{\"a\":1}", "MISSING none", ""},
+    {"a{=x}", 0, "{\"a\":\"y\",\"a\":\"x\"}", "MISSING none", ""},
+    {"p.*{=s} p.*{!h}.k{=x}", 0, THOUGHTS, "OK container container", "[\"s\"] [\"x\",\"x\"]"},
 };
 
 static void a_star_gives_a_list(void) {
@@ -446,7 +455,11 @@ static void refuses_bad_paths(void) {
                                       "*{",
                                       "*{}",
                                       "*{!}",
-                                      "*{=x}",
+                                      "*{=x}.a",
+                                      "a{=x",
+                                      "a{=x}b",
+                                      "{=x}",
+                                      "*{a=b}{=x}",
                                       "*{a}",
                                       "*{!a}b",
                                       "a|",
@@ -463,7 +476,7 @@ static void refuses_bad_paths(void) {
     }
 }
 
-/* Made-up texts out of JSON's tokens: an answer without reading past the end or leaving a value half filled. */
+/* Made-up texts out of JSON's tokens: a result without reading past the end or leaving a value half filled. */
 static void survives_made_up_texts(void) {
     static const char *const words[] = {"{",       "}",       "[",  "]",  ",",    ":",        "\"a\":",
                                         "\"b\":",  "\"a\"",   "\"", "\\", "\\\"", "\\u",      "d83d",

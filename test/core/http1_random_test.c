@@ -1,11 +1,15 @@
-/* Heads and bodies made up at random and then damaged, read at every split and by the oracle. */
+/* Heads and bodies made up at random and then damaged, read at every split and by the oracle; and requests of random
+ * parts. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "fields.h"
+#include "http1_request.h"
 #include "http1_support.h"
 
 #define HEADS 3000
 #define BODIES 3000
+#define REQUESTS 20000
 
 struct text {
     size_t length;
@@ -177,7 +181,89 @@ static void random_chunks_are_read_as_the_oracle_reads_them(void) {
     CHECK(good > BODIES / 4 && good < BODIES * 3 / 4);
 }
 
+/* Up to seven bytes, often such as must not pass. */
+static struct streamer_span random_part(uint32_t *state, char bytes[8], const char *first) {
+    static const char plain[] = "abcXYZ019-_.~", special[] = "\r\n\0 \t:/?#@,;\"\x7F\xC3";
+    size_t length = random_below(state, 8);
+    bool wild = random_below(state, 12) == 0;
+    for (size_t i = 0; i < length; i++) {
+        bytes[i] = plain[random_below(state, sizeof plain - 1)];
+        if (wild && random_below(state, 3) == 0) bytes[i] = special[random_below(state, sizeof special - 1)];
+    }
+    if (length > 0 && *first != '\0') bytes[0] = *first;
+    return (struct streamer_span){bytes, length};
+}
+
+/* The request's fields, read as those of a response. */
+static void check_what_a_server_would_read(const struct streamer_http1_request *request,
+                                           const struct streamer_buffer *written) {
+    const char *end = written->bytes + written->length;
+    const char *line_end = memchr(written->bytes, '\n', written->length), *cursor;
+    struct text text = {0};
+    struct transcript transcript = {0};
+    struct streamer_buffer expected;
+    struct streamer_http1_head head;
+    transcript_printf(&transcript, "%.*s%s%.*s%.*s HTTP/1.1\r\n", (int)request->method.length, request->method.bytes,
+                      request->absolute ? " http://" : " ", request->absolute ? (int)request->host.length : 0,
+                      request->host.bytes, (int)request->target.length, request->target.bytes);
+    CHECK(transcript.length == (size_t)(line_end + 1 - written->bytes) &&
+          memcmp(transcript.text, written->bytes, transcript.length) == 0);
+    transcript_free(&transcript);
+
+    add_text(&text, "HTTP/1.1 200 OK\r\n");
+    add(&text, line_end + 1, (size_t)(end - line_end - 1));
+    cursor = text.bytes;
+    streamer_http1_head_init(&head, "GET");
+    CHECK_STATUS(STREAMER_OK, streamer_http1_head_read(&head, &cursor, text.bytes + text.length));
+    CHECK(cursor == text.bytes + text.length);
+    CHECK(head.framing == (request->upload == STREAMER_UPLOAD_CHUNKED ? STREAMER_BODY_CHUNKED : STREAMER_BODY_LENGTH));
+    CHECK(head.content_length == request->content_length);
+
+    streamer_buffer_init(&expected, 1000);
+    streamer_fields_add(&expected, "host", 4, request->host.bytes, request->host.length);
+    for (size_t i = 0; i < request->count; i++) {
+        const struct streamer_http1_field *field = &request->fields[i];
+        streamer_fields_add(&expected, field->name.bytes, field->name.length, field->value.bytes, field->value.length);
+    }
+    CHECK(head.fields.length > expected.length && memcmp(head.fields.bytes, expected.bytes, expected.length) == 0);
+    CHECK(memchr(head.fields.bytes + expected.length, '\n', head.fields.length - expected.length) ==
+          head.fields.bytes + head.fields.length - 1);
+    streamer_buffer_release(&expected);
+    streamer_http1_head_release(&head);
+}
+
+static void what_a_server_reads_of_a_random_request_is_what_it_was_made_of(void) {
+    uint32_t state = 20261129;
+    size_t good = 0;
+    for (int i = 0; i < REQUESTS; i++) {
+        char parts[7][8];
+        struct streamer_http1_field fields[2] = {
+            {random_part(&state, parts[0], ""), random_part(&state, parts[1], "")},
+            {random_part(&state, parts[2], ""), random_part(&state, parts[3], "")},
+        };
+        struct streamer_http1_request request = {
+            .method = random_part(&state, parts[4], "M"),
+            .target = random_part(&state, parts[5], "/"),
+            .host = random_part(&state, parts[6], "h"),
+            .absolute = random_below(&state, 4) == 0,
+            .fields = fields,
+            .count = random_below(&state, 3),
+            .upload = random_below(&state, 2) ? STREAMER_UPLOAD_LENGTH : STREAMER_UPLOAD_CHUNKED,
+        };
+        if (request.upload == STREAMER_UPLOAD_LENGTH) request.content_length = random_below(&state, 100000);
+        struct streamer_buffer written;
+        streamer_buffer_init(&written, 1000);
+        if (streamer_http1_request_write(&written, &request) == STREAMER_OK) {
+            check_what_a_server_would_read(&request, &written);
+            good++;
+        }
+        streamer_buffer_release(&written);
+    }
+    CHECK(good > REQUESTS / 10 && good < REQUESTS * 9 / 10);
+}
+
 void http1_random_tests(void) {
     RUN(random_heads_are_read_as_the_oracle_reads_them);
     RUN(random_chunks_are_read_as_the_oracle_reads_them);
+    RUN(what_a_server_reads_of_a_random_request_is_what_it_was_made_of);
 }

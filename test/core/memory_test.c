@@ -1,4 +1,5 @@
-/* Every request for memory of one long run, made to fail in turn: the answer is NO_MEMORY, and nothing is left behind.
+/* Every request for memory of one long run, made to fail one after the other: the status is NO_MEMORY, and nothing is
+ * left behind.
  */
 #include <string.h>
 

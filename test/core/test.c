@@ -193,6 +193,7 @@ int main(void) {
     extract_tests();
     encode_tests();
     classifier_tests();
+    reader_tests();
     pipeline_tests();
     contract_tests();
     memory_tests();
@@ -200,6 +201,7 @@ int main(void) {
     media_type_tests();
     http1_head_tests();
     http1_body_tests();
+    http1_transcript_tests();
     http1_random_tests();
     http1_request_tests();
     printf("%d passed, %d failed\n", passed, failed);

@@ -95,9 +95,9 @@ class DecoderTest < Minitest::Test
 
   def test_a_block_that_throws_at_each_event_still_sees_them_all
     bytes = "data: 0\n\ndata: 1\n\ndata: 2\n\n"
-    4.times do |turn|
+    4.times do |round|
       catch(:out) do
-        @decoder.feed(turn.zero? ? bytes : "") do |event|
+        @decoder.feed(round.zero? ? bytes : "") do |event|
           @data << event.data
           throw :out
         end
@@ -177,6 +177,15 @@ class DecoderTest < Minitest::Test
       Array.new(3) { processor_seconds { feed_in_reads(bytes) } }.min
     end
     assert_operator long, :<, (short * 4) + 0.05
+  end
+
+  def test_a_stream_goes_on_from_a_last_event_id
+    decoder = Streamer::Decoder.new(last_event_id: "41")
+    assert_equal "41", decoder.last_event_id
+    assert_equal ["41", "42", ""], decoder.feed("\xEF\xBB\xBFdata: a\n\nid: 42\ndata: b\n\nid\ndata: c\n\n").map(&:id)
+    assert_equal "a\uFFFD", Streamer::Decoder.new(last_event_id: "a\xFF".b).last_event_id
+    assert_equal "", Streamer::Decoder.new(last_event_id: "a\0").last_event_id
+    assert_raises(ArgumentError) { Streamer::Decoder.new(last_event_id: "x" * 70_000) }
   end
 
   private

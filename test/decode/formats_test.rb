@@ -15,19 +15,19 @@ class DecodeFormatsTest < Minitest::Test
   OLLAMA = "{\"response\":\"H\u00E9\",\"done\":false}\r\n\n {\"response\":\"\",\"done\":true} "
 
   def test_ndjson_at_every_split
-    Splits.each(OLLAMA) { |name, pieces| assert_equal Oracle::Formats.ndjson(OLLAMA), data(pieces, :ndjson), name }
+    Splits.each(OLLAMA) { |name, reads| assert_equal Oracle::Formats.ndjson(OLLAMA), data(reads, :ndjson), name }
   end
 
   def test_a_json_array_at_every_split
     expected = Oracle::Formats.json(GEMINI)
     assert_equal 2, expected.size
-    Splits.each(GEMINI) { |name, pieces| assert_equal expected, parsed(pieces), name }
+    Splits.each(GEMINI) { |name, reads| assert_equal expected, parsed(reads), name }
   end
 
   def test_text_at_every_split
     text = "a\r\nb\u00E9\u20AC\u{1F600}\xE2\x82c\r"
-    Splits.each(text) do |name, pieces|
-      events = data(pieces, :text)
+    Splits.each(text) do |name, reads|
+      events = data(reads, :text)
       assert_equal Oracle::Formats.text(text.b), events.join, name
       events.each { |event| assert_predicate event, :valid_encoding?, name }
       events[0...-1].each { |event| refute event.end_with?("\r"), name }
@@ -138,14 +138,14 @@ class DecodeFormatsTest < Minitest::Test
 
   private
 
-  def decode(pieces, format)
+  def decode(reads, format)
     decoder = Streamer::Decoder.new(format: format)
-    pieces.flat_map { |piece| decoder.feed(piece) } + decoder.finish
+    reads.flat_map { |read| decoder.feed(read) } + decoder.finish
   end
 
-  def data(pieces, format) = decode(pieces, format).map(&:data)
+  def data(reads, format) = decode(reads, format).map(&:data)
 
-  def parsed(pieces) = data(pieces, :json).map { |json| JSON.parse(json, max_nesting: false) }
+  def parsed(reads) = data(reads, :json).map { |json| JSON.parse(json, max_nesting: false) }
 
   def value(random, depth)
     scalars = [nil, true, random.rand(1000), -1.5e3, "[{\"", "\\", "\u20AC\n", ""]

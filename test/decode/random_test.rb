@@ -16,7 +16,7 @@ class DecodeRandomTest < Minitest::Test
       stream = Oracle::EventStream.new(bytes)
       decoder = Streamer::Decoder.new
       events = []
-      Splits.random(bytes, random, 12).each { |piece| decoder.feed(piece) { |event| events << [event.type, event.data, event.id] } }
+      Splits.random(bytes, random, 12).each { |read| decoder.feed(read) { |event| events << [event.type, event.data, event.id] } }
 
       assert_equal [stream.events.map(&:to_a), stream.last_event_id, stream.retry],
                    [events, decoder.last_event_id, decoder.retry], bytes.inspect
@@ -27,10 +27,10 @@ class DecodeRandomTest < Minitest::Test
     rounds(20) do |random|
       bytes = Streams.noise(random)
       expected = Oracle::EventStream.new(bytes).events.map(&:to_a)
-      Splits.each(bytes) do |name, pieces|
+      Splits.each(bytes) do |name, reads|
         decoder = Streamer::Decoder.new
         events = []
-        pieces.each { |piece| decoder.feed(piece) { |event| events << [event.type, event.data, event.id] } }
+        reads.each { |read| decoder.feed(read) { |event| events << [event.type, event.data, event.id] } }
         assert_equal expected, events, "#{name}: #{bytes.inspect}"
       end
     end

@@ -10,8 +10,8 @@ class TranscriptsTest < Minitest::Test
   Transcripts.all.each do |transcript|
     define_method("test_#{transcript.location}: #{transcript.name}") do
       expected = [transcript.events.map(&:to_a), transcript.last_event_id, transcript.retry]
-      Splits.each(transcript.bytes) do |name, pieces|
-        assert_equal expected, decode(pieces), "#{transcript.location}, #{name}: #{transcript.bytes.inspect}"
+      Splits.each(transcript.bytes) do |name, reads|
+        assert_equal expected, decode(reads), "#{transcript.location}, #{name}: #{transcript.bytes.inspect}"
       end
     end
 
@@ -25,10 +25,10 @@ class TranscriptsTest < Minitest::Test
 
   private
 
-  def decode(pieces)
+  def decode(reads)
     decoder = Streamer::Decoder.new
     events = []
-    pieces.each { |piece| decoder.feed(piece) { |event| events << [event.type, event.data, event.id] } }
+    reads.each { |read| decoder.feed(read) { |event| events << [event.type, event.data, event.id] } }
     [events, decoder.last_event_id, decoder.retry]
   end
 

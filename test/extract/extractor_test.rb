@@ -121,14 +121,12 @@ class ExtractorTest < Minitest::Test
     end
   end
 
-  def test_ill_formed_utf8_never_gives_an_ill_formed_string
-    ["\xFF", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82"].each do |bytes|
-      value = begin
-        Streamer::Extractor.new("a").call("{\"a\":\"#{bytes}\"}")
-      rescue Streamer::InvalidJSONError
-        next
+  def test_ill_formed_utf8_is_replaced_as_a_browser_would
+    { "\xFF" => 1, "\xC0\xAF" => 2, "\xED\xA0\x80" => 3, "\xF4\x90\x80\x80" => 4, "\xE2\x82" => 1 }.each do |bytes, count|
+      [bytes, bytes.b].each do |text|
+        value = Streamer::Extractor.new("a").call("{\"a\":\"x".b + text.b + "\"}".b)
+        assert_equal "x#{"\uFFFD" * count}", value
       end
-      assert_predicate value, :valid_encoding?, bytes.b.inspect
     end
   end
 
@@ -198,6 +196,13 @@ class ExtractorTest < Minitest::Test
     ['{"a":{"*":1}}', '{"a":"x"}', '{"a":null}', '{"a":[]}', '{"a":[null]}', "{}"].each { |json| assert_nil Streamer::Extractor.new("a.*").call(json), json }
   end
 
+  def test_a_value_may_have_to_be_a_certain_string
+    json = '{"status":"failed","x":{"status":"\u0066ailed"},"n":null,"o":{"failed":1}}'
+    assert_equal ["failed", nil, nil, nil], Streamer::Extractor.new("status{=failed}", "status{=fail}", "n{=}", "o{=failed}").call(json)
+    assert_equal "failed", Streamer::Extractor.new("x.status{=failed}").call(json)
+    assert_equal "failed", Streamer::Extractor.new("status{=done}|o{=failed}|status{=failed}").call(json)
+  end
+
   def test_values_of_a_star_keep_their_escapes_and_outlive_the_next_read
     extractor = Streamer::Extractor.new("*")
     first = extractor.call('["\\u00fc\\n\\"", "\\ud83d"]')
@@ -206,13 +211,15 @@ class ExtractorTest < Minitest::Test
   end
 
   def test_paths_that_end_too_early_or_have_half_a_filter_are_refused
-    ["*{", "*{}", "*{!}", "*{=x}", "*{a}", "*{!a}b", "a|", "|a", "a||b", "a.|b", "*{!a}.", Array.new(31, "a").join("|")].each do |path|
+    ["*{", "*{}", "*{!}", "*{=x}.a", "a{=x", "a{=x}b", "{=x}", "*{a=b}{=x}", "*{a}", "*{!a}b",
+     "a|", "|a", "a||b", "a.|b", "*{!a}.", Array.new(31, "a").join("|")].each do |path|
       assert_raises(ArgumentError, path.inspect) { Streamer::Extractor.new(path) }
     end
   end
 
   def test_a_name_is_the_last_key
-    { "a.b" => "b", "a.0" => "a", "0.1" => "0.1", "a.*.b" => "b", "a.*{!x.y|z}" => "a", "a.b|c.d" => "b", "*" => "*" }.each do |path, name|
+    { "a.b" => "b", "a.0" => "a", "0.1" => "0.1", "a.*.b" => "b", "a.*{!x.y|z}" => "a", "a.b|c.d" => "b", "*" => "*",
+      "a.b{=c.d|e}" => "b" }.each do |path, name|
       assert_equal name, Streamer::Extractor.name_of(path), path
     end
   end
@@ -232,7 +239,7 @@ class ExtractorTest < Minitest::Test
     rounds(600) do |random|
       json = JSON.generate("a" => Array.new(random.rand(5)) { element(random) })
       path = ["a.*.b", "a.*{!c}.b", "a.*{c=x}.b", "a.*{c=x}", "a.*{!b}", "a.*.b.*{!c}.b", "a.*{c=x}.b.*{c=x}.b",
-              "a.0.b|a.*{!c}.b"].sample(random: random)
+              "a.0.b|a.*{!c}.b", "a.*.c{=x}", "a.0.c{=y}|a.0.c{=x}|a.1.b", "a.*{=s}", "a.*{!b}.c{=x}"].sample(random: random)
       expected = Oracle::JSONPath.find(json, path)
       actual = Streamer::Extractor.new(path).call(json)
       expected.equal?(Oracle::JSONPath::MISSING) ? assert_nil(actual, [json, path].inspect) : assert_equal(expected, actual, [json, path].inspect)
@@ -243,7 +250,7 @@ class ExtractorTest < Minitest::Test
 
   def path(random)
     alternatives = Array.new([1, 1, 1, 2, 3].sample(random: random)) { Array.new(random.rand(1..4)) { segment(random) }.join(".") }
-    alternatives.join("|")
+    alternatives.map { |path| path.end_with?("}") || random.rand(3).positive? ? path : "#{path}{=s}" }.join("|")
   end
 
   def segment(random)

@@ -473,7 +473,8 @@ int main(int count, char **arguments) {
 
     struct streamer_pool_stats stats = streamer_pool_stats(streamer_thread_pool());
     CHECK(stats.open == 0, "%llu transfers are still open", (unsigned long long)stats.open);
-    CHECK(stats.requests >= (uint64_t)rounds * THREADS, "only %llu transfers", (unsigned long long)stats.requests);
+    uint64_t relays = streamer_relay_stats().relays;
+    CHECK(relays >= (uint64_t)rounds * THREADS, "only %llu relays", (unsigned long long)relays);
     streamer_thread_stop();
     const int idle = 2 * THREADS * 4; /* connections, both of their ends */
     for (int i = 0; i < 200 && open_descriptors() - before > idle; i++)

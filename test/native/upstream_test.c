@@ -1,19 +1,21 @@
-/* Parts of loop and upstream that need no network: who may send and when, which addresses the guard refuses, which routes
- * are equal, how long gaps were, in which order timers fire, and when the poller's descriptor rings. */
+/* Parts of loop and upstream that need no network: who may send and when, which addresses the guard refuses, which
+ * routes are equal, how long gaps were, in which order timers fire, and when the poller's descriptor rings. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../../ext/streamer/loop/clock.h"
-#include "../../ext/streamer/upstream/histogram.h"
-#include "../../ext/streamer/loop/timers.h"
-#include "../../ext/streamer/upstream/route.h"
-#include "../../ext/streamer/upstream/guard.h"
 #include "../../ext/streamer/loop/poller.h"
+#include "../../ext/streamer/loop/timers.h"
 #include "../../ext/streamer/upstream/admission.h"
+#include "../../ext/streamer/upstream/guard.h"
+#include "../../ext/streamer/upstream/histogram.h"
+#include "../../ext/streamer/upstream/route.h"
 
 static int passed, failed;
 
@@ -217,7 +219,8 @@ static void test_gaps(void) {
 
 static void test_routes(void) {
     struct streamer_guard *guard = streamer_guard_new(NULL, 0);
-    struct streamer_route route = {.url = "https://a:443", .origin = "https://a", .verify = true, .proxy = "http://p:1"};
+    struct streamer_route route = {
+        .url = "https://a:443", .origin = "https://a", .verify = true, .proxy = "http://p:1"};
     struct streamer_route *copy = streamer_route_copy(&route);
     CHECK(streamer_route_equal(&route, copy) && streamer_route_hash(&route) == streamer_route_hash(copy), "the copy");
     copy->verify = false;
@@ -289,7 +292,39 @@ static void test_timers_fire_in_order_whatever_was_moved_and_cancelled(void) {
     }
 }
 
-/* ---- the poller's alarm ---- */
+/* ---- the poller ---- */
+
+static int events_of(struct streamer_poller *poller, void *tag) {
+    struct streamer_ready ready[4];
+    int events = 0, count = streamer_poller_wait(poller, ready, 4, 100);
+    for (int i = 0; i < count; i++) events |= ready[i].tag == tag ? ready[i].events : 0;
+    return events;
+}
+
+static void test_poller(void) {
+    struct streamer_poller *poller = streamer_poller_new();
+    int fds[2], tag, other;
+    CHECK(poller != NULL && socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0, "no sockets");
+    CHECK(streamer_poller_set(poller, fds[0], STREAMER_READABLE, &tag), "refused");
+    CHECK(events_of(poller, &tag) == 0, "nothing has come");
+    CHECK(write(fds[1], "x", 1) == 1, "not written");
+    CHECK(events_of(poller, &tag) == STREAMER_READABLE, "a byte has come");
+    CHECK(events_of(poller, &tag) == STREAMER_READABLE, "it is still there");
+    CHECK(streamer_poller_set(poller, fds[0], STREAMER_WRITABLE, &other), "refused");
+    CHECK(events_of(poller, &other) == STREAMER_WRITABLE, "another one's, for something else");
+    CHECK(streamer_poller_set(poller, fds[0], STREAMER_HANGUP, &tag), "refused");
+    CHECK((events_of(poller, &tag) & STREAMER_HANGUP) == 0, "nobody has left");
+    shutdown(fds[1], SHUT_WR);
+    CHECK(events_of(poller, &tag) & STREAMER_HANGUP, "the peer has ended its side");
+    streamer_poller_remove(poller, fds[0]);
+    CHECK(events_of(poller, &tag) == 0, "it was taken out");
+    streamer_poller_remove(poller, fds[0]);
+    close(fds[0]);
+    close(fds[1]);
+    CHECK(!streamer_poller_set(poller, fds[0], STREAMER_READABLE, &tag), "a closed descriptor was taken");
+    CHECK(!streamer_poller_set(poller, fds[0], STREAMER_WRITABLE, &tag), "a closed descriptor was taken");
+    streamer_poller_free(poller);
+}
 
 /* Whether the poller's descriptor is readable within a second. */
 static bool rings(struct streamer_poller *poller) {
@@ -324,6 +359,7 @@ int main(void) {
     test_routes();
     test_timers_fire_in_order_whatever_was_moved_and_cancelled();
     test_gaps();
+    test_poller();
     test_alarm();
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;

@@ -12,7 +12,7 @@ module Oracle
     # NDJSON (JSON Lines).
     def self.ndjson(bytes) = UTF8.decode(bytes).split("\n").map { |line| line.gsub(BLANK, "") }.reject(&:empty?)
 
-    # A JSON array's elements, or the document: parsed, for how they are spelt is another matter.
+    # A JSON array's elements, or the document: parsed, since they may be written in several ways.
     def self.json(bytes)
       document = JSON.parse(UTF8.decode(bytes), max_nesting: false)
       document.is_a?(Array) ? document : [document]

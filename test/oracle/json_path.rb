@@ -3,10 +3,12 @@
 require "json"
 
 module Oracle
-  # A path over a document that is parsed whole: keys and indexes joined by dots, `*` for every element, with a filter in braces, and
-  # alternatives with "|" between them.
+  # A path over a document that is parsed whole: keys and indexes joined by dots, `*` for every element, with a filter in braces, the
+  # String that the value must be in braces at the end, and alternatives with "|" between them.
   module JSONPath
     MISSING = Object.new.freeze
+    ALTERNATIVE = /(?:\{[^}]*\}|[^|])+/
+    SEGMENT = /(?:\{[^}]*\}|[^.])+/
 
     # The first occurrence of a key counts.
     class FirstWins < Hash
@@ -19,9 +21,9 @@ module Oracle
       # The value, or MISSING. strings: of `*`, the Strings joined in place of an Array.
       def find(json, path, strings: false)
         document = JSON.parse(json, object_class: FirstWins, max_nesting: false)
-        alternatives = path.scan(/(?:\*\{[^}]*\}|[^|])+/).map { |alternative| alternative.scan(/\*\{[^}]*\}|[^.]+/) }
-        alternatives.each do |segments|
-          value = value_of(document, segments, strings)
+        alternatives = path.scan(ALTERNATIVE).map { |alternative| segments(alternative) }
+        alternatives.each do |segments, wanted|
+          value = value_of(document, segments, wanted, strings)
           scalar = ![nil, MISSING].include?(value) && !(value.is_a?(Enumerable) && segments.none? { |segment| segment.start_with?("*") })
           return value if scalar || alternatives.one?
         end
@@ -30,13 +32,20 @@ module Oracle
 
       # The key under which a path's value is found in a frame: its last segment that is a key.
       def name(path)
-        path.scan(/(?:\*\{[^}]*\}|[^|])+/).first.scan(/\*\{[^}]*\}|[^.]+/).grep_v(/\A(?:\d+|\*|\*\{.*\})\z/).last || path
+        segments(path[ALTERNATIVE]).first.grep_v(/\A(?:\d+|\*|\*\{.*\})\z/).last || path
       end
 
       private
 
-      def value_of(document, segments, strings)
+      # And the String that the value must be, or nil.
+      def segments(alternative)
+        wanted = alternative[/\{=([^}]*)\}\z/, 1]
+        [alternative.delete_suffix("{=#{wanted}}").scan(SEGMENT), wanted]
+      end
+
+      def value_of(document, segments, wanted, strings)
         found = walk(document, segments)
+        found = found.select { |value| value == wanted } if wanted
         return found.fetch(0, MISSING) unless segments.any? { |segment| segment.start_with?("*") }
 
         found = strings ? found.grep(String) : found.compact

@@ -20,9 +20,10 @@ module Oracle
       end.join
     end
 
-    # Whether there is more in it than a sign of life.
+    # Whether there is more to it than to keep the connection alive.
     def self.content?(event)
-      !(%w[ping heartbeat keepalive keep-alive].include?(event.type) || event.data.strip.empty? || event.data == '{"type":"ping"}')
+      alone = event.data[/\A\s*{\s*"type"\s*:\s*"([\w-]+)"\s*}\s*\z/, 1]
+      [event.type, alone].none?(/\A[-_]*(?:ping|heartbeat|keep[-_]*alive)[-_]*\z/i) && !event.data.strip.empty?
     end
     private_class_method :content?
 

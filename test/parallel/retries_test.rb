@@ -173,9 +173,12 @@ module RetriesTests
     @client = Streamer::Client.new(@server.url, retries: Streamer::RetryPolicy.new(max_retries: 1, base_delay: 60, max_delay: 60))
     answers ->(exchange) { exchange.head.close }
     response = @client.get("/")
-    reading = beside { response.each_event.to_a }
-    sleep 0.2
-    in_thread { response.cancel }.value
+    reading, waits = nil, []
+    with_notifications(->(name, _) { waits << name }) do
+      reading = beside { response.each_event.to_a }
+      wait_until { waits.any? }
+      in_thread { response.cancel }.value
+    end
     assert_operator seconds { assert_raises(Streamer::CancelledError) { reading.value } }, :<, 5
   end
 
@@ -252,21 +255,21 @@ module RetriesTests
 
   def test_one_probe_is_let_through_and_closes_it_or_opens_it_again
     states = []
-    circuit = Streamer::CircuitBreaker.new(error_threshold: 1, error_timeout: 1)
+    circuit = Streamer::CircuitBreaker.new(error_threshold: 1, error_timeout: 0.3)
     release = Thread::Queue.new
     client = Streamer::Client.new(@server.url, circuit: circuit)
     held = ->(exchange) { release.pop && exchange.json({}, status: 500) }
     answers status(500), held
     with_notifications(->(_, payload) { states << payload[:state] }) do
       client.get("/")
-      sleep 1.1
+      wait_until { circuit.state(@server.url) == :half_open }
       probe = beside { client.get("/").status }
       @server.wait_request(2)
       assert_raises(Streamer::CircuitOpenError) { client.get("/") }
       release << true
       assert_equal 500, probe.value
       assert_raises(Streamer::CircuitOpenError) { client.get("/") }
-      sleep 1.1
+      wait_until { circuit.state(@server.url) == :half_open }
       assert_equal 200, client.get("/").status
     end
     assert_equal :closed, circuit.state(@server.url)
@@ -278,7 +281,7 @@ module RetriesTests
     client = Streamer::Client.new(@server.url, circuit: circuit)
     answers status(500), :stall.to_proc
     client.get("/")
-    sleep 0.2
+    wait_until { circuit.state(@server.url) == :half_open }
     call = Streamer::Sinks::UpstreamCall.new(client.request(:get, "/"))
     probe = beside { call.response }
     @server.wait_request(2)

@@ -31,7 +31,7 @@ module ConnectionPeersTests
     server = upstream { |exchange| exchange.head.chunk(Upstream.token(0)).chunk("data: [DONE]\n\n").pause(0.02).finish }
     3.times do
       relay(server)
-      sleep 0.5
+      sleep 0.005 until Streamer.stats[:upstreams].zero?
     end
 
     assert_equal 1, server.connections

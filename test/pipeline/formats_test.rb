@@ -187,9 +187,9 @@ class PipelineFormatsTest < Minitest::Test
   # What every split gives, which is the same.
   def at_every_split(bytes, **options)
     frames = nil
-    Splits.each(bytes) do |name, pieces|
+    Splits.each(bytes) do |name, reads|
       pipeline = Streamer::Pipeline.new(**options)
-      given = pieces.map { |piece| pipeline.feed(piece) }.join + pipeline.finish
+      given = reads.map { |read| pipeline.feed(read) }.join + pipeline.finish
       assert_equal frames ||= given, given, name
     end
     frames

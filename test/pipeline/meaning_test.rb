@@ -14,9 +14,9 @@ class MeaningTest < Minitest::Test
      { value: "choices.0.finish_reason", frame: :text }, {}, { frame: :raw }, { frame: :raw, value: CONTENT },
      { keep: { f: "choices.0.finish_reason" } },
      { keep: { f: "model" }, value: CONTENT }, { value: CONTENT, from: "message" }, { value: CONTENT, from: "other" }].each do |options|
-      Splits.each(stream) do |name, pieces|
+      Splits.each(stream) do |name, reads|
         pipeline = Streamer::Pipeline.new(**options)
-        error = assert_raises(Streamer::UpstreamError, "#{options}, #{name}") { pieces.each { |piece| pipeline.feed(piece) } and pipeline.finish }
+        error = assert_raises(Streamer::UpstreamError, "#{options}, #{name}") { reads.each { |read| pipeline.feed(read) } and pipeline.finish }
         assert_equal 502, error.json.dig("error", "code"), options
       end
     end
@@ -64,29 +64,32 @@ class MeaningTest < Minitest::Test
   end
 
   KEPT_ALIVE = "event: ping\ndata: 1764273600\n\nevent: ping\ndata: {\n\nevent: heartbeat\ndata: now\n\nevent: keepalive\ndata: 2026\n\n" \
-               "event: keep-alive\ndata: x\n\ndata:\n\ndata:  \n\ndata: { \"type\": \"ping\" }\n\n: comment\n\n"
+               "event: keep-alive\ndata: x\n\nevent: PING\ndata: x\n\nevent: KeepAlive\ndata: x\n\nevent: keep_alive\ndata: x\n\n" \
+               "data:\n\ndata:  \n\ndata: { \"type\": \"ping\" }\n\ndata: {\"type\":\"Keep-Alive\"}\n\n: comment\n\n"
 
   def test_what_keeps_a_connection_alive_is_passed_over_before_it_is_parsed
     stream = "#{KEPT_ALIVE}data: {\"a\":1}\n\n#{KEPT_ALIVE}"
-    Splits.each(stream) do |name, pieces|
+    Splits.each(stream) do |name, reads|
       decoder = Streamer::Decoder.new
       extractor = Streamer::Extractor.new("a")
       found = []
-      counts = pieces.map { |piece| decoder.feed_values(piece, extractor) { |value| found << value } }
+      counts = reads.map { |read| decoder.feed_values(read, extractor) { |value| found << value } }
       assert_equal [[1], 1], [found, counts.sum], name
       [{ value: "a" }, { value: "a", keep: { b: "b" } }].each do |options|
         pipeline = Streamer::Pipeline.new(**options)
-        assert_equal "data: {\"a\":1}\n\n", pieces.map { |piece| pipeline.feed(piece) }.join, name
+        assert_equal "data: {\"a\":1}\n\n", reads.map { |read| pipeline.feed(read) }.join, name
       end
       raw = Streamer::Pipeline.new(frame: :raw, value: "a", keep: { a: "a" })
-      assert_equal stream, pieces.map { |piece| raw.feed(piece) }.join, name
+      assert_equal stream, reads.map { |read| raw.feed(read) }.join, name
       assert_equal({ a: 1 }, raw.kept)
     end
   end
 
   def test_an_event_says_whether_it_has_content
-    events = Streamer::Decoder.new.feed("#{KEPT_ALIVE}data: 1\n\nevent: ping2\ndata: 1\n\ndata: {\"type\":\"ping\",\"cost\":1}\n\n")
-    assert_equal ([false] * 8) + ([true] * 3), events.map(&:content?)
+    events = Streamer::Decoder.new.feed("#{KEPT_ALIVE}data: 1\n\nevent: ping2\ndata: 1\n\nevent: pin\ndata: 1\n\n" \
+                                        "data: {\"type\":\"ping\",\"cost\":1}\n\n" \
+                                        "data: {\"type\":\"pong\"}\n\ndata: {\"type\":\"\n\n")
+    assert_equal ([false] * 12) + ([true] * 6), events.map(&:content?)
     assert_equal [true, false], [Streamer::Event.new(data: "x").content?, Streamer::Event.new(data: "x", type: "ping").content?]
   end
 
@@ -106,10 +109,10 @@ class MeaningTest < Minitest::Test
 
   def test_the_strings_of_a_star_are_joined_in_frames
     path = "candidates.0.content.parts.*{!thought}.text"
-    Splits.each(GEMINI) do |name, pieces|
+    Splits.each(GEMINI) do |name, reads|
       { json: "data: {\"text\":\"Hello\\n\"}\n\n", text: "data: Hello\ndata:\n\n" }.each do |frame, expected|
         pipeline = Streamer::Pipeline.new(value: path, frame: frame, collect: 100, keep: { parts: "candidates.0.content.parts.*.text" })
-        assert_equal expected, pieces.map { |piece| pipeline.feed(piece) }.join, name
+        assert_equal expected, reads.map { |read| pipeline.feed(read) }.join, name
         assert_equal ["Hello\n", { parts: ["more"] }], [pipeline.text, pipeline.kept]
       end
     end
@@ -151,6 +154,13 @@ class MeaningTest < Minitest::Test
     assert_equal [2], values('{"b":1}{"a":2}', "a", format: :json)
     assert_empty values('[{"b":1}]', "a", format: :json)
     assert_equal "data: {\"b\":1}\n\n", Streamer::Pipeline.new(format: :json).then { |pipeline| pipeline.feed('{"b":1}') + pipeline.finish }
+  end
+
+  def test_paths_and_names_may_be_in_any_encoding
+    pipeline = Streamer::Pipeline.new(value: "ä.ö".encode("UTF-16LE"), keep: { "ü" => "ä.ö".b }, event: "é".encode("ISO-8859-1"))
+    assert_equal "event: é\ndata: {\"ö\":1}\n\n", pipeline.feed("data: {\"ä\":{\"ö\":1}}\n\n")
+    assert_equal({ "ü" => 1 }, pipeline.kept)
+    assert_equal 1, Streamer::Extractor.new("ä".b).call('{"ä":1}')
   end
 
   def test_what_goes_wrong_once_goes_wrong_again

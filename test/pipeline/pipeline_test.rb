@@ -13,19 +13,19 @@ class PipelineTest < Minitest::Test
 
   CONTENT = "choices.0.delta.content"
 
-  def test_an_openai_answer_becomes_frames_at_every_split
+  def test_an_openai_response_becomes_frames_at_every_split
     expected = Oracle::Pipeline.run(Streams::OPENAI, paths: [CONTENT], event: "token", done: "[DONE]")
     assert_equal 4, expected.scan("event: token").size
     assert_same_at_every_split(expected, Streams::OPENAI, value: CONTENT, event: "token")
   end
 
-  def test_an_anthropic_answer_becomes_frames_at_every_split
+  def test_an_anthropic_response_becomes_frames_at_every_split
     expected = Oracle::Pipeline.run(Streams::ANTHROPIC, paths: ["delta.text"])
     assert_equal 2, expected.scan("data:").size
     assert_same_at_every_split(expected, Streams::ANTHROPIC, value: "delta.text")
   end
 
-  def test_a_gemini_answer_becomes_frames_at_every_split
+  def test_a_gemini_response_becomes_frames_at_every_split
     path = "candidates.0.content.parts.0.text"
     assert_same_at_every_split(Oracle::Pipeline.run(Streams::GEMINI, paths: [path]), Streams::GEMINI, value: path)
   end
@@ -45,9 +45,9 @@ class PipelineTest < Minitest::Test
   def test_without_a_path_every_event_passes_through
     Transcripts.all.each do |transcript|
       expected = transcript.events
-      Splits.each(transcript.bytes) do |name, pieces|
+      Splits.each(transcript.bytes) do |name, reads|
         pipeline = Streamer::Pipeline.new
-        events = Oracle::EventStream.new(pieces.map { |piece| pipeline.feed(piece) }.join).events
+        events = Oracle::EventStream.new(reads.map { |read| pipeline.feed(read) }.join).events
         assert_equal expected.map(&:to_a), events.map(&:to_a), "#{transcript.location}, #{name}"
       end
     end
@@ -72,6 +72,25 @@ class PipelineTest < Minitest::Test
     pipeline = Streamer::Pipeline.new(value: "delta", from: "text", keep: { n: "n" }, collect: 100)
     assert_equal "data: {\"delta\":\"a\"}\n\n", pipeline.feed(stream)
     assert_equal ["a", { n: 2 }], [pipeline.text, pipeline.kept]
+  end
+
+  # Proxies and servers leave `event` lines out that APIs have beside the types in their data.
+  def test_the_type_of_an_event_may_be_in_its_data
+    events = ['{"type":"text","delta":"a"}', '{"delta":"b","type":"thought"}', '{"type":["text"],"delta":"c"}', '{"type":"end","delta":"d"}']
+    options = { value: "delta", from: %w[text end], done: { event: "end" }, collect: 100 }
+    pipeline = Streamer::Pipeline.new(**options)
+    assert_equal "data: {\"delta\":\"a\"}\n\n", pipeline.feed("data: #{events[0]}\n\ndata: #{events[1]}\n\ndata: #{events[2]}\n\n")
+    refute_predicate pipeline, :done?
+    assert_equal "data: {\"delta\":\"d\"}\n\n", pipeline.feed("data: #{events[3]}\n\n")
+    assert_predicate pipeline, :done?
+
+    pipeline = Streamer::Pipeline.new(**options)
+    assert_equal "", pipeline.feed("event: other\ndata: #{events[0]}\n\nevent: other\ndata: #{events[3]}\n\n"), "the event's own type counts"
+    assert_raises(Streamer::TruncatedError) { pipeline.finish }
+
+    pipeline = Streamer::Pipeline.new(**options)
+    error = assert_raises(Streamer::UpstreamError) { pipeline.feed("data: {\"type\":\"error\",\"message\":\"no\"}\n\n") }
+    assert_includes error.message, "no"
   end
 
   def test_what_is_kept_may_be_cut_within_a_surrogate_pair_or_have_a_key_twice
@@ -130,7 +149,7 @@ class PipelineTest < Minitest::Test
     rounds(300) do |random|
       bytes = Streams.noise(random)
       pipeline = Streamer::Pipeline.new
-      out = Splits.random(bytes, random, 12).map { |piece| pipeline.feed(piece) }.join
+      out = Splits.random(bytes, random, 12).map { |read| pipeline.feed(read) }.join
       assert_equal Oracle::EventStream.new(bytes).events.map(&:to_a), Oracle::EventStream.new(out).events.map(&:to_a), bytes.inspect
     end
   end
@@ -138,9 +157,9 @@ class PipelineTest < Minitest::Test
   private
 
   def assert_same_at_every_split(expected, bytes, **options)
-    Splits.each(bytes) do |name, pieces|
+    Splits.each(bytes) do |name, reads|
       pipeline = Streamer::Pipeline.new(**options)
-      assert_equal expected, pieces.map { |piece| pipeline.feed(piece) }.join, name
+      assert_equal expected, reads.map { |read| pipeline.feed(read) }.join, name
     end
   end
 end

@@ -7,7 +7,7 @@ require "support/provider_transcripts"
 
 # Each provider's own transcripts, read in every way.
 module ProvidersTests
-  # name => the path it is asked at, its header with the key, how a text ends, how tool calls end, their indexes and ids
+  # name => the path of its requests, its header with the key, how a text ends, how tool calls end, their indexes and ids
   EXPECTED = {
     openai: ["/v1/chat/completions", "authorization", "stop", "tool_calls", [[0, "call_Hx1"], [1, "call_Hx2"]]],
     openai_responses: ["/v1/responses", "authorization", "completed", "completed", [[1, "call_Hx1"], [2, "call_Hx2"]]],
@@ -15,7 +15,8 @@ module ProvidersTests
     gemini: ["/v1beta/models/some-model:streamGenerateContent?alt=sse", "x-goog-api-key", "STOP", "STOP", [[0, nil], [1, "fn-2"]]],
     gemini_array: ["/v1beta/models/some-model:streamGenerateContent", "x-goog-api-key", "STOP", "STOP", [[0, nil], [1, "fn-2"]]],
     mistral: ["/v1/chat/completions", "authorization", "stop", "tool_calls", [[0, "D681PevKs"], [1, "E792QfwLt"]]],
-    ollama: ["/api/chat", "authorization", "stop", "stop", [[0, nil], [1, nil]]]
+    ollama: ["/api/chat", "authorization", "stop", "stop", [[0, nil], [1, nil]]],
+    cohere: ["/v2/chat", "authorization", "COMPLETE", "TOOL_CALL", [[0, "get_weather_1"], [1, "get_time_2"]]]
   }.freeze
 
   TEXT = "Grüße aus Paris 🥐: it is sunny."
@@ -33,12 +34,12 @@ module ProvidersTests
       [nil, 1, 7].each do |split|
         play("#{name}_text", split: split)
         pieces = []
-        answer = chat(name).each_text { |text| pieces << text }
+        completion = chat(name).each_text { |text| pieces << text }
         assert_equal TEXT, pieces.join
         assert_operator pieces.size, :>, 3
-        assert_equal reason, answer.finish_reason
-        assert_equal({ input_tokens: 19, output_tokens: 6 }, answer.usage)
-        assert_empty answer.tool_calls
+        assert_equal reason, completion.finish_reason
+        assert_equal({ input_tokens: 19, output_tokens: 6 }, completion.usage)
+        assert_empty completion.tool_calls
       end
       request = @upstream.requests.last
       assert_equal ["POST", path], [request.method, request.target]
@@ -50,15 +51,15 @@ module ProvidersTests
       [nil, 1, 7].each do |split|
         play("#{name}_tools", split: split)
         seen = Hash.new { |hash, index| hash[index] = +"" }
-        answer = chat(name).each_tool_call_delta do |call|
+        completion = chat(name).each_tool_call_delta do |call|
           seen[call.index] << call.delta
           assert_equal seen[call.index], call.arguments
         end
-        assert_equal CALLS, answer.tool_calls.map { |call| [call.name, call.json] }
-        assert_equal expected, answer.tool_calls.map { |call| [call.index, call.id] }
-        assert_equal answer.tool_calls.map(&:arguments), seen.values
-        assert_equal reason, answer.finish_reason
-        assert_equal({ input_tokens: 82, output_tokens: 47 }, answer.usage)
+        assert_equal CALLS, completion.tool_calls.map { |call| [call.name, call.json] }
+        assert_equal expected, completion.tool_calls.map { |call| [call.index, call.id] }
+        assert_equal completion.tool_calls.map(&:arguments), seen.values
+        assert_equal reason, completion.finish_reason
+        assert_equal({ input_tokens: 82, output_tokens: 47 }, completion.usage)
       end
     end
 
@@ -83,47 +84,64 @@ module ProvidersTests
     define_method("test_#{name}_cut") do
       @play = lambda do |exchange|
         bytes = ProviderTranscripts.bytes("#{name}_text")
-        exchange.head(type: name == :ollama ? "application/x-ndjson" : name == :gemini_array ? "application/json" : "text/event-stream")
+        exchange.head(type: ProviderTranscripts.type("#{name}_text"))
         exchange.chunk(bytes.byteslice(0, bytes.bytesize / 2)).finish
       end
       seen = +""
-      answer = chat(name).call
-      if name == :gemini # has no end marker: its reader sees that no reason was given
-        answer.each_text { |text| seen << text }
-        assert_nil answer.finish_reason
+      completion = chat(name).call
+      if name == :gemini # without an end marker it is the reason that is missing
+        completion.each_text { |text| seen << text }
+        assert_nil completion.finish_reason
       else
-        assert_raises(Streamer::TruncatedError) { answer.each_text { |text| seen << text } }
+        assert_raises(Streamer::TruncatedError) { completion.each_text { |text| seen << text } }
       end
       assert seen.start_with?("Gr") && seen.size < TEXT.size, seen
     end
 
-    define_method("test_#{name}_plan_relays_text") do
+    define_method("test_#{name}_is_relayed_alike") do
       play("#{name}_text")
-      chat = chat(name)
-      pipeline = Streamer::Relay::Options.new(**chat.relay_options, event: "token", frame: :text, collect: 1000).pipeline
-      chat.request.call.each_frames(pipeline) { |frames| frames }
-      assert_equal TEXT, pipeline.text.delete_prefix("The weather, then.")
+      pipeline = relay(chat(name))
+      assert_equal TEXT, pipeline.text
       assert_equal({ finish_reason: EXPECTED.fetch(name)[2], input_tokens: 19, output_tokens: 6 }, pipeline.kept)
     end
   end
 
-  def test_openai_responses_relayed_without_arguments_and_thoughts
-    play("openai_responses_tools")
-    chat = chat(:openai_responses)
-    pipeline = Streamer::Relay::Options.new(**chat.relay_options, collect: 1000).pipeline
-    assert_empty chat.request.call.each_frames(pipeline).to_a
-    assert_equal ["", "completed"], [pipeline.text, pipeline.kept[:finish_reason]]
-    play("openai_responses_failed")
-    pipeline = Streamer::Relay::Options.new(**chat.relay_options, collect: 1000).pipeline
-    error = assert_raises(Streamer::UpstreamError) { chat.request.call.each_frames(pipeline) { |frames| frames } }
-    assert_match(/Rate limit reached/, error.message)
-    assert_equal "Grüße", error.text
+  # Gemini's have none.
+  def test_reading_ends_at_the_end_marker_though_the_connection_stays_open
+    EXPECTED.keys.grep_v(/gemini/).each do |name|
+      @play = ->(exchange) { exchange.head(type: ProviderTranscripts.type("#{name}_text")).chunk(ProviderTranscripts.bytes("#{name}_text")).stall }
+      started = now
+      assert_equal TEXT, chat(name, timeouts: { idle: 10 }).call.text
+      assert_operator now - started, :<, 5, name
+    end
+  end
+
+  def test_relays_get_neither_arguments_nor_reasoning
+    EXPECTED.each_key do |name|
+      play("#{name}_tools")
+      assert_equal "", relay(chat(name)).text, name
+    end
   end
 
   def test_openai_responses_failed
     play("openai_responses_failed")
-    error = assert_raises(Streamer::UpstreamError) { chat(:openai_responses).each_text { |text| assert_equal "Grüße", text } }
-    assert_match(/Rate limit reached/, error.message)
+    pipeline = nil
+    errors = [assert_raises(Streamer::UpstreamError) { chat(:openai_responses).each_text { |text| assert_equal "Grüße", text } },
+              assert_raises(Streamer::UpstreamError) { relay(chat(:openai_responses)) { |made| pipeline = made } }]
+    errors.each { |error| assert_match(/Rate limit reached/, error.message) }
+    assert_equal "Grüße", pipeline.text
+  end
+
+  # Not the head of the message, which the application does not see.
+  def test_delivered_means_that_the_application_got_something
+    play("anthropic_late_error")
+    %i[each_text each_tool_call_delta each_delta].each do |way|
+      error = assert_raises(Streamer::UpstreamError) { chat(:anthropic).public_send(way) { flunk } }
+      refute_predicate error, :delivered?, way
+    end
+    play("anthropic_error")
+    error = assert_raises(Streamer::UpstreamError) { chat(:anthropic).each_tool_call_delta { flunk } }
+    refute_predicate error, :delivered?
   end
 
   def test_mistral_thinking
@@ -153,7 +171,7 @@ module ProvidersTests
       exchange.head.chunk(ProviderTranscripts.bytes("openai_text").lines("\n\n").first(3).join).stall
     end
     chat(:openai).each_text { break }
-    assert @upstream.wait_request.wait_gone, "the upstream never saw the client leave"
+    assert @upstream.wait_request.wait_gone, "the upstream never saw the client disconnect"
   end
 
   def test_several_at_once
@@ -170,16 +188,36 @@ module ProvidersTests
     assert_equal texts, Streamer.gather(a: chat(:anthropic), b: -> { chat(:anthropic).call })
   end
 
+  def test_ways_to_read_return_the_completion
+    play("openai_text")
+    completion = chat(:openai).call
+    assert_same completion, completion.each_text { |text| text }
+    assert_kind_of Streamer::Providers::Completion, chat(:openai).each_text { |text| text }
+    assert_kind_of Streamer::Providers::Completion, chat(:openai).each_delta { |text, _| text }
+    assert_kind_of Streamer::Providers::Completion, chat(:openai).each_tool_call_delta { flunk }
+    assert_equal TEXT, chat(:openai).call.each_text.to_a.join
+  end
+
   private
+
+  def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
+  # What a relay makes of its response.
+  def relay(chat)
+    pipeline = Streamer::Pipeline.new(**chat.relay_options, event: "token", collect: 1000)
+    yield pipeline if block_given?
+    chat.request.call.each_frames(pipeline) { |frames| frames }
+    pipeline
+  end
 
   def play(name, split: nil)
     @play = ->(exchange) { ProviderTranscripts.play(exchange, name, split: split) }
   end
 
-  def chat(name)
+  def chat(name, **options)
     provider = Streamer::Providers[name]
     base = "#{@upstream.url}#{URI(provider.declaration.fetch(:base_url)).path}"
-    provider.new(api_key: KEY, base_url: base).chat(model: "some-model", messages: [{ role: "user", content: "Weather?" }])
+    provider.new(api_key: KEY, base_url: base, **options).chat(model: "some-model", messages: [{ role: "user", content: "Weather?" }])
   end
 end
 

@@ -3,7 +3,7 @@
 require "test_helper"
 require "support/upstream"
 
-# What providers ask, and how they are declared.
+# What providers are sent, and how they are declared.
 class ProviderRequestsTest < Minitest::Test
   MESSAGES = [{ role: "system", content: "Be brief." }, { role: "user", content: "Why?" },
               { role: "assistant", content: "Because." }].freeze
@@ -15,19 +15,20 @@ class ProviderRequestsTest < Minitest::Test
   def teardown = @upstream.stop
 
   def test_bodies
-    turns = MESSAGES.map { |message| message.transform_keys(&:to_s) }
-    assert_equal({ "stream" => true, "stream_options" => { "include_usage" => true }, "model" => "m", "messages" => turns }, body(:openai))
-    assert_equal({ "stream" => true, "model" => "m", "input" => turns }, body(:openai_responses))
-    assert_equal({ "stream" => true, "max_tokens" => 4096, "model" => "m", "system" => "Be brief.", "messages" => turns.drop(1) },
+    messages = MESSAGES.map { |message| message.transform_keys(&:to_s) }
+    assert_equal({ "stream" => true, "stream_options" => { "include_usage" => true }, "model" => "m", "messages" => messages }, body(:openai))
+    assert_equal({ "stream" => true, "model" => "m", "input" => messages }, body(:openai_responses))
+    assert_equal({ "stream" => true, "max_tokens" => 4096, "model" => "m", "system" => "Be brief.", "messages" => messages.drop(1) },
                  body(:anthropic))
     assert_equal({ "systemInstruction" => { "parts" => [{ "text" => "Be brief." }] },
                    "contents" => [{ "role" => "user", "parts" => [{ "text" => "Why?" }] },
                                   { "role" => "model", "parts" => [{ "text" => "Because." }] }] }, body(:gemini))
-    assert_equal({ "stream" => true, "model" => "m", "messages" => turns }, body(:mistral))
-    assert_equal({ "stream" => true, "model" => "m", "messages" => turns }, body(:ollama))
+    assert_equal({ "stream" => true, "model" => "m", "messages" => messages }, body(:mistral))
+    assert_equal({ "stream" => true, "model" => "m", "messages" => messages }, body(:ollama))
+    assert_equal({ "stream" => true, "model" => "m", "messages" => messages }, body(:cohere))
   end
 
-  def test_the_systems_word_in_parts
+  def test_a_systems_prompt_in_parts
     part = { "type" => "text", "text" => "Be brief.", "cache_control" => { "type" => "ephemeral" } }
     assert_equal [part, part], body(:anthropic, messages: Array.new(2) { { role: "system", content: [part] } })["system"]
     parts = body(:gemini, messages: [{ role: "system", content: [{ text: "Be brief." }] }])["systemInstruction"]["parts"]
@@ -61,13 +62,13 @@ class ProviderRequestsTest < Minitest::Test
     assert_raises(Streamer::FirstEventTimeoutError) { provider.chat(model: "m", messages: [], timeouts: { first_event: 0.1 }).call }
   end
 
-  def test_a_models_name_is_no_path
+  def test_a_models_name_is_not_a_path
     ["../x", "a?b", "a b", "a/../b", "", "a:b"].each do |model|
       assert_raises(ArgumentError, model) { Streamer::Providers[:gemini].new(api_key: "k").chat(model: model) }
     end
   end
 
-  def test_what_is_compatible_needs_another_address
+  def test_what_is_compatible_needs_another_base_url
     type = Streamer::Providers.register(:compatible, like: :openai, base_url: "#{@upstream.url}/own/v1", key: ["api-key", "%s"],
                                                      body: { n: 1 })
     assert_same type, Streamer::Providers["compatible"]
@@ -79,12 +80,25 @@ class ProviderRequestsTest < Minitest::Test
     assert_equal "https://api.openai.com/v1", Streamer::Providers[:openai].declaration[:base_url]
   end
 
-  def test_one_of_ones_own
+  def test_a_provider_that_is_declared_whole
     events = ['{"say":"Hel"}', '{"say":"lo","why":"over"}', "END"].map { |data| "data: #{data}\n\n" }
     @upstream.on("/ask") { |exchange| exchange.stream(events) }
     Streamer::Providers.register(:own, base_url: @upstream.url, path: "/ask", done: "END", text: "say", kept: { finish_reason: "why" })
-    answer = Streamer::Providers[:own].new.chat(model: "m").each_text { |text| assert_includes %w[Hel lo], text }
-    assert_equal "over", answer.finish_reason
+    completion = Streamer::Providers[:own].new.chat(model: "m").each_text { |text| assert_includes %w[Hel lo], text }
+    assert_equal "over", completion.finish_reason
+  end
+
+  def test_a_declaration_of_the_types_of_events_that_have_text
+    events = %w[say think sing].map { |type| %(event: #{type}\ndata: {"words":"#{type} "}\n\n) }
+    @upstream.on("/ask") { |exchange| exchange.stream(events) }
+    Streamer::Providers.register(:typed, base_url: @upstream.url, path: "/ask", text: "words", from: %w[say sing])
+    chat = Streamer::Providers[:typed].new.chat(model: "m")
+    assert_equal "say sing ", chat.call.text
+    pipeline = Streamer::Pipeline.new(**chat.relay_options, collect: 100)
+    chat.request.call.each_frames(pipeline) { |frames| frames }
+    assert_equal "say sing ", pipeline.text
+    values = chat.request.call.each_value("words", from: "sing").to_a
+    assert_equal ["sing "], values
   end
 
   def test_wrong_declarations_and_names
@@ -92,7 +106,7 @@ class ProviderRequestsTest < Minitest::Test
     assert_match(/openai/, assert_raises(ArgumentError) { Streamer::Providers[:nobody] }.message)
   end
 
-  def test_the_key_is_nowhere_to_be_read
+  def test_the_key_is_in_no_inspect
     provider = Streamer::Providers[:openai].new(api_key: "sk-secret", base_url: @upstream.url)
     chat = provider.chat(model: "m", messages: [])
     assert_match(/OpenAI.*#{Regexp.escape(@upstream.url)}/, provider.inspect)

@@ -102,7 +102,7 @@ class ControllerTest < ActionDispatch::IntegrationTest
     assert_equal "hello", flash[:notice]
   end
 
-  def test_row_29_what_went_out_with_the_head_can_be_read_and_a_later_write_raises
+  def test_what_went_out_with_the_head_can_be_read_and_a_later_write_raises
     %w[session cookies signed delete flash reset].each do |what|
       get "/streams/events"
       get "/streams/sealed", params: { what: what, note: "#{name}-#{what}" }

@@ -51,7 +51,7 @@ class RelayEventsTest < ActionDispatch::IntegrationTest
     assert_match(/\A\h{32}\z/, RailsApp::NOTES.wait("#{name}2", "result")["key"])
   end
 
-  def test_row_65_a_socket_that_cannot_be_taken_over_is_a_result_too
+  def test_a_socket_that_cannot_be_taken_over_is_a_result_too
     with_socket do |server, body|
       server.close
       body.call(server)

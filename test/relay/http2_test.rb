@@ -8,7 +8,7 @@ class HTTP2RelayTest < Minitest::Test
   KIND = :falcon
   include RelayCase
 
-  def test_row_12_the_events_are_those_of_http_1
+  def test_events_over_http_2_are_those_of_http_1
     first = relay(id_prefix: "x").events
     second = with_client { |client| Streamer::Decoder.new.feed(client.get(path(id_prefix: "x")).read) }
 
@@ -16,7 +16,7 @@ class HTTP2RelayTest < Minitest::Test
     assert_equal %w[x1 x2 x3], second.first(3).map(&:id)
   end
 
-  def test_row_66_a_reset_stream_cancels_the_upstream_at_once
+  def test_a_reset_stream_cancels_the_upstream_at_once
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     with_client do |client|
       response = client.get(path(heartbeat: 60))

@@ -22,7 +22,7 @@ class LifeTest < Minitest::Test
     @server ||= AppServer.new(kind, config: kind == :puma_cluster ? CLUSTER : PLUGIN, variables: { "DRAIN" => drain.to_s }, **options)
   end
 
-  def test_row_37_at_sigterm_streams_are_told_finish_in_time_and_other_requests_end
+  def test_at_sigterm_streams_are_told_finish_in_time_and_other_requests_end
     server(drain: 60)
     @upstream.on("/", &held)
     clients = Array.new(5) { |index| relay(note: "#{name}#{index}").tap(&:next_event) }
@@ -37,7 +37,7 @@ class LifeTest < Minitest::Test
     assert_equal ["completed"], Array.new(5) { |index| result(note: "#{name}#{index}")["status"] }.uniq
   end
 
-  def test_row_38_streams_that_do_not_finish_end_with_the_drain
+  def test_streams_that_do_not_finish_end_with_the_drain
     server(drain: 0.5)
     @upstream.on("/", &endless(every: 0.02))
     client = relay.tap(&:next_event)
@@ -54,7 +54,7 @@ class LifeTest < Minitest::Test
     assert_operator result["text"], :start_with?, "0 ......"
   end
 
-  def test_row_37_without_the_plugin_the_exit_handler_tells_them
+  def test_without_the_plugin_the_exit_handler_tells_the_browsers
     server(config: "force_shutdown_after 3\n", drain: 0.5) # or Puma waits for its threads for ever, longer than the upstream may be idle
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
@@ -66,7 +66,7 @@ class LifeTest < Minitest::Test
     assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
   end
 
-  def test_row_37_sigint_does_the_same
+  def test_at_sigint_streams_are_told_and_finish_in_time_too
     server(drain: 0.3)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
@@ -76,7 +76,7 @@ class LifeTest < Minitest::Test
     assert server.wait_end, "it still runs"
   end
 
-  def test_row_37_a_second_sigint_ends_them_at_once
+  def test_a_second_sigint_ends_streams_at_once
     server(drain: 60)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
@@ -90,7 +90,7 @@ class LifeTest < Minitest::Test
     assert_equal %w[cancelled shutdown], result.values_at("status", "reason")
   end
 
-  def test_row_37_without_streams_the_process_ends_at_once
+  def test_without_streams_the_process_ends_at_once
     server(drain: 60)
     relay.events
     result
@@ -99,7 +99,7 @@ class LifeTest < Minitest::Test
     assert server.wait_end, "it still runs"
   end
 
-  def test_row_37_a_hot_restart_tells_them_before_it_replaces_the_process
+  def test_a_hot_restart_tells_the_browsers_before_it_replaces_the_process
     server(drain: 0.4)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
@@ -110,7 +110,7 @@ class LifeTest < Minitest::Test
     assert wait(timeout: 60) { again? }, "the restarted server does not answer"
   end
 
-  def test_row_37_and_56_a_phased_restart_drains_each_worker_while_others_serve
+  def test_a_phased_restart_drains_each_worker_while_others_serve
     server(:puma_cluster, preload: false, drain: 60)
     @upstream.on("/") { |exchange| exchange.openai(tokens: 12, every: 0.05) }
     clients = Array.new(4) { |index| relay(note: "#{name}#{index}").tap(&:next_event) }
@@ -126,7 +126,7 @@ class LifeTest < Minitest::Test
     @short&.stop
   end
 
-  def test_row_37_and_56_a_cluster_with_preload_app_ends_in_time
+  def test_a_cluster_with_preload_app_ends_in_time
     server(:puma_cluster, drain: 0.5)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     clients = Array.new(4) { |index| relay(note: "#{name}#{index}").tap(&:next_event) }
@@ -137,7 +137,7 @@ class LifeTest < Minitest::Test
     assert_equal ["shutdown"], Array.new(4) { |index| result(note: "#{name}#{index}")["reason"] }.uniq
   end
 
-  def test_row_42_browsers_come_back_spread_over_time
+  def test_browsers_come_back_spread_over_time
     server(drain: 0.3)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     clients = Array.new(12) { |index| relay(note: "#{name}#{index}").tap(&:next_event) }
@@ -149,7 +149,7 @@ class LifeTest < Minitest::Test
     assert_operator moments.uniq.size, :>, 8
   end
 
-  def test_row_37_falcon_tells_its_browsers_at_sigint
+  def test_falcon_tells_its_browsers_at_sigint
     server(:falcon, config: nil, drain: 0.5, graceful: 20)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
@@ -167,7 +167,7 @@ class LifeTest < Minitest::Test
   end
 
   # Falcon stops what sends an HTTP/2 stream's body together with its event loop.
-  def test_row_37_falcon_cuts_streams_over_http_2_and_ends_each_once
+  def test_falcon_cuts_streams_over_http_2_and_ends_each_once
     server(:falcon, config: nil, drain: 0.5, graceful: 20)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     HTTP2Client.open(server.port) do |client|
@@ -187,7 +187,7 @@ class LifeTest < Minitest::Test
     assert @upstream.requests.last.wait_gone, "the upstream was not let go"
   end
 
-  def test_row_37_a_stream_that_finishes_in_falcons_time_is_complete
+  def test_a_stream_that_finishes_in_falcons_time_is_complete
     server(:falcon, config: nil, drain: 20, graceful: 20)
     @upstream.on("/", &held)
     client = relay.tap(&:next_event)
@@ -200,7 +200,7 @@ class LifeTest < Minitest::Test
   end
 
   # A newer Falcon takes it for SIGINT; an older one ends its connections before anybody's code is asked.
-  def test_row_37_falcon_at_sigterm_ends_each_stream_once
+  def test_falcon_at_sigterm_ends_each_stream_once
     server(:falcon, config: nil, drain: 0.5, graceful: 20)
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)

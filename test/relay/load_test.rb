@@ -6,7 +6,7 @@ require "support/relay_case"
 module SlowReaderTests
   include RelayCase
 
-  def test_row_35_a_slow_reader_pauses_its_upstream_and_nobody_else
+  def test_a_slow_reader_pauses_its_upstream_and_nobody_else
     sent = []
     @upstream.on("/flood", &flood(sent))
     @upstream.on("/") { |exchange| exchange.openai(tokens: 20, every: 0.02) }
@@ -18,7 +18,7 @@ module SlowReaderTests
     slow.leave
   end
 
-  def test_row_36_a_reader_that_takes_nothing_is_dropped_with_a_reason
+  def test_a_reader_that_takes_nothing_is_dropped_with_a_reason
     @upstream.on("/", &flood)
     relay.next_event
     found = result
@@ -28,7 +28,7 @@ module SlowReaderTests
     assert_operator found["timings"]["duration"], :<, 15
   end
 
-  def test_row_16_a_browser_whose_packets_are_lost_is_dropped_by_a_heartbeat
+  def test_a_browser_whose_packets_are_lost_is_dropped_by_a_heartbeat
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay(heartbeat: 0.2).tap(&:next_event)
     client.vanish
@@ -93,7 +93,7 @@ class LoadTest < Minitest::Test
     source&.stop
   end
 
-  def test_row_65_idle_streams_need_no_threads
+  def test_idle_streams_need_no_threads
     @upstream.on("/") { |exchange| exchange.head.stall }
     before = settled["threads"]
     clients = Array.new(60) { relay(note: nil) }
@@ -151,7 +151,7 @@ class DescriptorsTest < Minitest::Test
   # On Puma. Of Falcon an older version takes no connection any more once it had no descriptor for one.
   def server = @server ||= AppServer.new(:puma, files: FILES)
 
-  def test_row_65_without_descriptors_open_streams_go_on_and_new_ones_do_once_there_are_some
+  def test_without_descriptors_open_streams_go_on_and_new_ones_do_once_there_are_some
     @upstream.on("/", &endless(every: 0.05))
     open = []
     failed = nil

@@ -13,15 +13,15 @@ class ProxyTest < Minitest::Test
     @proxy&.stop
   end
 
-  def test_row_40_nginx_as_debian_installs_it
+  def test_nginx_as_debian_installs_it_holds_nothing_back
     assert_prompt(nginx)
   end
 
-  def test_row_40_nginx_with_http_1_1_to_the_application
+  def test_nginx_with_http_1_1_to_the_application_holds_nothing_back
     assert_prompt(nginx("proxy_http_version 1.1;"))
   end
 
-  def test_row_40_a_stream_that_was_cut_is_cut_behind_nginx_too
+  def test_a_stream_that_was_cut_is_cut_behind_nginx_too
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     proxy = nginx("proxy_http_version 1.1; proxy_read_timeout 4s;")
     client = through(proxy, heartbeat: 0).tap(&:next_event)
@@ -31,7 +31,7 @@ class ProxyTest < Minitest::Test
     assert_equal "disconnected", result["reason"]
   end
 
-  def test_row_14_nginx_passes_the_browsers_leaving_on
+  def test_nginx_passes_the_browsers_leaving_on
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = through(nginx("proxy_http_version 1.1;")).tap(&:next_event)
     client.leave
@@ -40,12 +40,12 @@ class ProxyTest < Minitest::Test
     assert_equal "disconnected", result["reason"]
   end
 
-  def test_row_39_thruster
+  def test_thruster_holds_nothing_back
     assert_prompt(@proxy = Proxy.thruster(server.port, "HTTP_WRITE_TIMEOUT" => "0"))
   end
 
   # Its default is 30 seconds, which no test waits for.
-  def test_row_39_thrusters_write_timeout_cuts_a_stream_and_zero_does_not
+  def test_thrusters_write_timeout_cuts_a_stream_and_zero_does_not
     @upstream.on("/") { |exchange| exchange.openai(tokens: 8, every: 0.8) }
     cutting = Proxy.thruster(server.port, "HTTP_WRITE_TIMEOUT" => "4")
     cut = through(cutting)

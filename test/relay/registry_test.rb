@@ -208,9 +208,10 @@ class RegistryTest < Minitest::Test
       exchange.close
     end
     slow = Job.new("slow")
+    pauses = Streamer.stats[:pauses]
     start(slow, flood.url)
     take(slow)
-    sleep 0.3 # its browser reads nothing, and more than the high-water mark waits
+    sleep 0.005 until Streamer.stats[:pauses] > pauses # its browser reads nothing, and more than the high-water mark waits
     Streamer::Relay::Registry.stop("slow")
     stopped = Upstream.now
     assert_equal :cancelled, take(slow).status
@@ -236,7 +237,7 @@ class RegistryTest < Minitest::Test
     assert_includes told, "event: closing"
   end
 
-  def test_row_56_a_forked_child_has_streams_and_callbacks_of_its_own
+  def test_a_forked_child_has_streams_and_callbacks_of_its_own
     parents = Job.new("parents")
     start(parents)
     take(parents)

@@ -126,6 +126,24 @@ module RelayTests
     assert_operator result["timings"]["upstream"]["first_text"], :>, 0
   end
 
+  def test_a_kept_value_that_is_too_large_is_told
+    large = "x" * 1_200_000
+    @upstream.on("/") { |exchange| exchange.stream(["data: {\"usage\":1,\"end\":\"a\"}\n\n", "data: {\"usage\":\"#{large}\",\"end\":\"b\"}\n\n"]) }
+    relay(keep: '{"usage":"usage","end":"end"}').events
+
+    assert_equal [{ "usage" => 1, "end" => "b" }, ["usage"]], result.values_at("kept", "kept_truncated")
+  end
+
+  def test_ceilings_can_be_lowered
+    @upstream.on("/") { |exchange| exchange.stream([Upstream.token(0), Upstream.token(1, "x" * 3000), Upstream.token(2)]) }
+    { max_line: "line_too_long", max_event: "event_too_large" }.each do |name, reason|
+      events = relay(note: "#{name} lowered", max_line: 4000, max_event: 4000, name => 2000).events
+
+      assert_equal [%w[token error], reason], [events.map(&:type), events.last.json["error"]]
+      assert_equal ["failed", reason], result(note: "#{name} lowered").values_at("status", "reason")
+    end
+  end
+
   def test_an_upstream_that_says_nothing_times_out_and_its_text_is_kept
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     events = relay(timeouts: '{"idle":1}').events
@@ -236,10 +254,10 @@ module RelayTests
     assert_equal ["show"], notes.map { |note| note["action"] }.uniq
     assert_kind_of Float, notes[1]["seconds"]
     assert_equal ["completed", 3], notes.last.values_at("status", "frames")
-    refute_includes notes.to_s, "[FILTERED]" # row 58
+    refute_includes notes.to_s, "[FILTERED]"
   end
 
-  def test_row_01_and_02_buffering_and_compressing_middleware_hold_nothing_back
+  def test_buffering_and_compressing_middleware_hold_nothing_back
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay(client: { headers: { "accept-encoding" => "gzip" } })
 
@@ -250,7 +268,7 @@ module RelayTests
     assert_match(/^set-cookie|^x-request-id/i, client.head)
   end
 
-  def test_row_11_head_sends_nothing_upstream
+  def test_head_sends_nothing_upstream
     client = relay(client: { method: "HEAD" })
 
     assert_equal [200, "text/event-stream"], [client.status, client.headers["content-type"]]
@@ -259,7 +277,7 @@ module RelayTests
     assert_equal 0, results
   end
 
-  def test_row_12_every_framing_carries_the_same_events
+  def test_every_framing_carries_the_same_events
     chunked = relay(id_prefix: "x", client: { version: "1.1" }).events
     bare = relay(id_prefix: "x", client: { version: "1.0" }).events
 
@@ -267,7 +285,7 @@ module RelayTests
     assert_equal chunked.map { |event| event.to_h.except(:at) }, bare.map { |event| event.to_h.except(:at) }
   end
 
-  def test_row_14_client_fin_while_upstream_silent
+  def test_a_browser_that_closes_while_the_upstream_is_silent_cancels_it
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay(heartbeat: heartbeat_that_notices)
     client.next_event
@@ -279,7 +297,7 @@ module RelayTests
     assert_empty(server.notes.of(name).select { |note| note["what"] == "reported" })
   end
 
-  def test_row_14_client_fin_before_the_upstream_has_answered
+  def test_a_browser_that_closes_before_the_upstream_has_responded_cancels_it
     @upstream.on("/", &:stall)
     client = relay(heartbeat: 0.1)
     client.next
@@ -290,7 +308,7 @@ module RelayTests
     assert_equal %w[cancelled disconnected], result.values_at("status", "reason")
   end
 
-  def test_row_15_client_rst_mid_write_is_one_end_and_no_noise
+  def test_a_browser_that_resets_in_the_middle_of_a_write_is_one_end_and_no_noise
     @upstream.on("/", &endless(every: 0.001, size: 500))
     client = relay
     client.next_event
@@ -302,7 +320,7 @@ module RelayTests
     refute_match noise, server.log.byteslice(before..).to_s.scrub
   end
 
-  def test_row_19_a_callback_has_the_actions_surroundings_and_the_next_request_has_not
+  def test_a_callback_has_the_actions_surroundings_and_the_next_request_has_not
     relay(user: "ada").events
     relay(note: "#{name}2").events
 
@@ -310,7 +328,7 @@ module RelayTests
     assert_nil result(note: "#{name}2")["user"]
   end
 
-  def test_row_20_and_22_no_connection_is_held_and_a_callback_returns_its_own
+  def test_no_connection_is_held_and_a_callback_returns_its_own
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).pause(0.4).chunk("data: [DONE]\n\n").finish }
     clients = Array.new(4) { |index| relay_database("#{name}#{index}").tap(&:next_event) } # the pool has two
 
@@ -321,12 +339,12 @@ module RelayTests
     assert_equal "200", server.get("/plain/state").code
   end
 
-  def test_row_25_an_exception_before_the_stream_is_an_ordinary_answer
+  def test_an_exception_before_the_stream_is_an_ordinary_answer
     assert_equal "422", server.get("/relays/refused?upstream=#{@upstream.url}").code
     assert_empty @upstream.requests
   end
 
-  def test_row_26_a_failure_after_the_first_byte_is_one_report_and_an_error_event
+  def test_a_failure_after_the_first_byte_is_one_report_and_an_error_event
     @upstream.on("/") { |exchange| exchange.answer("#{Upstream.token(0)}data: {broken\n\n", type: "text/event-stream") }
     events = relay.events
 
@@ -339,7 +357,7 @@ module RelayTests
     assert upstream["first_text"], "no first_text, although there was one"
   end
 
-  def test_row_41_the_first_bytes_do_not_wait_for_the_upstream_and_silence_is_filled
+  def test_the_first_bytes_do_not_wait_for_the_upstream_and_silence_is_filled
     @upstream.on("/", &:stall)
     client = relay(heartbeat: 0.3)
     frames = Array.new(4) { client.next }
@@ -387,7 +405,7 @@ class PumaRelayTest < Minitest::Test
     assert_equal "streamer-callbacks", result["thread"]
   end
 
-  def test_row_10_the_result_comes_at_the_streams_end_and_not_when_the_server_lets_go
+  def test_the_result_comes_at_the_streams_end_and_not_when_the_server_lets_go
     let_go = hold_after_a_token
     client = relay
     client.next_event
@@ -400,7 +418,7 @@ class PumaRelayTest < Minitest::Test
     assert_equal 1, results
   end
 
-  def test_row_17_half_closing_is_leaving
+  def test_half_closing_is_leaving
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay
     client.next_event
@@ -421,7 +439,7 @@ class PumaClusterRelayTest < Minitest::Test
   KIND = :puma_cluster
   include RelayCase
 
-  def test_row_56_each_worker_forked_from_a_preloaded_application_relays
+  def test_each_worker_forked_from_a_preloaded_application_relays
     streams = Array.new(8) do |index|
       [relay(note: "#{name}#{index}"), index]
     end
@@ -445,7 +463,7 @@ class FalconRelayTest < Minitest::Test
   # Falcon itself logs every browser that breaks off, with a backtrace of its own.
   def noise = %r{lib/streamer/|Stream ended}
 
-  def test_row_13_no_header_of_http_1_framing_is_set_and_falcon_has_nothing_to_warn_of
+  def test_no_header_of_http_1_framing_is_set_and_falcon_has_nothing_to_warn_of
     quiet = AppServer.new(:falcon) # to which nobody else has been, whose leaving it would log
     before = quiet.log.bytesize
     client = relay(on: quiet)

@@ -14,7 +14,7 @@ class ReloadTest < Minitest::Test
     @server&.stop
   end
 
-  def test_row_23_an_open_relay_does_not_block_reloading
+  def test_an_open_relay_does_not_block_reloading
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     relay.next_event
 

@@ -11,7 +11,7 @@ class StackTest < Minitest::Test
                           .tap { |started| Minitest.after_run { started.stop } }
   end
 
-  def test_row_05_rack_lock_is_free_once_the_socket_is_handed_over
+  def test_rack_lock_is_free_once_the_socket_is_handed_over
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay.tap(&:next_event)
 
@@ -23,14 +23,14 @@ class StackTest < Minitest::Test
     @short&.stop
   end
 
-  def test_row_09_a_stream_outlasts_the_stacks_timeout
+  def test_a_stream_outlasts_the_stacks_timeout
     @upstream.on("/") { |exchange| exchange.openai(tokens: 6, every: 0.7) }
 
     assert_equal 6, relay.events.count { |event| event.type == "token" }
     assert_equal "completed", result["status"]
   end
 
-  def test_row_10_the_server_lets_go_once_and_the_result_comes_once_at_the_real_end
+  def test_the_server_lets_go_once_and_the_result_comes_once_at_the_real_end
     let_go = hold_after_a_token
     client = relay.tap(&:next_event)
     server.notes.wait(name, "finished")

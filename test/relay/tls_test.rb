@@ -14,7 +14,7 @@ class TLSRelayTest < Minitest::Test
     assert_equal 1, server.log.scan("ssl_bind").size
   end
 
-  def test_row_14_client_fin_while_upstream_silent
+  def test_a_browser_that_closes_while_the_upstream_is_silent_cancels_it
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
     client = relay(heartbeat: 0.1).tap(&:next_event)
     client.leave

@@ -31,7 +31,7 @@ class EventsTest < Minitest::Test
     def cancel = @cancelled = true
     def cancelled? = @cancelled
 
-    def each_frames(_pipeline)
+    def each_frames(_pipeline, every_read:)
       @frames.each { |frames| yield frames }
       @meanwhile&.call
       raise @error if @error
@@ -134,6 +134,30 @@ class EventsTest < Minitest::Test
 
   def test_what_cannot_be_relayed_is_named
     assert_match(/String/, assert_raises(ArgumentError) { @events.relay("http://127.0.0.1/") }.message)
+  end
+
+  # Each takes itself from the list of what is relayed as soon as it is cancelled.
+  def test_a_browser_that_leaves_cancels_all_that_is_relayed
+    started = Queue.new
+    stalled = Array.new(4) do
+      stall = Queue.new
+      answer = Answer.new { (started << true) && stall.pop && raise(Streamer::CancelledError, "cancelled") }
+      relay = Thread.new { assert_raises(Streamer::BrowserDisconnectedError) { @events.relay(answer) } }
+      answer.define_singleton_method(:cancel) { super().tap { (stall << true) && relay.join(10) unless Thread.current == relay } }
+      [answer, relay]
+    end
+    4.times { started.pop }
+    @sink.lose
+
+    assert_equal [true] * 4, stalled.map { |answer, relay| answer.cancelled? && !relay.join(10).nil? }
+  end
+
+  def test_what_begins_when_the_browser_has_left_is_not_waited_for
+    @sink.lose
+    answer = Answer.new { flunk "it was read" }
+
+    assert_raises(Streamer::BrowserDisconnectedError) { @events.relay(answer) }
+    assert_predicate answer, :cancelled?
   end
 
   def test_a_relay_that_somebody_else_cancels_says_so

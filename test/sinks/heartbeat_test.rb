@@ -58,6 +58,16 @@ class HeartbeatTest < Minitest::Test
     assert_equal 2, sink.beats.size
   end
 
+  def test_a_sink_that_is_watched_twice_is_watched_until_both_have_stopped
+    sink = Sink.new
+    first, second = Array.new(2) { Streamer::Sinks::Heartbeat.start(sink, 0.01) }
+    first.stop
+    counted = sink.beats.size
+    wait { sink.beats.size >= counted + 3 }
+    second.stop
+    wait { heartbeat_threads.empty? }
+  end
+
   def test_without_an_interval_there_is_no_thread
     assert_nil Streamer::Sinks::Heartbeat.start(Sink.new, nil).stop
     assert_empty heartbeat_threads

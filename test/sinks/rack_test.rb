@@ -91,7 +91,7 @@ class RackSinkTest < Minitest::Test
     answer = Struct.new(:cancelled) do
       def cancel = self.cancelled = true
 
-      def each_frames(_pipeline)
+      def each_frames(_pipeline, every_read:)
         sleep 0.005 until cancelled
         raise Streamer::CancelledError, "cancelled"
       end

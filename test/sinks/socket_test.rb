@@ -224,6 +224,43 @@ module SocketSinkRelayTests
     assert asked.wait_gone, "the upstream was not let go"
   end
 
+  def test_several_relays_at_once_all_end_when_the_browser_leaves
+    source = upstream { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    relaying = Array.new(3) { beside { assert_raises(Streamer::BrowserDisconnectedError) { relay(request(source)) } } }
+    source.wait_request(3)
+    @browser.close
+
+    assert_equal [true] * 3, relaying.map { |relay| !relay.value.nil? }
+    assert(source.requests.all?(&:wait_gone), "an upstream was not let go")
+  end
+
+  def test_several_relays_at_once_all_go_on_when_a_slow_browser_reads
+    source = upstream do |exchange|
+      exchange.head
+      60.times { |number| exchange.chunk(Upstream.token(number, "x" * 20_000)) }
+      exchange.finish
+    end
+    relaying = Array.new(3) { beside { relay(request(source)) } }
+    source.wait_request(3)
+    sleep 0.1 # all are held up by the browser
+    bytes = +""
+    reader = Thread.new { Upstream.without_scheduler { bytes << @browser.readpartial(65_536) while bytes.scan("event: token").size < 180 } }
+    relaying.each(&:value)
+
+    assert reader.join(20), "frames are missing"
+    assert_equal 180, bytes.scan("event: token").size
+  end
+
+  def test_a_relay_can_be_given_lower_ceilings
+    source = upstream { |exchange| exchange.stream(["data: {\"choices\":[{\"delta\":{\"content\":\"#{"x" * 3000}\"}}]}\n\n"]) }
+    { max_line: Streamer::LineTooLongError, max_event: Streamer::EventTooLargeError }.each do |name, type|
+      [->(upstream) { upstream }, :call.to_proc].each do |way|
+        options = Streamer::Relay::Options.new(**PLAN, max_line: 4000, max_event: 4000, name => 2000)
+        assert_raises(type) { @sink.relay(way.call(request(source)), options) }
+      end
+    end
+  end
+
   private
 
   def request(source, path: "/", method: "GET", **options) = Streamer::Request.new(method, source.url(path), **options)

@@ -3,17 +3,22 @@
 # The part of README.md between the `numbers` comments, made from benchmark/results.md: never a figure of our own.
 #
 #   Numbers.text(results)   # => Markdown
-#   UPDATE_NUMBERS=1 bin/test test/docs/readme_test.rb   # puts it into README.md after a new bin/bench
+#   UPDATE_NUMBERS=1 bin/test test/docs/readme_test.rb   # puts it into README.md after bin/bench pipeline relay --only readme
 module Numbers
   REGION = %r{(?<=support/numbers.rb -->\n).*?(?=<!-- /numbers -->)}m
 
-  # Stage, what its table's caption begins with, and the columns to show.
+  # Section, what its table's caption begins with, and the columns to show: what costs https first.
   TABLES = [
-    ["pipeline", "A chat", ["", "ns/event", "objects/event", "CPU against ours"]],
-    ["relay", "10 × 100 tokens, 50 a second each", ["", "p50 ms", "p99 ms", "CPU us/token"]],
-    ["relay", "The same with one busy Ruby thread", ["", "p50 ms", "p99 ms"]],
-    ["relay", "200 × 400 tokens", ["", "p50 ms", "p99 ms", "CPU us/token"]]
+    ["relay: steady", "200 × 400 tokens", ["", "upstream", "p50 ms", "p99 ms", "CPU us/token", "CPU against nginx"]],
+    ["relay: applications", "10 × 100 tokens", ["", "upstream", "p50 ms", "p99 ms", "first token ms", "CPU us/token"]],
+    ["relay: busy", "10 × 100 tokens", ["", "upstream", "p50 ms", "p99 ms"]],
+    ["pipeline", "A chat", ["", "ns/event", "objects/event", "CPU against ours"]]
   ].freeze
+
+  # Whose environment is told.
+  MAIN = "relay: steady"
+
+  Missing = Class.new(StandardError)
 
   GEMS = /(?:rails|puma|falcon|async-http) [\d.]+/
 
@@ -21,16 +26,20 @@ module Numbers
     def text(results)
       sections = sections_of(results)
       tables = TABLES.flat_map do |stage, beginning, columns|
-        caption, rows = tables_of(sections.fetch(stage)).find { |found, _| found.start_with?(beginning) }
-        [caption.sub(/ Ratios are against .*/m, ""), choose(rows, columns)]
+        caption, rows = tables_of(section(sections, stage)).find { |found, _| found.start_with?(beginning) }
+        [caption, choose(rows, columns)]
       end
-      [opening(sections.values.last), *tables, targets(sections.values)].join("\n\n").concat("\n")
+      [opening(section(sections, MAIN)), *tables, targets(sections.values)].join("\n\n").concat("\n")
     end
 
     private
 
     def sections_of(results)
       results.split(/^## /).drop(1).to_h { |section| section.split("\n", 2).map(&:strip) }
+    end
+
+    def section(sections, title)
+      sections.fetch(title) { raise Missing, "benchmark/results.md has no section #{title}: bin/bench pipeline relay --only readme makes it" }
     end
 
     # [[caption, [[cell, ...], ...]], ...]; the caption is the paragraph in front.
@@ -51,7 +60,8 @@ module Numbers
       facts = section.scan(/^- ([\w ]+): (.+)$/).to_h
       "From [benchmark/results.md](benchmark/results.md), which `bin/bench` writes after checking that all contenders give " \
         "the same output.\n#{facts["date"]}, #{facts["processor"]}, #{facts["ruby"][/\Aruby [\d.]+/]}, " \
-        "#{facts["gems"].scan(GEMS).join(", ")}.\nCompare ratios, not numbers from two machines."
+        "libcurl #{facts["libcurl"]}, nghttp2 #{facts["nghttp2"]}, OpenSSL #{facts["openssl"][/\A[\d.]+/]}, " \
+        "#{facts["gems"].scan(GEMS).join(", ")}.\nThe upstreams speak TLS 1.3 where they are https. Compare ratios, not numbers from two machines."
     end
 
     # What the design asks for, and is not so.

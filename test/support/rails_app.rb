@@ -336,7 +336,7 @@ module RailsApp
     def stop = render(json: { stopped: Streamer.stop(params[:key]) })
 
     def state
-      render json: { streams: Streamer.stats[:streams], threads: Thread.list.size, fds: Dir.children("/proc/self/fd").size,
+      render json: { **Streamer.stats.slice(:streams, :upstreams), threads: Thread.list.size, fds: Dir.children("/proc/self/fd").size,
                      pool: Widget.connection_pool.stat, pid: Process.pid }
     end
 
@@ -359,10 +359,11 @@ module RailsApp
 
     # The request's parameters by their own names; what is JSON there is JSON here.
     def options
-      given = params.permit(:collect, :event, :key, :heartbeat, :frame, :id_prefix, :on_disconnect, :retry, :value).to_h.symbolize_keys
+      given = params.permit(:collect, :event, :key, :heartbeat, :frame, :id_prefix, :max_event, :max_line, :on_disconnect, :retry,
+                            :value).to_h.symbolize_keys
       %i[frame on_disconnect].each { |name| given[name] &&= given[name].to_sym }
       given[:heartbeat] &&= given[:heartbeat].to_f
-      %i[collect retry].each { |name| given[name] &&= given[name].to_i }
+      %i[collect max_event max_line retry].each { |name| given[name] &&= given[name].to_i }
       { value: "choices.0.delta.content", event: "token" }.merge(given, *%i[keep flush terminal value done].map { |name| json(name) })
     end
 
@@ -387,7 +388,7 @@ module RailsApp
     def outcome(result)
       ours = result.error if result.error.is_a?(Streamer::Error)
       { status: result.status, reason: result.reason, text: result.text, cut: result.text_cut?, stop: result.stop,
-        error: result.error&.class&.name, kept: result.kept, timings: result.timings, key: result.key,
+        error: result.error&.class&.name, kept: result.kept, kept_truncated: result.kept_truncated, timings: result.timings, key: result.key,
         request_id: ours&.request_id, delivered: ours&.delivered, partial: ours&.text&.slice(0, 100) }
     end
   end

@@ -86,7 +86,7 @@ module ContractTests
     each_way(done: "[DONE]") do |read|
       error = assert_raises(Streamer::TruncatedError, &read)
       assert_equal [1, "req-1"], [error.delivered, error.request_id]
-      assert_match(/ended in good order.*after 1 delivered/, error.message)
+      assert_match(/ended cleanly but was incomplete.*after 1 delivered/, error.message)
     end
     each_way { |read| read.call }
   end

@@ -84,6 +84,10 @@ class HeadersTest < Minitest::Test
     end
   end
 
+  def test_what_was_not_initialized_is_an_error
+    %i[media_type charset identity?].each { |method| assert_raises(TypeError) { Streamer::Headers.allocate.public_send(method) } }
+  end
+
   def test_no_value_is_in_what_inspect_shows
     assert_equal "#<Streamer::Headers authorization x>", parse("Authorization: secret", "X: y", "X: z").inspect
   end

@@ -50,12 +50,10 @@ static struct decoder *get(VALUE self) {
     return decoder;
 }
 
-/*
- * call-seq: Decoder.format_of(content_type) -> Symbol or nil
+/* call-seq: Decoder.format_of(content_type) -> Symbol or nil
  *
- * The format that a Content-Type stands for: :sse, :ndjson, :json or :text; :sniffed for nil and text/event-stream. nil
- * for a media type that carries no events. May be called from any thread.
- */
+ * The format that a Content-Type field's value stands for; :sniffed for nil and text/event-stream, nil for a media type
+ * that carries no events. */
 static VALUE format_of(VALUE class, VALUE type) {
     (void)class;
     size_t length = 0;
@@ -66,18 +64,26 @@ static VALUE format_of(VALUE class, VALUE type) {
     return streamer_name_of_format(format);
 }
 
-/* setup(options): format, max_line, max_event, and markers as of decoder/markers.rb. */
+/* setup(options): format, max_line, max_event, last_event_id, from, from_paths, and markers as of decoder/markers.rb.
+ */
 static VALUE initialize(VALUE self, VALUE options) {
     struct decoder *decoder;
     TypedData_Get_Struct(self, struct decoder, &decoder_type, decoder);
     if (decoder->reader != NULL) rb_raise(streamer_error, "this decoder is initialized already");
-    struct streamer_strings types;
-    const struct streamer_reader_options given = {
+    struct streamer_strings types, from = streamer_strings_of(streamer_option(options, "from"));
+    size_t from_paths = NUM2SIZET(streamer_option(options, "from_paths"));
+    if (from_paths > STREAMER_MAX_PATHS) rb_raise(rb_eArgError, "from_paths is at most %d", STREAMER_MAX_PATHS);
+    struct streamer_reader_options given = {
         .format = streamer_format_of_name(streamer_option(options, "format")),
         .max_line = streamer_option_bytes(options, "max_line"),
         .max_event = streamer_option_bytes(options, "max_event"),
         .classifier = streamer_classifier_options_of(streamer_option(options, "markers"), &types),
+        .from = from.texts,
+        .from_lengths = from.lengths,
+        .from_count = from.count,
+        .from_paths = from_paths,
     };
+    given.last_event_id = streamer_option_text(options, "last_event_id", &given.last_event_id_length);
     enum streamer_status status = streamer_reader_new(&decoder->reader, &given);
     if (status != STREAMER_OK) streamer_raise_status(status);
     RB_GC_GUARD(options);
@@ -95,10 +101,10 @@ static VALUE ruby_event(const struct streamer_event *event) {
     return object;
 }
 
-/* call-seq: event.content? -> true or false
+/* call-seq: content? -> true or false
  *
- * Whether it has content. What only keeps a connection alive has none: no data but white space, the type "ping",
- * "heartbeat", "keepalive" or "keep-alive", or the data {"type":"ping"}. */
+ * Whether it has content. What only keeps a connection alive has none: no data but white space, or the type "ping",
+ * "heartbeat" or "keep-alive", however it is written, of the event or alone in its data: {"type":"ping"}. */
 static VALUE is_content(VALUE self) {
     VALUE type = rb_ivar_get(self, id_type), data = rb_ivar_get(self, id_data);
     Check_Type(type, T_STRING);
@@ -210,13 +216,12 @@ static VALUE feed_events(VALUE self, VALUE string) {
     return feed(self, string, NULL, false);
 }
 
-/*
- * call-seq: decoder.feed_values(bytes, extractor) { |value| ... } -> Integer
+/* call-seq: feed_values(bytes, extractor) { |value| ... } -> Integer
  *
- * As #feed, and yields what the Extractor finds in each event that has it; with several paths an Array. Returns the
- * number of events with content, whether or not they had a value. Raises InvalidJSONError for an event that is not
- * JSON.
- */
+ * As feed, and yields the values at the Extractor's paths instead: of each event that has at least one of them and not
+ * null; with several paths an Array. What only keeps a connection alive (Event#content?) is passed over. Returns how
+ * many events with content there were. Raises InvalidJSONError for an event that is not JSON; and UpstreamError for one
+ * that reports an error, behind the text that is in it. */
 static VALUE feed_values(VALUE self, VALUE string, VALUE extractor) {
     VALUE events = feed(self, string, streamer_get_extractor(extractor), false);
     RB_GC_GUARD(extractor);
@@ -227,43 +232,35 @@ static VALUE finish_events(VALUE self) {
     return feed(self, rb_str_new(NULL, 0), NULL, true);
 }
 
-/*
- * call-seq: decoder.finish_values(extractor) { |value| ... } -> Integer
+/* call-seq: finish_values(extractor) { |value| ... } -> Integer
  *
- * As #finish, and yields values as #feed_values does.
- */
+ * As finish, and yields values as feed_values does. Raises UpstreamError, with the origin :unwanted, for a body that
+ * was one JSON document without any of the values. */
 static VALUE finish_values(VALUE self, VALUE extractor) {
     VALUE events = feed(self, rb_str_new(NULL, 0), streamer_get_extractor(extractor), true);
     RB_GC_GUARD(extractor);
     return events;
 }
 
-/*
- * call-seq: decoder.done? -> true or false
+/* call-seq: done? -> true or false
  *
- * Whether the end marker has come (see Decoder::Markers). What is behind it means nothing.
- */
+ * Whether the end marker has come. */
 static VALUE is_done(VALUE self) {
     return streamer_reader_done(get(self)->reader) ? Qtrue : Qfalse;
 }
 
-/*
- * call-seq: decoder.last_event_id -> String
+/* call-seq: last_event_id -> String
  *
- * What a browser would send as Last-Event-ID now (WHATWG HTML Standard, section 9.2.6): "" where the stream has set
- * none.
- */
+ * What a browser would send as Last-Event-ID if it reconnected now; "" for none. */
 static VALUE last_event_id(VALUE self) {
     size_t length;
     const char *id = streamer_decoder_last_event_id(streamer_reader_decoder(get(self)->reader), &length);
     return rb_utf8_str_new(id, (long)length);
 }
 
-/*
- * call-seq: decoder.retry -> Integer or nil
+/* call-seq: retry -> Integer or nil
  *
- * The reconnection time that the stream named last, in milliseconds; nil for none.
- */
+ * The last reconnection time that the stream asked for, in milliseconds. */
 static VALUE retry_time(VALUE self) {
     int64_t retry = streamer_decoder_retry(streamer_reader_decoder(get(self)->reader));
     return retry < 0 ? Qnil : LL2NUM(retry);

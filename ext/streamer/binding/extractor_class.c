@@ -97,24 +97,26 @@ void streamer_ruby_values(const struct streamer_value *values, size_t count, VAL
     }
 }
 
-/*
- * call-seq: extractor.call(json) -> value or Array
+/* A frozen String with the bytes as UTF-8. The decoder's events are well-formed; a String from elsewhere may not be,
+ * and yajl looks at the shape of sequences only: as in the decoder, what is ill-formed becomes U+FFFD. */
+static VALUE well_formed(VALUE json) {
+    if (streamer_utf8_valid(RSTRING_PTR(json), (size_t)RSTRING_LEN(json))) return rb_str_new_frozen(json);
+    VALUE copy = rb_enc_associate(rb_str_dup(json), rb_utf8_encoding());
+    VALUE scrubbed = rb_str_scrub(copy, Qnil);
+    return rb_str_new_frozen(NIL_P(scrubbed) ? copy : scrubbed);
+}
+
+/* call-seq: call(json) -> value or Array
  *
- * json: a String. Returns a String, Integer, Float, true, false, Hash or Array, or nil, also where the path is missing;
- * with several paths an Array of these. May be called from several threads at once. Raises InvalidJSONError when json
- * is not JSON (RFC 8259), not well-formed UTF-8, or nested deeper than 128.
- */
+ * The value at the path: a String, Integer, Float, true, false, nil (also where the path leads nowhere), Hash or Array;
+ * with several paths an Array of these. Raises InvalidJSONError when json is not JSON, or nested deeper than 128. */
 static VALUE call(VALUE self, VALUE json) {
     struct streamer_extractor *extractor = streamer_get_extractor(self);
     struct streamer_value values[STREAMER_MAX_PATHS];
-    json = rb_str_new_frozen(StringValue(json));
+    json = well_formed(StringValue(json));
     const char *text = RSTRING_PTR(json);
     size_t length = (size_t)RSTRING_LEN(json);
-    /* The decoder's events are well-formed; a String from elsewhere may not be, and yajl looks at the shape of
-     * sequences only. */
-    enum streamer_status status = streamer_utf8_valid(text, length)
-                                      ? streamer_extractor_read(extractor, text, length, values)
-                                      : STREAMER_JSON_INVALID;
+    enum streamer_status status = streamer_extractor_read(extractor, text, length, values);
     if (status != STREAMER_OK && status != STREAMER_MISSING) streamer_raise_status(status);
 
     size_t count = streamer_extractor_count(extractor);

@@ -18,6 +18,7 @@ static VALUE utf8_string(const char *bytes, size_t length) {
 
 /* The fields of the String `lines`, which must be alive as long as they are used. */
 static struct streamer_buffer fields_in(VALUE lines) {
+    Check_Type(lines, T_STRING); /* nil in what was allocated and not initialized */
     size_t length = (size_t)RSTRING_LEN(lines);
     return (struct streamer_buffer){RSTRING_PTR(lines), length, length, length};
 }

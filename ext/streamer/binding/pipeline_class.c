@@ -79,7 +79,9 @@ static VALUE initialize(VALUE self, VALUE given) {
     return self;
 }
 
-/* :nodoc: Before the first read: the body's format, a Symbol. */
+/* call-seq: expect(format) -> self
+ *
+ * Before the first read: the body's format, a Symbol, unless the pipeline was given one. */
 static VALUE expect(VALUE self, VALUE format) {
     enum streamer_status status =
         streamer_pipeline_expect(streamer_get_pipeline(self), streamer_format_of_name(format));
@@ -87,11 +89,9 @@ static VALUE expect(VALUE self, VALUE format) {
     return self;
 }
 
-/*
- * call-seq: pipeline.text_cut? -> true or false
+/* call-seq: text_cut? -> true or false
  *
- * Whether some of the text did not fit into the bytes that `collect` allows.
- */
+ * Whether some of the text did not fit into `collect` bytes. */
 static VALUE is_text_cut(VALUE self) {
     size_t length;
     bool cut;
@@ -99,11 +99,9 @@ static VALUE is_text_cut(VALUE self) {
     return cut ? Qtrue : Qfalse;
 }
 
-/*
- * call-seq: pipeline.text_from(from) -> String
+/* call-seq: text_from(byte) -> String
  *
- * What was collected, from a byte of it on; "" when there is no more. from: an Integer, 0 or more.
- */
+ * The text collected so far, from a byte of it on. */
 static VALUE text_from(VALUE self, VALUE from) {
     size_t length, skip = NUM2SIZET(from);
     bool cut;
@@ -165,13 +163,11 @@ VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length) {
     rb_exc_raise(error);
 }
 
-/*
- * call-seq: pipeline.feed(bytes) -> String
+/* call-seq: feed(bytes) -> String
  *
- * The frames of all events that these bytes complete, possibly "". bytes: a String, cut anywhere. Raises
- * LineTooLongError, EventTooLargeError, InvalidJSONError or UpstreamError; the error's #frames are those made of the
- * same bytes before it. After an error every further call raises the same. Belongs to one thread or fiber at a time.
- */
+ * The frames of all events that these bytes complete, possibly "". Raises LineTooLongError, EventTooLargeError,
+ * InvalidJSONError or UpstreamError; the error's #frames are those made of the same bytes before it. After an error
+ * every further call raises the same. */
 static VALUE feed(VALUE self, VALUE string) {
     string = rb_str_new_frozen(StringValue(string));
     VALUE frames = streamer_pipeline_feed(self, RSTRING_PTR(string), (size_t)RSTRING_LEN(string));
@@ -179,39 +175,31 @@ static VALUE feed(VALUE self, VALUE string) {
     return frames;
 }
 
-/*
- * call-seq: pipeline.finish -> String
+/* call-seq: finish -> String
  *
- * The frames of what was unfinished at the body's end. Raises as #feed, and TruncatedError when the body was
- * incomplete: the end marker that `done` names did not come, or JSON was not closed.
- */
+ * The body is over: the frames of what was unfinished. Raises as feed, and TruncatedError when the body was incomplete:
+ * `done` names a marker that did not come, or JSON was not closed. */
 static VALUE finish(VALUE self) {
     return streamer_pipeline_feed(self, NULL, 0);
 }
 
-/*
- * call-seq: pipeline.done? -> true or false
+/* call-seq: done? -> true or false
  *
- * Whether the end marker has come (see Decoder::Markers).
- */
+ * Whether the end marker has come. */
 static VALUE is_done(VALUE self) {
     return streamer_pipeline_done(streamer_get_pipeline(self)) ? Qtrue : Qfalse;
 }
 
-/*
- * call-seq: pipeline.events -> Integer
+/* call-seq: events -> Integer
  *
- * How many events have come.
- */
+ * Events read so far. */
 static VALUE events(VALUE self) {
     return ULL2NUM(streamer_pipeline_events(streamer_get_pipeline(self)));
 }
 
-/*
- * call-seq: pipeline.frames -> Integer
+/* call-seq: frames -> Integer
  *
- * How many frames were made.
- */
+ * Frames made so far. */
 static VALUE frame_count(VALUE self) {
     return ULL2NUM(streamer_pipeline_frames(streamer_get_pipeline(self)));
 }

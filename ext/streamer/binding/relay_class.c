@@ -234,6 +234,11 @@ static VALUE kept_value(VALUE self, VALUE n) {
     return json == NULL ? Qnil : rb_utf8_str_new(json, (long)length);
 }
 
+/* Whether a later value of the n-th kept path was too large to be kept, once it has ended. */
+static VALUE is_kept_too_large(VALUE self, VALUE n) {
+    return streamer_pipeline_kept_too_large(get(self)->pipeline, NUM2SIZET(n)) ? Qtrue : Qfalse;
+}
+
 static VALUE seconds_since(int64_t start, int64_t moment) {
     return moment == 0 ? Qnil : rb_float_new((double)(moment - start) / 1000);
 }
@@ -297,5 +302,6 @@ void streamer_init_relay(void) {
     rb_define_method(class, "text_cut?", is_text_cut, 0);
     rb_define_method(class, "text", text, 0);
     rb_define_method(class, "kept_value", kept_value, 1);
+    rb_define_method(class, "kept_too_large?", is_kept_too_large, 1);
     rb_define_method(class, "measures", measures, 0);
 }

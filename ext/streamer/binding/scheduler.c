@@ -8,7 +8,7 @@
 #include "await.h"
 #include "binding.h"
 
-/* A fiber that waits, on its own stack: the garbage collector finds the fiber and its scheduler there. */
+/* A fiber that waits, on its own stack, which stays for as long as it waits: the driver keeps the fiber alive. */
 struct waiter {
     struct streamer_observer observer; /* of the monitor, as long as it waits */
     struct streamer_timer timer;
@@ -38,8 +38,19 @@ struct driver {
 
 static ID id_driver, id_io;
 
+static void mark_driver(void *pointer) {
+    const struct driver *driver = pointer;
+    for (const struct waiter *waiter = driver->waiters; waiter != NULL; waiter = waiter->next) {
+        rb_gc_mark(waiter->scheduler);
+        rb_gc_mark(waiter->fiber);
+    }
+}
+
 static void free_driver(void *pointer) {
     struct driver *driver = pointer;
+    /* With waiters, their scheduler was left before its fibers had ended (or the process ends). Their stacks may be gone
+     * already, and what they wait for would tell them: nothing is touched. */
+    if (driver->waiters != NULL) return;
     if (driver->pool != NULL && driver->generation == streamer_fork_generation()) {
         streamer_pool_close(driver->pool);
         streamer_pool_release(driver->pool);
@@ -54,8 +65,8 @@ static size_t driver_size(const void *pointer) {
 
 static const rb_data_type_t driver_type = {
     .wrap_struct_name = "streamer/driver",
-    .function = {.dfree = free_driver, .dsize = driver_size},
-    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+    .function = {.dmark = mark_driver, .dfree = free_driver, .dsize = driver_size},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY, /* not write-barrier protected: the waiters are marked each time */
 };
 
 static struct driver *get_driver(VALUE object) {
@@ -68,10 +79,17 @@ static void on_task(struct streamer_task *task) {
     (void)task; /* it was there for the iteration's sake */
 }
 
+/* Whether the driver is of this process, and has no fibers that were left behind in a scheduler which the thread had
+ * before: they would lead for ever. */
+static bool is_usable(const struct driver *driver, VALUE scheduler) {
+    return driver->generation == streamer_fork_generation() &&
+           (driver->waiters == NULL || driver->waiters->scheduler == scheduler);
+}
+
 VALUE streamer_scheduler_driver(void) {
     VALUE thread = rb_thread_current();
     VALUE object = rb_ivar_get(thread, id_driver);
-    if (object != Qnil && get_driver(object)->generation == streamer_fork_generation()) return object;
+    if (object != Qnil && is_usable(get_driver(object), rb_fiber_scheduler_current())) return object;
 
     struct driver *driver;
     object = TypedData_Make_Struct(rb_cObject, struct driver, &driver_type, driver);
@@ -119,9 +137,14 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     list(waiter);
 }
 
-/* Gets a waiting fiber to look again. The leader is not blocked: it waits for the loop's descriptor. */
+/* Gets whoever waits to look again. The leader is not blocked: it waits for the loop's descriptor. Nor is a thread
+ * without a scheduler: it waits for its monitor's. */
 static void rouse(struct waiter *waiter) {
-    if (waiter == waiter->driver->leader) {
+    if (waiter->scheduler == Qnil) {
+        streamer_monitor_lock(waiter->monitor);
+        streamer_monitor_notify(waiter->monitor);
+        streamer_monitor_unlock(waiter->monitor);
+    } else if (waiter == waiter->driver->leader) {
         streamer_loop_wake(waiter->driver->pool->loop);
     } else if (!waiter->unblocked) {
         waiter->unblocked = true;
@@ -129,7 +152,7 @@ static void rouse(struct waiter *waiter) {
     }
 }
 
-/* Runs an iteration and rouses the fibers, other than `me`, that were notified. */
+/* Runs an iteration and rouses those, other than `me`, that were notified. */
 static void iterate(struct driver *driver, const struct waiter *me) {
     streamer_loop_iterate(driver->pool->loop, 0);
     if (atomic_exchange(&driver->look, false)) {

@@ -408,6 +408,8 @@ static VALUE upload(VALUE self, VALUE bytes, VALUE last) {
     pthread_mutex_unlock(&transfer->monitor.lock);
     RB_GC_GUARD(bytes);
     if (status != STREAMER_OK) streamer_raise_status(status);
+    VALUE driver = rb_ivar_get(self, id_driver);
+    if (driver != Qnil) streamer_scheduler_iterate(driver); /* nobody may be leading while the next bytes are made */
     return over ? Qfalse : Qtrue;
 }
 

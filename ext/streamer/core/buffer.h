@@ -22,7 +22,7 @@ void streamer_buffer_release(struct streamer_buffer *buffer);
  * limit, STREAMER_NO_MEMORY. On anything but OK the buffer is as it was. */
 enum streamer_status streamer_buffer_reserve(struct streamer_buffer *buffer, size_t extra);
 
-/* Appends a copy. Same answers as streamer_buffer_reserve. `bytes` must not lie in the buffer. */
+/* Appends a copy. Returns as streamer_buffer_reserve. `bytes` must not lie in the buffer. */
 enum streamer_status streamer_buffer_append(struct streamer_buffer *buffer, const char *bytes, size_t length);
 
 /* Empties it; memory beyond STREAMER_KEEP is given back. */

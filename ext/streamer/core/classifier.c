@@ -1,12 +1,10 @@
-#define _GNU_SOURCE /* memmem */
 #include "classifier.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "alloc.h"
 #include "extract.h"
-#include "json_scan.h"
+#include "json_key.h"
 
 struct text {
     const char *bytes;
@@ -46,62 +44,83 @@ static bool same(struct text text, const char *bytes, size_t length) {
     return text.length == length && (length == 0 || memcmp(text.bytes, bytes, length) == 0);
 }
 
-static enum streamer_status compile_path(struct streamer_extractor **extractor, const char *path, size_t length) {
-    if (path == NULL) return STREAMER_OK;
-    return streamer_extractor_new(extractor,
-                                  &(struct streamer_extractor_options){.paths = &path, .lengths = &length, .count = 1});
+static enum streamer_status compile(struct streamer_extractor **extractor, const char *const *paths,
+                                    const size_t *lengths, size_t count) {
+    const struct streamer_extractor_options options = {
+        .paths = paths, .lengths = lengths, .count = count, .something = true};
+    return paths[0] == NULL ? STREAMER_OK : streamer_extractor_new(extractor, &options);
 }
 
-static bool has_error_key(const struct streamer_classifier *classifier, struct text key) {
-    for (size_t i = 0; i < classifier->error_key_count; i++) {
-        if (same(classifier->error_keys[i], key.bytes, key.length)) return true;
-    }
-    return false;
+/* Paths that are read at once: that of errors, and the type that APIs give their events in JSON, too. */
+enum { MAX_PATHS = 2 };
+
+static enum streamer_status compile_error(struct streamer_extractor **extractor, const char *path, size_t length) {
+    static const char type[] = "type{=error}";
+    const char *const paths[MAX_PATHS] = {path, type};
+    const size_t lengths[MAX_PATHS] = {length, strlen(type)};
+    return compile(extractor, paths, lengths, MAX_PATHS);
 }
 
-/* The last keys on the ways to an error, each once. `texts` has room for them all. */
+/* What an error has in it, each once. `texts` has room for them all. */
 static void quote_error_keys(struct streamer_classifier *classifier, char *texts) {
-    const char *key;
+    const char *token;
     size_t length;
-    for (size_t n = 0; streamer_extractor_last_key(classifier->error, n, &key, &length); n++) {
-        struct text text = length > 0 ? quoted(&texts, key, length) : (struct text){"", 0};
-        if (!has_error_key(classifier, text)) classifier->error_keys[classifier->error_key_count++] = text;
+    for (size_t n = 0; streamer_extractor_token(classifier->error, n, &token, &length); n++) {
+        struct text key = length > 0 ? quoted(&texts, token, length) : (struct text){"", 0};
+        bool known = false;
+        for (size_t i = 0; i < classifier->error_key_count; i++) {
+            known |= same(classifier->error_keys[i], key.bytes, key.length);
+        }
+        if (!known) classifier->error_keys[classifier->error_key_count++] = key;
     }
+}
+
+/* Bytes behind the classifier: its types and its keys, then all texts. */
+static size_t measure(const struct streamer_classifier_options *options, const struct streamer_extractor *error,
+                      size_t *key_count) {
+    const char *token;
+    size_t length, size = options->done_length;
+    *key_count = 0;
+    if (error != NULL) {
+        for (; streamer_extractor_token(error, *key_count, &token, &length); ++*key_count) size += length + 2;
+    }
+    for (size_t i = 0; i < options->done_type_count; i++) size += options->done_type_lengths[i];
+    return size + (options->done_type_count + *key_count) * sizeof(struct text);
+}
+
+static bool fits(const struct streamer_classifier_options *options) {
+    if (options->done_length > STREAMER_MAX_FIELD || options->done_type_count > STREAMER_MAX_MARKERS) return false;
+    for (size_t i = 0; i < options->done_type_count; i++) {
+        if (options->done_type_lengths[i] > STREAMER_MAX_FIELD) return false;
+    }
+    return true;
 }
 
 enum streamer_status streamer_classifier_new(struct streamer_classifier **classifier,
                                              const struct streamer_classifier_options *options) {
+    if (!fits(options)) return STREAMER_FIELD_INVALID;
     struct streamer_extractor *last = NULL, *error = NULL;
-    enum streamer_status status = compile_path(&last, options->done_path, options->done_path_length);
-    if (status == STREAMER_OK) status = compile_path(&error, options->error, options->error_length);
-
-    /* One block: the classifier with its types, the keys, then all texts. */
-    size_t keys = 0, key_length, length = options->done_length;
-    const char *key;
-    if (error != NULL) {
-        for (; streamer_extractor_last_key(error, keys, &key, &key_length); keys++) length += key_length + 2;
+    struct streamer_classifier *created = NULL;
+    enum streamer_status status = compile(&last, &options->done_path, &options->done_path_length, 1);
+    if (status == STREAMER_OK) status = compile_error(&error, options->error, options->error_length);
+    size_t key_count, size = measure(options, error, &key_count);
+    if (status == STREAMER_OK) {
+        created = streamer_malloc(sizeof *created + size);
+        if (created == NULL) status = STREAMER_NO_MEMORY;
     }
-    bool fits = options->done_length <= STREAMER_MAX_FIELD && options->done_type_count <= STREAMER_MAX_MARKERS;
-    for (size_t i = 0; fits && i < options->done_type_count; i++) {
-        fits = options->done_type_lengths[i] <= STREAMER_MAX_FIELD;
-        length += options->done_type_lengths[i];
-    }
-    if (status == STREAMER_OK && !fits) status = STREAMER_FIELD_INVALID;
-    length += (options->done_type_count + keys) * sizeof(struct text);
-    struct streamer_classifier *created = status == STREAMER_OK ? streamer_malloc(sizeof *created + length) : NULL;
-    if (created == NULL) {
+    if (status != STREAMER_OK) {
         streamer_extractor_free(last);
         streamer_extractor_free(error);
-        return status == STREAMER_OK ? STREAMER_NO_MEMORY : status;
+        return status;
     }
     *created = (struct streamer_classifier){.has_done = options->done != NULL,
                                             .required = options->done_required,
                                             .last = last,
                                             .error = error,
                                             .type_count = options->done_type_count,
-                                            .heap = sizeof *created + length};
+                                            .heap = sizeof *created + size};
     created->error_keys = created->types + created->type_count;
-    char *texts = (char *)(created->error_keys + keys);
+    char *texts = (char *)(created->error_keys + key_count);
     created->marker = copy(&texts, options->done, options->done_length);
     for (size_t i = 0; i < created->type_count; i++) {
         created->types[i] = copy(&texts, options->done_types[i], options->done_type_lengths[i]);
@@ -118,45 +137,17 @@ void streamer_classifier_free(struct streamer_classifier *classifier) {
     streamer_free(classifier);
 }
 
-/* Whether the path leads to anything but null, false and "". */
+/* Whether one of the paths leads to anything but null, false and "". */
 static bool has_something(struct streamer_extractor *extractor, const struct streamer_event *event) {
-    struct streamer_value value;
-    enum streamer_status status = streamer_extractor_read(extractor, event->data, event->data_length, &value);
-    if (status != STREAMER_OK || value.kind == STREAMER_KIND_NULL || value.kind == STREAMER_KIND_FALSE) return false;
-    return value.kind != STREAMER_KIND_STRING || value.length > 0;
-}
-
-/* Sixteen bytes at once, as GCC and clang have it for every processor. */
-typedef char vector __attribute__((vector_size(16)));
-
-static vector load(const char *bytes) {
-    vector loaded;
-    memcpy(&loaded, bytes, sizeof loaded);
-    return loaded;
-}
-
-/* Whether these two bytes occur, the one behind the other, among length + 1; length is no less than a vector's. */
-static bool has_pair(const char *bytes, size_t length, char first, char second) {
-    const char *last = bytes + length - sizeof(vector);
-    vector found = (load(last) == first) & (load(last + 1) == second);
-    for (; bytes < last; bytes += sizeof found) found |= (load(bytes) == first) & (load(bytes + 1) == second);
-    uint64_t halves[2];
-    memcpy(halves, &found, sizeof found);
-    return (halves[0] | halves[1]) != 0;
-}
-
-/* Whether a key in its quotes occurs. Most events have no key that begins with the same letter, which costs a quarter
- * of what memmem takes to find out. */
-static bool occurs(struct text key, const char *bytes, size_t length) {
-    bool long_enough = key.length > 1 && length > sizeof(vector);
-    if (long_enough && !has_pair(bytes, length - 1, key.bytes[0], key.bytes[1])) return false;
-    return memmem(bytes, length, key.bytes, key.length) != NULL;
+    struct streamer_value values[MAX_PATHS];
+    return streamer_extractor_read(extractor, event->data, event->data_length, values) == STREAMER_OK;
 }
 
 static bool has_error(const struct streamer_classifier *classifier, const struct streamer_event *event) {
     for (size_t i = 0; i < classifier->error_key_count; i++) {
         struct text key = classifier->error_keys[i];
-        if (occurs(key, event->data, event->data_length)) return has_something(classifier->error, event);
+        bool occurs = streamer_json_key_occurs(event->data, event->data_length, key.bytes, key.length);
+        if (occurs) return has_something(classifier->error, event);
     }
     return false;
 }

@@ -29,7 +29,7 @@ enum streamer_event_class {
     STREAMER_CLASS_MARKER, /* the end, and nothing else */
     STREAMER_CLASS_LAST,   /* the end, and an ordinary event, too */
     STREAMER_CLASS_FAILED, /* an ordinary event that has the upstream's error in it */
-    STREAMER_CLASS_ERROR   /* the upstream's error, and nothing else: an event of the type "error" */
+    STREAMER_CLASS_ERROR   /* the upstream's error, and nothing else: an event of that type */
 };
 
 struct streamer_classifier; /* body in classifier.c */
@@ -40,8 +40,8 @@ enum streamer_status streamer_classifier_new(struct streamer_classifier **classi
                                              const struct streamer_classifier_options *options);
 void streamer_classifier_free(struct streamer_classifier *classifier); /* NULL is fine */
 
-/* An event is an error if it has something at the path of errors, which null, false and "" are not. A path that leads
- * into data that is not JSON leads nowhere. */
+/* An event is an error if its type is "error", also the "type" in its JSON, or if it has something at the path of
+ * errors, which null, false and "" are not. A path that leads into data that is not JSON leads nowhere. */
 enum streamer_event_class streamer_classifier_event(struct streamer_classifier *classifier,
                                                     const struct streamer_event *event);
 

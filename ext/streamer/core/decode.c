@@ -9,32 +9,44 @@
 
 static const char bom[STREAMER_BOM] = {'\xEF', '\xBB', '\xBF'};
 
-static bool is_keep_alive_type(const char *type, size_t length) {
-    switch (length) {
-        case 4: return memcmp(type, "ping", length) == 0;
-        case 9: return memcmp(type, "heartbeat", length) == 0 || memcmp(type, "keepalive", length) == 0;
-        case 10: return memcmp(type, "keep-alive", length) == 0;
-        default: return false;
+/* Whether it is this name, in lower case, in either case and with "-" or "_" between its letters. */
+static bool is_named(const char *type, size_t length, const char *name) {
+    for (size_t i = 0; i < length; i++) {
+        if (type[i] == '-' || type[i] == '_') continue;
+        char letter = type[i] >= 'A' && type[i] <= 'Z' ? (char)(type[i] - 'A' + 'a') : type[i];
+        if (letter != *name) return false; /* also at its end */
+        name++;
     }
+    return *name == '\0';
 }
 
-/* An API's ping whose `event` line did not come through. */
-static bool is_json_ping(const char *data, size_t length) {
-    static const char ping[] = "{\"type\":\"ping\"}";
-    size_t matched = 0;
-    if (length > 2 * strlen(ping)) return false;
+static bool is_keep_alive_type(const char *type, size_t length) {
+    if (length == strlen("message") && memcmp(type, "message", length) == 0) return false; /* as most are */
+    return is_named(type, length, "ping") || is_named(type, length, "heartbeat") || is_named(type, length, "keepalive");
+}
+
+/* {"type":"ping"}: such a type, where the `event` line did not come through. */
+static bool is_keep_alive_object(const char *data, size_t length) {
+    static const char before[] = "{\"type\":\"", after[] = "\"}";
+    char compact[48];
+    size_t size = 0;
     for (size_t i = 0; i < length; i++) {
         if (streamer_json_blank(data[i])) continue;
-        if (matched == strlen(ping) || data[i] != ping[matched++]) return false;
+        if (size == sizeof compact || (size < strlen(before) && data[i] != before[size])) return false;
+        compact[size++] = data[i];
     }
-    return matched == strlen(ping);
+    if (size < strlen(before) + strlen(after)) return false;
+    size_t type = size - strlen(before) - strlen(after);
+    return memcmp(compact + strlen(before) + type, after, strlen(after)) == 0 &&
+           is_keep_alive_type(compact + strlen(before), type);
 }
 
 bool streamer_event_is_content(const struct streamer_event *event) {
     const char *data = event->data;
     size_t length = event->data_length, blank = 0;
     while (blank < length && streamer_json_blank(data[blank])) blank++;
-    return blank < length && !is_keep_alive_type(event->type, event->type_length) && !is_json_ping(data, length);
+    return blank < length && !is_keep_alive_type(event->type, event->type_length) &&
+           !is_keep_alive_object(data, length);
 }
 
 struct streamer_decoder *streamer_decoder_new(enum streamer_format format, size_t max_line, size_t max_event) {
@@ -108,6 +120,11 @@ static const struct streamer_decoder *actual(const struct streamer_decoder *deco
 
 enum streamer_format streamer_decoder_format(const struct streamer_decoder *decoder) {
     return actual(decoder)->vtable->format;
+}
+
+enum streamer_status streamer_decoder_resume(struct streamer_decoder *decoder, const char *id, size_t length) {
+    if (decoder->vtable->format != STREAMER_FORMAT_SSE) return STREAMER_OK;
+    return streamer_sse_resume(decoder, id, length);
 }
 
 const char *streamer_decoder_last_event_id(const struct streamer_decoder *decoder, size_t *length) {

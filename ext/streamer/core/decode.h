@@ -31,8 +31,8 @@ struct streamer_event {
     size_t id_length;
 };
 
-/* Whether it has content. What only keeps a connection alive has none: no data but white space, the type "ping",
- * "heartbeat", "keepalive" or "keep-alive", or the data {"type":"ping"}. */
+/* Whether it has content. What only keeps a connection alive has none: no data but white space, or the type "ping",
+ * "heartbeat" or "keep-alive", however it is written, of the event or alone in its data: {"type":"ping"}. */
 bool streamer_event_is_content(const struct streamer_event *event);
 
 struct streamer_decoder; /* body in decoder.h */
@@ -48,13 +48,13 @@ void streamer_decoder_free(struct streamer_decoder *decoder); /* NULL is fine */
  *   STREAMER_LINE_TOO_LONG,
  *   STREAMER_EVENT_TOO_LARGE,
  *   STREAMER_JSON_INVALID,   (only of what stands between the elements of a JSON array)
- *   STREAMER_NO_MEMORY       the stream cannot go on: every further call answers the same
+ *   STREAMER_NO_MEMORY       the stream cannot go on: every further call returns the same
  *
  * Between two calls that return STREAMER_EVENT the input must stay where it is. */
 enum streamer_status streamer_decoder_next(struct streamer_decoder *decoder, const char **cursor, const char *end,
                                            struct streamer_event *event);
 
-/* The body is over, in good order. What was unfinished is an event now, or shows that the body was cut:
+/* The body is over, without an error on the way. What was unfinished is an event now, or shows that it is incomplete:
  *
  *   STREAMER_EVENT           as above; call again
  *   STREAMER_MORE            there is nothing left
@@ -65,6 +65,10 @@ enum streamer_status streamer_decoder_finish(struct streamer_decoder *decoder, s
 
 /* The format; of a sniffed one, once it is known, what it turned out to be. */
 enum streamer_format streamer_decoder_format(const struct streamer_decoder *decoder);
+
+/* Before the first read: the last event ID that the stream goes on from. Ignored, as in a stream, if there is a NUL in
+ * it; and by formats other than event streams. STREAMER_OK, STREAMER_FIELD_INVALID or STREAMER_NO_MEMORY. */
+enum streamer_status streamer_decoder_resume(struct streamer_decoder *decoder, const char *id, size_t length);
 
 /* What a browser would send as Last-Event-ID if it reconnected now. */
 const char *streamer_decoder_last_event_id(const struct streamer_decoder *decoder, size_t *length);

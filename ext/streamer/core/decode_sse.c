@@ -36,7 +36,7 @@ struct sse {
     struct streamer_buffer next_id;
 
     /* The input between two calls, and the next LF and the next CR in it (input_end where there is none). Both are
-     * remembered: looking for the rare one anew at each of the other's would be quadratic. */
+     * remembered: searching for the rare one again at each of the other's would be quadratic. */
     const char *input;
     const char *input_end;
     const char *next_lf;
@@ -288,6 +288,14 @@ struct streamer_decoder *streamer_sse_decoder_new(size_t max_line, size_t max_ev
     streamer_buffer_init(&sse->id, STREAMER_MAX_FIELD);
     streamer_buffer_init(&sse->next_id, STREAMER_MAX_FIELD);
     return &sse->base;
+}
+
+enum streamer_status streamer_sse_resume(struct streamer_decoder *decoder, const char *id, size_t length) {
+    struct sse *sse = (struct sse *)decoder;
+    if (memchr(id, '\0', length) != NULL) return STREAMER_OK;
+    streamer_buffer_clear(&sse->id);
+    enum streamer_status status = streamer_utf8_scrub(&sse->id, id, length);
+    return status == STREAMER_FULL ? STREAMER_FIELD_INVALID : status;
 }
 
 const char *streamer_sse_last_event_id(const struct streamer_decoder *decoder, size_t *length) {

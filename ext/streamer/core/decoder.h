@@ -31,6 +31,7 @@ struct streamer_decoder *streamer_text_decoder_new(size_t max_event);
 struct streamer_decoder *streamer_sniffed_decoder_new(size_t max_line, size_t max_event);
 
 /* Of an SSE decoder. */
+enum streamer_status streamer_sse_resume(struct streamer_decoder *decoder, const char *id, size_t length);
 const char *streamer_sse_last_event_id(const struct streamer_decoder *decoder, size_t *length);
 const char *streamer_sse_settled(const struct streamer_decoder *decoder);
 int64_t streamer_sse_retry(const struct streamer_decoder *decoder);

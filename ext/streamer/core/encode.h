@@ -28,11 +28,11 @@ struct streamer_frame {
  * was appended. */
 enum streamer_status streamer_encode_frame(struct streamer_buffer *buffer, const struct streamer_frame *frame);
 
-/* Appends ": text" for each line of text, and a blank line. An empty text gives ":\n\n". Same answers. */
+/* Appends ": text" for each line of text, and a blank line. An empty text gives ":\n\n". Returns as above. */
 enum streamer_status streamer_encode_comment(struct streamer_buffer *buffer, const char *text, size_t length);
 
 /* Appends text, which is well-formed UTF-8, as a JSON string with its quotes, in the form of Ruby's JSON.generate.
- * Answers as streamer_buffer_reserve. */
+ * Returns as streamer_buffer_reserve. */
 enum streamer_status streamer_encode_json_string(struct streamer_buffer *buffer, const char *text, size_t length);
 
 /* Bytes of the frame. */

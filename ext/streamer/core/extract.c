@@ -52,8 +52,9 @@ struct streamer_extractor {
     struct streamer_list *lists;
     size_t list_count;
     path_set all;     /* targets */
-    path_set special; /* those that are one of several alternatives, or have a list */
+    path_set special; /* those of which not everything is a value, or that have a list */
     path_set starred; /* those that have a list */
+    bool something;
     size_t target_count;
     struct target targets[];
 };
@@ -69,8 +70,10 @@ struct reading {
     struct streamer_value *values; /* of the targets */
     path_set settled;
     enum streamer_status failure; /* why yajl was stopped; STREAMER_OK: it was not, or all is found */
-    size_t depth;                 /* containers open */
-    struct level levels[STREAMER_MAX_SEGMENTS + 2];
+    const void *text;             /* the characters of the String that was met last */
+    size_t text_length;
+    size_t depth;                                   /* containers open */
+    struct level levels[STREAMER_MAX_SEGMENTS + 2]; /* by depth; around the outermost value nothing matters */
     struct elements elements[STREAMER_MAX_SEGMENTS + 2];
     struct streamer_value own_values[STREAMER_MAX_ALTERNATIVES];
     struct streamer_arena arena;
@@ -95,7 +98,7 @@ static const struct streamer_segment *segment_at(const struct reading *reading, 
 
 /* The innermost open container, when something in it matters; NULL otherwise. */
 static struct level *active_level(struct reading *reading) {
-    if (reading->depth == 0 || reading->depth > STREAMER_MAX_SEGMENTS + 1) return NULL;
+    if (reading->depth > STREAMER_MAX_SEGMENTS + 1) return NULL;
     struct level *level = &reading->levels[reading->depth];
     return level->active | level->matched | level->elements ? level : NULL;
 }
@@ -150,7 +153,8 @@ static path_set ending(const struct reading *reading, path_set set) {
 static path_set filtering(const struct reading *reading, path_set set, size_t depth) {
     path_set filters = 0;
     for (path_set rest = set & reading->starred; rest != 0; rest &= rest - 1) {
-        if (segment_at(reading, rest, depth)->filter != NULL) filters |= rest & -rest;
+        const struct streamer_filter *filter = segment_at(reading, rest, depth)->filter;
+        if (filter != NULL && filter->key != NULL) filters |= rest & -rest;
     }
     return filters;
 }
@@ -170,14 +174,31 @@ static bool is_complete(const struct reading *reading) {
     return reading->settled == reading->all;
 }
 
+static bool is_something(const struct streamer_value *value) {
+    if (value->kind == STREAMER_KIND_STRING) return value->length > 0;
+    return value->kind != STREAMER_KIND_NULL && value->kind != STREAMER_KIND_FALSE;
+}
+
+/* Whether it counts as a value of the target. */
+static bool counts(const struct reading *reading, const struct target *target, const struct streamer_value *value) {
+    const struct streamer_filter *filter = streamer_path_value_filter(&target->path);
+    if (filter != NULL) {
+        return value->kind == STREAMER_KIND_STRING && reading->text_length == filter->text_length &&
+               memcmp(reading->text, filter->text, filter->text_length) == 0;
+    }
+    if (reading->extractor->something) return is_something(value);
+    if (target->list != NULL || !target->alternative) return true;
+    return value->kind != STREAMER_KIND_NULL && value->kind != STREAMER_KIND_CONTAINER;
+}
+
 static int found_special(struct reading *reading, path_set set, struct streamer_value value) {
-    bool no_value = value.kind == STREAMER_KIND_NULL || value.kind == STREAMER_KIND_CONTAINER;
     for (path_set rest = set; rest != 0; rest &= rest - 1) {
         const struct target *target = target_at(reading, rest);
+        bool is_value = counts(reading, target, &value);
         if (target->list != NULL) {
-            reading->failure = streamer_list_append(target->list, &value);
+            if (is_value) reading->failure = streamer_list_append(target->list, &value);
             if (reading->failure != STREAMER_OK) return 0;
-        } else if (!target->alternative || !no_value) {
+        } else if (is_value) {
             reading->values[lowest(rest)] = value;
             reading->settled |= target->settled;
         } else {
@@ -239,6 +260,8 @@ static int on_string(void *context, const unsigned char *text, size_t length) {
     if (set != 0) set = ending_scalar(reading, set);
     if (set == 0) return reading->depth > 0;
 
+    reading->text = text;
+    reading->text_length = length;
     /* Without escapes yajl hands out the text itself; with them, a decoded copy that lies elsewhere. */
     const char *quote = position(reading) - 1;
     const char *start = quote - length;
@@ -404,7 +427,8 @@ static void compile_path(struct streamer_extractor *extractor, struct parts *par
             streamer_list_init(target->list, joined, extractor->max_size);
             extractor->starred |= own;
         }
-        if (target->alternative || target->list != NULL) extractor->special |= own;
+        bool anything = streamer_path_value_filter(&target->path) == NULL && !extractor->something;
+        if (target->alternative || target->list != NULL || !anything) extractor->special |= own;
     }
 }
 
@@ -435,6 +459,7 @@ enum streamer_status streamer_extractor_new(struct streamer_extractor **extracto
     if (created == NULL) return STREAMER_NO_MEMORY;
     *created = (struct streamer_extractor){
         .count = options->count,
+        .something = options->something,
         .max_depth = options->max_depth > 0 ? options->max_depth : STREAMER_MAX_DEPTH,
         .max_size = options->max_size > 0 ? options->max_size : STREAMER_MAX_EVENT,
         .heap = heap,
@@ -480,7 +505,7 @@ static enum streamer_status parse(struct reading *reading, size_t length) {
     return yajl_complete_parse(reading->yajl) == yajl_status_client_canceled ? STREAMER_OK : STREAMER_JSON_INVALID;
 }
 
-/* A target's value; one that was begun and never ended is none. */
+/* A target's value; one that was begun and never ended does not count. */
 static struct streamer_value value_of(const struct reading *reading, size_t n) {
     struct streamer_list *list = reading->extractor->targets[n].list;
     if (list != NULL) return streamer_list_value(list);
@@ -522,10 +547,10 @@ enum streamer_status streamer_extractor_read(struct streamer_extractor *extracto
     return choose(reading, values) ? STREAMER_OK : STREAMER_MISSING;
 }
 
-bool streamer_extractor_last_key(const struct streamer_extractor *extractor, size_t n, const char **key,
-                                 size_t *length) {
+bool streamer_extractor_token(const struct streamer_extractor *extractor, size_t n, const char **token,
+                              size_t *length) {
     if (n >= extractor->target_count) return false;
-    if (!streamer_path_last_key(&extractor->targets[n].path, key, length)) *length = 0;
+    if (!streamer_path_token(&extractor->targets[n].path, token, length)) *length = 0;
     return true;
 }
 

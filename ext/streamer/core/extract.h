@@ -7,6 +7,7 @@
  *   parts.*{!thought}.text     those whose `thought` is missing, null or false
  *   parts.*{type=text}.text    those whose `type` is the String "text"
  *   content|content.*.text     alternatives: the first that has a value counts; null, objects and arrays are no value
+ *   status{=failed}            the value, if it is the String "failed"
  *
  * A list is an array of its values, a STREAMER_KIND_CONTAINER; or, of a path that is to be joined, the Strings among
  * them as one. An empty one is missing.
@@ -34,6 +35,7 @@ struct streamer_extractor_options {
     const size_t *lengths;
     size_t count;
     size_t joined;    /* so many of the paths, from the first, have their lists joined */
+    bool something;   /* a value is what is neither null nor false nor an empty String: objects and arrays, too */
     size_t max_depth; /* 0: STREAMER_MAX_DEPTH */
     size_t max_size;  /* 0: STREAMER_MAX_EVENT */
 };
@@ -54,9 +56,9 @@ void streamer_extractor_free(struct streamer_extractor *extractor); /* NULL is f
 enum streamer_status streamer_extractor_read(struct streamer_extractor *extractor, const char *json, size_t length,
                                              struct streamer_value *values);
 
-/* The last key of each alternative of all paths, `n` from 0; false behind the last one. length 0: it has none. */
-bool streamer_extractor_last_key(const struct streamer_extractor *extractor, size_t n, const char **key,
-                                 size_t *length);
+/* What JSON has in it, as a String or a key, in which alternative `n` of all paths has a value, from 0; false behind
+ * the last one. length 0: it may have anything. */
+bool streamer_extractor_token(const struct streamer_extractor *extractor, size_t n, const char **token, size_t *length);
 
 size_t streamer_extractor_count(const struct streamer_extractor *extractor);
 size_t streamer_extractor_size(const struct streamer_extractor *extractor);

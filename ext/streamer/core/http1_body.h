@@ -1,8 +1,8 @@
 /* http1_body: the body of an HTTP/1 response (RFC 9112, sections 6 and 7), decoded in place as it arrives.
  *
  * What is decided about chunks: a line ends with CRLF or LF, a CR elsewhere is refused; white space may stand behind a
- * size; extensions are passed over; trailers must be fields by their grammar, and are dropped. Behind the last chunk
- * the body is complete for close (RFC 9112, section 8), though its trailers have not ended.
+ * size; extensions are passed over; trailers must be valid fields, and are dropped. A connection may close behind the
+ * last chunk's line: the body is complete then (RFC 9112, section 8), even without the end of its trailers.
  */
 #pragma once
 
@@ -52,8 +52,8 @@ void streamer_http1_body_init(struct streamer_http1_body *body, enum streamer_bo
  * body: all, unless it is complete or has failed.
  *
  *   STREAMER_MORE                 the body goes on
- *   STREAMER_OK                   it is complete; so it is from the beginning when there is none, as a read of 0 bytes
- *                                 tells
+ *   STREAMER_OK                   it is complete; a body without bytes is so before the first read, and a read of 0
+ *                                 bytes says it
  *   STREAMER_CHUNK_INVALID        the framing of a chunk
  *   STREAMER_CHUNK_LINE_TOO_LONG  STREAMER_MAX_CHUNK_LINE
  *   STREAMER_HEADER_INVALID       a trailer

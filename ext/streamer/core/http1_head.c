@@ -65,50 +65,57 @@ static enum presence read_transfer_encoding(const struct streamer_buffer *fields
     return presence;
 }
 
-/* RFC 9112, section 9.3. */
-static bool is_kept_alive(const struct streamer_http1_head *head) {
-    if (streamer_fields_include(&head->fields, "connection", "close")) return false;
-    return head->version == 11 || streamer_fields_include(&head->fields, "connection", "keep-alive");
-}
-
-static bool has_no_body(const struct streamer_http1_head *head) {
-    return head->method == STREAMER_METHOD_HEAD || head->status == 204 || head->status == 304;
-}
+/* What the fields say about the body's end. */
+struct announced {
+    enum presence coding, length;
+    bool chunked;
+    uint64_t content_length;
+};
 
 static bool opens_tunnel(const struct streamer_http1_head *head) {
     return head->method == STREAMER_METHOD_CONNECT && head->status < 300;
 }
 
-static enum streamer_status decide_framing(struct streamer_http1_head *head) {
-    bool chunked = false;
-    uint64_t length = 0;
-    enum presence coding = read_transfer_encoding(&head->fields, &chunked);
-    enum presence measured = read_content_length(&head->fields, &length);
+static bool has_no_body(const struct streamer_http1_head *head) {
+    return head->method == STREAMER_METHOD_HEAD || head->status == 204 || head->status == 304 || opens_tunnel(head);
+}
 
-    /* Where two readers could see two different ends, the connection is not used again. */
-    head->persists = is_kept_alive(head);
-    if (coding == INVALID || measured == INVALID) head->persists = false;
-    if (coding == PRESENT && (!chunked || measured != ABSENT || head->version == 10)) head->persists = false;
-    if (head->status == 204 && (chunked || length > 0)) head->persists = false;
-
-    if (opens_tunnel(head)) {
-        head->persists = false;
-    } else if (has_no_body(head)) {
+static enum streamer_status decide_framing(struct streamer_http1_head *head, const struct announced *announced) {
+    if (has_no_body(head)) {
         head->framing = STREAMER_BODY_NONE;
-    } else if (coding == INVALID) {
-        return STREAMER_FRAMING_INVALID;
-    } else if (chunked) {
-        head->framing = STREAMER_BODY_CHUNKED;
-    } else if (measured == INVALID) {
-        return STREAMER_FRAMING_INVALID;
-    } else if (measured == PRESENT) {
-        head->framing = STREAMER_BODY_LENGTH;
-        head->content_length = length;
-    } else {
-        head->framing = STREAMER_BODY_UNTIL_CLOSE;
-        head->persists = false;
+        return STREAMER_OK;
     }
+    if (announced->coding == INVALID) return STREAMER_FRAMING_INVALID;
+    if (announced->chunked) {
+        head->framing = STREAMER_BODY_CHUNKED;
+        return STREAMER_OK;
+    }
+    if (announced->length == INVALID) return STREAMER_FRAMING_INVALID;
+    head->framing = announced->length == PRESENT ? STREAMER_BODY_LENGTH : STREAMER_BODY_UNTIL_CLOSE;
+    head->content_length = announced->content_length;
     return STREAMER_OK;
+}
+
+/* RFC 9112, section 9.3; and where two readers could see two different ends of the body, the connection does not
+ * persist either. */
+static bool decide_persistence(const struct streamer_http1_head *head, const struct announced *announced) {
+    bool is_old = head->version == 10;
+    if (streamer_fields_include(&head->fields, "connection", "close")) return false;
+    if (is_old && !streamer_fields_include(&head->fields, "connection", "keep-alive")) return false;
+    if (head->framing == STREAMER_BODY_UNTIL_CLOSE || opens_tunnel(head)) return false;
+
+    if (announced->coding == INVALID || announced->length == INVALID) return false;
+    if (announced->coding == PRESENT && (is_old || !announced->chunked || announced->length == PRESENT)) return false;
+    return head->status != 204 || (announced->coding == ABSENT && announced->content_length == 0);
+}
+
+static enum streamer_status complete(struct streamer_http1_head *head) {
+    struct announced announced = {0};
+    announced.coding = read_transfer_encoding(&head->fields, &announced.chunked);
+    announced.length = read_content_length(&head->fields, &announced.content_length);
+    enum streamer_status status = decide_framing(head, &announced);
+    if (status == STREAMER_OK) head->persists = decide_persistence(head, &announced);
+    return status;
 }
 
 /* ---- lines ---- */
@@ -122,14 +129,13 @@ static bool is_digit(char byte) {
 
 /* HTTP/1.1 SP 200 [SP reason]. */
 static enum streamer_status read_status_line(struct streamer_http1_head *head, struct streamer_span line) {
-    const char *version = line.bytes + PREFIX_LENGTH, *status = version + 2;
-    size_t shortest = PREFIX_LENGTH + strlen("1 200");
-    if (line.length < shortest || !is_digit(*version) || version[1] != ' ') return STREAMER_NOT_HTTP;
-    if (!is_digit(status[0]) || !is_digit(status[1]) || !is_digit(status[2]) || status[0] == '0')
-        return STREAMER_NOT_HTTP;
-    if (line.length > shortest && status[3] != ' ') return STREAMER_NOT_HTTP;
-    if (memchr(line.bytes, '\r', line.length) != NULL || memchr(line.bytes, '\0', line.length) != NULL)
-        return STREAMER_NOT_HTTP;
+    size_t shortest = strlen("HTTP/1.1 200");
+    if (line.length < shortest) return STREAMER_NOT_HTTP;
+    const char *version = line.bytes + PREFIX_LENGTH, *status = version + strlen("1 ");
+    bool valid = is_digit(version[0]) && version[1] == ' ' && status[0] != '0' && is_digit(status[0]) &&
+                 is_digit(status[1]) && is_digit(status[2]) && (line.length == shortest || status[3] == ' ') &&
+                 memchr(line.bytes, '\r', line.length) == NULL && memchr(line.bytes, '\0', line.length) == NULL;
+    if (!valid) return STREAMER_NOT_HTTP;
 
     head->version = *version == '0' ? 10 : 11;
     head->status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
@@ -148,7 +154,7 @@ static enum streamer_status read_field(struct streamer_http1_head *head, struct 
 
 static enum streamer_status read_blank_line(struct streamer_http1_head *head) {
     if (head->status == 101) return STREAMER_SWITCHED_PROTOCOLS;
-    if (head->status >= 200) return decide_framing(head);
+    if (head->status >= 200) return complete(head);
     streamer_buffer_clear(&head->fields);
     head->state = STREAMER_HEAD_STATUS_LINE;
     return STREAMER_MORE;

@@ -11,7 +11,7 @@
  *   Transfer-Encoding is "chunked", once, or "identity", which says nothing; any other coding is refused
  *   a Content-Length may be repeated when all its values are the same number
  *
- * How the head was cut changes nothing, its ceiling included.
+ * The result does not depend on how the head is cut into reads.
  */
 #pragma once
 
@@ -37,7 +37,7 @@ struct streamer_http1_head {
     int version; /* 10 or 11 */
     int status;  /* 200 to 999 */
     enum streamer_body_framing framing;
-    uint64_t content_length;       /* with STREAMER_BODY_LENGTH; at most INT64_MAX */
+    uint64_t content_length;       /* with STREAMER_BODY_LENGTH, otherwise 0; at most INT64_MAX */
     bool persists;                 /* the connection may be used again when the body has ended */
     struct streamer_buffer fields; /* as fields.h describes; the owner may take its memory */
 

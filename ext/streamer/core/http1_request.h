@@ -15,7 +15,7 @@ struct streamer_http1_field {
 };
 
 enum streamer_http1_upload {
-    STREAMER_UPLOAD_NONE,   /* no body, and no word about it */
+    STREAMER_UPLOAD_NONE,   /* no body, and no field about one */
     STREAMER_UPLOAD_LENGTH, /* content_length bytes, which may be 0 */
     STREAMER_UPLOAD_CHUNKED
 };

@@ -1,7 +1,7 @@
-/* JSON strings between their quotes: from text, to text, and from one spelling to the other. Internal.
+/* JSON strings between their quotes: from text, to text, and from one way of writing them to the other. Internal.
  *
- * The spelling written is that of Ruby's JSON.generate: \" \\ \b \f \n \r \t, \u00xx in lower case for the other
- * control characters, every other character as UTF-8, "/" as it is.
+ * What is written is normalized, as Ruby's JSON.generate writes it: \" \\ \b \f \n \r \t, \u00xx in lower case for the
+ * other control characters, every other character as UTF-8, "/" as it is.
  */
 #pragma once
 
@@ -17,10 +17,10 @@ size_t streamer_json_escape(char *out, const char *text, size_t length);
  * and returns how many. */
 size_t streamer_json_unescape(char *out, const char *json, size_t length);
 
-/* The inside of a valid JSON string in the spelling above; a lone surrogate stays as it was written. Writes at most
+/* The inside of a valid JSON string normalized; a lone surrogate stays as it was written. Writes at most
  * `length` bytes, and returns how many. */
 size_t streamer_json_normalize(char *out, const char *json, size_t length);
 
-/* A valid JSON text without the whitespace between its tokens, each string spelt as above. Writes at most `length`
+/* A valid JSON text without the whitespace between its tokens, each string normalized. Writes at most `length`
  * bytes, and returns how many. */
 size_t streamer_json_compact(char *out, const char *json, size_t length);

@@ -22,7 +22,7 @@ static const char *find(const char *from, const char *end, char byte) {
 static const char *read_string(struct streamer_json_scan *scan, const char *at, const char *end) {
     if (scan->escaped) at++;
     scan->escaped = false;
-    /* The next quote is remembered: looking for it anew behind each backslash would be quadratic. */
+    /* The next quote is remembered: searching for it again behind each backslash would be quadratic. */
     const char *quote = find(at, end, '"');
     while (at < end) {
         const char *backslash = find(at, quote, '\\');

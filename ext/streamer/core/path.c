@@ -27,8 +27,28 @@ static bool parse_filter(const char *text, const char *end, struct streamer_filt
     return filter->key_length > 0;
 }
 
+static bool begins_equals(const char *at, const char *end) {
+    return end - at > 1 && at[0] == '{' && at[1] == '=';
+}
+
 static bool ends_segment(const char *at, const char *end) {
     return at == end || *at == '.' || *at == '|';
+}
+
+static bool begins_filtered(const char *at, const char *end) {
+    return end - at > 1 && at[0] == '*' && at[1] == '{' && !begins_equals(at + 1, end);
+}
+
+/* Reads "{=text}" where it is, which must end the alternative. False when it does not. */
+static bool read_equals(const char **cursor, const char *end, struct streamer_segment *segment,
+                        struct streamer_filter *filter) {
+    if (!begins_equals(*cursor, end)) return true;
+    const char *start = *cursor + 2, *brace = memchr(start, '}', (size_t)(end - start));
+    if (brace == NULL || (brace + 1 < end && brace[1] != '|')) return false;
+    *filter = (struct streamer_filter){.text = start, .text_length = (size_t)(brace - start)};
+    segment->filter = filter;
+    *cursor = brace + 1;
+    return true;
 }
 
 /* Reads the segment at *cursor and moves *cursor to what ends it. Its filter, if it has one, is put into *filter. False
@@ -37,23 +57,23 @@ static bool read_segment(const char **cursor, const char *end, struct streamer_s
                          struct streamer_filter *filter) {
     const char *start = *cursor, *at = start;
     *segment = (struct streamer_segment){.length = SIZE_MAX, .index = SIZE_MAX};
-    if (at < end && *at == '*' && ends_segment(at + 1, end)) {
+    if (at < end && *at == '*' && (ends_segment(at + 1, end) || begins_equals(at + 1, end))) {
         *cursor = at + 1;
-        return true;
+        return read_equals(cursor, end, segment, filter);
     }
-    if (end - at > 1 && at[0] == '*' && at[1] == '{') {
+    if (begins_filtered(at, end)) {
         const char *brace = memchr(at, '}', (size_t)(end - at));
         if (brace == NULL || !ends_segment(brace + 1, end)) return false;
         *cursor = brace + 1;
         segment->filter = filter;
         return parse_filter(at + 2, brace, filter);
     }
-    while (!ends_segment(at, end)) at++;
+    while (!ends_segment(at, end) && !begins_equals(at, end)) at++;
     *cursor = at;
     segment->text = start;
     segment->length = (size_t)(at - start);
     segment->index = parse_index(start, segment->length);
-    return segment->length > 0;
+    return segment->length > 0 && read_equals(cursor, end, segment, filter);
 }
 
 bool streamer_path_count(const char *text, size_t length, struct streamer_path_counts *counts) {
@@ -83,9 +103,12 @@ void streamer_path_compile(const char *text, size_t length, struct streamer_path
         *path = (struct streamer_path){.segments = *segments};
         for (;; cursor++) {
             struct streamer_segment *segment = (*segments)++;
-            struct streamer_filter unused;
-            bool filtered = cursor + 1 < end && cursor[0] == '*' && cursor[1] == '{';
-            read_segment(&cursor, end, segment, filtered ? (*filters)++ : &unused);
+            struct streamer_filter filter;
+            read_segment(&cursor, end, segment, &filter);
+            if (segment->filter != NULL) {
+                **filters = filter;
+                segment->filter = (*filters)++;
+            }
             path->count++;
             if (segment->length == SIZE_MAX && path->first_star == 0) path->first_star = path->count;
             if (cursor == end || *cursor == '|') break;
@@ -94,11 +117,22 @@ void streamer_path_compile(const char *text, size_t length, struct streamer_path
     }
 }
 
-bool streamer_path_last_key(const struct streamer_path *path, const char **key, size_t *length) {
+const struct streamer_filter *streamer_path_value_filter(const struct streamer_path *path) {
+    const struct streamer_filter *filter = path->segments[path->count - 1].filter;
+    return filter != NULL && filter->key == NULL ? filter : NULL;
+}
+
+bool streamer_path_token(const struct streamer_path *path, const char **token, size_t *length) {
+    const struct streamer_filter *filter = streamer_path_value_filter(path);
+    if (filter != NULL) {
+        *token = filter->text;
+        *length = filter->text_length;
+        return true;
+    }
     for (size_t i = path->count; i > 0; i--) {
         const struct streamer_segment *segment = &path->segments[i - 1];
         if (segment->length == SIZE_MAX || segment->index != SIZE_MAX) continue;
-        *key = segment->text;
+        *token = segment->text;
         *length = segment->length;
         return true;
     }

@@ -1,18 +1,18 @@
 /* path: the language of JSON paths. Internal; extract.h says what a path means.
  *
  *     path        = alternative *( "|" alternative )
- *     alternative = segment *( "." segment )
+ *     alternative = segment *( "." segment ) [ "{=" text "}" ]
  *     segment     = key / index / "*" / "*{" filter "}"
  *     filter      = "!" key / key "=" text
  *
- * A key is not empty and has no "." and no "|" in it; within a filter both are allowed, and "}" is not. */
+ * A key is not empty and has no ".", "|" or "{=" in it; within braces these are allowed, and "}" is not. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct streamer_filter {
-    const char *key;
+    const char *key; /* NULL: passes what is itself this String */
     size_t key_length;
     const char *text; /* passes where the key has this String; NULL: where it is missing, null or false */
     size_t text_length;
@@ -22,7 +22,7 @@ struct streamer_segment {
     const char *text;
     size_t length;                        /* SIZE_MAX, which no key has: every element */
     size_t index;                         /* SIZE_MAX: not an index */
-    const struct streamer_filter *filter; /* NULL: every element passes */
+    const struct streamer_filter *filter; /* of elements, or of the value; NULL: everything passes */
 };
 
 /* One alternative. */
@@ -45,5 +45,9 @@ bool streamer_path_count(const char *text, size_t length, struct streamer_path_c
 void streamer_path_compile(const char *text, size_t length, struct streamer_path **paths,
                            struct streamer_segment **segments, struct streamer_filter **filters);
 
-/* The last key on the way; false when there is none, but only indexes and "*". */
-bool streamer_path_last_key(const struct streamer_path *path, const char **key, size_t *length);
+/* The filter of the value; NULL: any value passes. */
+const struct streamer_filter *streamer_path_value_filter(const struct streamer_path *path);
+
+/* What JSON with a value there has in it as a String or a key: the value that is wanted, or the last key on the way.
+ * False when there is neither, but only indexes and "*". */
+bool streamer_path_token(const struct streamer_path *path, const char **token, size_t *length);

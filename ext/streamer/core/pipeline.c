@@ -259,8 +259,9 @@ static enum streamer_status choose(struct streamer_pipeline *pipeline) {
 static enum streamer_status next_event(struct streamer_pipeline *pipeline, const char **cursor, const char *end) {
     const char *start = *cursor;
     uint64_t events = streamer_reader_events(pipeline->reader);
+    bool over = streamer_reader_done(pipeline->reader);
     enum streamer_status status = streamer_reader_next(pipeline->reader, cursor, end, &pipeline->item);
-    if (!pipeline->raw) return status;
+    if (!pipeline->raw || over) return status;
     enum streamer_format format = format_of(pipeline);
     pipeline->raw = format == STREAMER_FORMAT_SSE || format == STREAMER_FORMAT_SNIFFED;
     if (!pipeline->raw) return status;

@@ -2,6 +2,8 @@
  * it, and at the end whether the body was a whole stream.
  *
  * - What keeps a connection alive (streamer_event_is_content) is handed out and not parsed.
+ * - The types that mark the end (classifier.h) or have the wanted values (from) may be said by an event's `type` in its
+ *   data alone.
  * - An error that the upstream reports ends the stream with STREAMER_UPSTREAM_ERROR, whatever else is in its event:
  *   text that was asked for is handed out first.
  * - A body that was one JSON document, without any of the values, ends with STREAMER_UNWANTED.
@@ -25,8 +27,11 @@ struct streamer_reader_options {
     struct streamer_classifier_options classifier;
     const char *const *from; /* the types of the events that have the wanted values; count 0: any */
     const size_t *from_lengths;
-    size_t from_count; /* at most STREAMER_MAX_MARKERS */
-    bool all_events;   /* events without any of the values are of use, too: no document is unwanted */
+    size_t from_count;         /* at most STREAMER_MAX_MARKERS */
+    size_t from_paths;         /* so many paths, from the first, are of these events alone; 0: all that are wanted */
+    const char *last_event_id; /* NULL: none; as for streamer_decoder_resume */
+    size_t last_event_id_length;
+    bool all_events; /* events without any of the values are of use, too: no document is unwanted */
 };
 
 /* One event. Valid until the next call on the reader, and no longer than the input. */

@@ -10,7 +10,7 @@
 bool streamer_utf8_valid(const char *bytes, size_t length);
 
 /* Appends the bytes with each maximal ill-formed part replaced by U+FFFD, as a browser does.
- * Answers as streamer_buffer_reserve. */
+ * Returns as streamer_buffer_reserve. */
 enum streamer_status streamer_utf8_scrub(struct streamer_buffer *buffer, const char *bytes, size_t length);
 
 /* Writes one code point (not a surrogate, at most 0x10FFFF) to `out`, which has room for four. Returns the bytes

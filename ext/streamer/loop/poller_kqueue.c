@@ -42,18 +42,18 @@ int streamer_poller_fd(const struct streamer_poller *poller) {
     return poller->fd;
 }
 
-static void change(struct streamer_poller *poller, int fd, int filter, int flags, void *tag) {
+/* False when the system refuses; to delete what is not there is fine. */
+static bool change(struct streamer_poller *poller, int fd, int filter, int flags, void *tag) {
     struct kevent event;
     EV_SET(&event, (uintptr_t)fd, filter, flags, 0, 0, tag);
-    kevent(poller->fd, &event, 1, NULL, 0, NULL); /* deleting what is not there is an error to ignore */
+    return kevent(poller->fd, &event, 1, NULL, 0, NULL) == 0 || flags == EV_DELETE;
 }
 
 bool streamer_poller_set(struct streamer_poller *poller, int fd, int events, void *tag) {
     /* Who asks for the hang-up alone never reads, so data must be reported once and not at every wait: EV_CLEAR. */
     int read = events & STREAMER_READABLE ? EV_ADD : events & STREAMER_HANGUP ? EV_ADD | EV_CLEAR : EV_DELETE;
-    change(poller, fd, EVFILT_READ, read, tag);
-    change(poller, fd, EVFILT_WRITE, events & STREAMER_WRITABLE ? EV_ADD : EV_DELETE, tag);
-    return true;
+    int write = events & STREAMER_WRITABLE ? EV_ADD : EV_DELETE;
+    return change(poller, fd, EVFILT_READ, read, tag) && change(poller, fd, EVFILT_WRITE, write, tag);
 }
 
 void streamer_poller_remove(struct streamer_poller *poller, int fd) {

@@ -102,7 +102,7 @@ static void note_progress(struct streamer_relay *relay, uint64_t frames_before, 
     if (streamer_pipeline_content_events(relay->pipeline) > content_before) streamer_transfer_note_event(relay->transfer);
     if (streamer_pipeline_texts(relay->pipeline) > 0) streamer_transfer_note_text(relay->transfer);
     int notifications = 0;
-    if (relay->first_event == 0 && streamer_pipeline_events(relay->pipeline) > 0) {
+    if (relay->first_event == 0 && streamer_pipeline_content_events(relay->pipeline) > 0) {
         lock(relay);
         relay->first_event = streamer_now();
         unlock(relay);

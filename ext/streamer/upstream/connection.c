@@ -20,6 +20,18 @@ static ptrdiff_t of_errno(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK ? STREAMER_IO_AGAIN : STREAMER_IO_FAILED;
 }
 
+/* libcurl takes an end without TLS's close_notify for one in good order. But then a body that ends with its connection
+ * could be cut by anybody, and look complete (RFC 9112, section 9.8). */
+static ptrdiff_t end_of_tls(const struct streamer_connection *connection) {
+#ifdef HAVE_OPENSSL_SSL_H
+    if (connection->ssl != NULL && !(SSL_get_shutdown(connection->ssl) & SSL_RECEIVED_SHUTDOWN))
+        return STREAMER_IO_FAILED;
+#else
+    (void)connection;
+#endif
+    return STREAMER_IO_CLOSED;
+}
+
 ptrdiff_t streamer_connection_read(struct streamer_connection *connection, char *bytes, size_t room) {
     if (connection->easy == NULL) {
         ssize_t length;
@@ -30,7 +42,7 @@ ptrdiff_t streamer_connection_read(struct streamer_connection *connection, char 
     }
     size_t length = 0;
     switch (curl_easy_recv(connection->easy, bytes, room, &length)) {
-        case CURLE_OK: return length > 0 ? (ptrdiff_t)length : STREAMER_IO_CLOSED;
+        case CURLE_OK: return length > 0 ? (ptrdiff_t)length : end_of_tls(connection);
         case CURLE_AGAIN: return STREAMER_IO_AGAIN;
         default: return STREAMER_IO_FAILED;
     }
@@ -50,18 +62,18 @@ ptrdiff_t streamer_connection_write(struct streamer_connection *connection, cons
     return code == CURLE_OK ? (ptrdiff_t)sent : STREAMER_IO_FAILED;
 }
 
-bool streamer_connection_has_pending(const struct streamer_connection *connection) {
+bool streamer_connection_may_have_pending(const struct streamer_connection *connection) {
+    if (connection->easy == NULL) return false;
 #ifdef HAVE_OPENSSL_SSL_H
-    return connection->ssl != NULL && SSL_has_pending(connection->ssl);
-#else
-    (void)connection;
-    return false;
+    if (connection->ssl != NULL) return SSL_has_pending(connection->ssl);
 #endif
+    return true;
 }
 
 bool streamer_connection_is_silent(const struct streamer_connection *connection) {
     char byte;
-    return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && of_errno() == STREAMER_IO_AGAIN;
+    bool pending = connection->ssl != NULL && streamer_connection_may_have_pending(connection);
+    return !pending && recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && of_errno() == STREAMER_IO_AGAIN;
 }
 
 void streamer_connection_watch(struct streamer_connection *connection, int events) {

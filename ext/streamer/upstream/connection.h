@@ -46,7 +46,7 @@ struct streamer_connection {
     struct streamer_connection *opening_next;
     CURL *easy; /* NULL before, and where the socket is ours (`plain`) */
     struct curl_slist *addresses, *names;
-    void *ssl; /* OpenSSL's SSL; NULL: no TLS, or of another library */
+    void *ssl; /* SSL of the OpenSSL that this is linked with; NULL: no TLS, of another library, or two in each other */
     int tls_contexts;
     bool guarded; /* an address was refused */
     bool adopted; /* libcurl has let go of the socket */
@@ -80,8 +80,9 @@ ptrdiff_t streamer_connection_read(struct streamer_connection *connection, char 
 /* Bytes written (at least 1), AGAIN, or FAILED. After AGAIN the same bytes come first again. */
 ptrdiff_t streamer_connection_write(struct streamer_connection *connection, const char *bytes, size_t length);
 
-/* Whether there are bytes to read that the poller does not see: TLS has them already. */
-bool streamer_connection_has_pending(const struct streamer_connection *connection);
+/* Whether there may be bytes to read that the poller does not see: TLS has them already. Where it cannot be asked, there
+ * may be until a read comes to AGAIN. */
+bool streamer_connection_may_have_pending(const struct streamer_connection *connection);
 
 /* Whether the server has said nothing that was not read, not even the connection's end: what an idle connection has to
  * be for the next request, or bytes that nobody has asked for are taken for its response. */

@@ -1,5 +1,7 @@
 #include "connector.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +48,8 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     act(STREAMER_OWNER(timer, struct streamer_connector, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* Called by libcurl, as all down to on_context: these note, and do not enter libcurl but for curl_multi_assign, which is
- * made for it. */
+/* Called by libcurl, as all down to on_context: these note, and do not enter libcurl but for curl_multi_assign, which
+ * is made for it. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned) {
     (void)easy;
     struct streamer_connector *connector = context;
@@ -62,7 +64,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     if (watch == NULL) {
         watch = calloc(1, sizeof *watch);
         if (watch == NULL) return 0; /* never ready: the connect timeout ends it. -1 would end all of the multi */
-        *watch = (struct socket_watch){.watch = {.ready = on_ready, .background = true}, .connector = connector, .fd = fd};
+        *watch =
+            (struct socket_watch){.watch = {.ready = on_ready, .background = true}, .connector = connector, .fd = fd};
         curl_multi_assign(connector->multi, fd, watch);
     }
     int events = (what & CURL_POLL_IN ? STREAMER_READABLE : 0) | (what & CURL_POLL_OUT ? STREAMER_WRITABLE : 0);
@@ -93,8 +96,12 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct 
     type |= SOCK_CLOEXEC;
 #endif
     curl_socket_t fd = socket(address->family, type, address->protocol);
-    if (fd >= 0) streamer_fork_track(fd);
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
+    if (fd < 0) return CURL_SOCKET_BAD;
+#ifndef SOCK_CLOEXEC /* macOS */
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
+    streamer_fork_track(fd);
+    return fd;
 }
 
 static int on_close_socket(void *context, curl_socket_t fd) {
@@ -109,9 +116,11 @@ static CURLcode on_context(CURL *easy, void *context, void *argument) {
     static const unsigned char protocols[] = "\x02h2\x08http/1.1";
     struct streamer_connection *connection = argument;
     const struct streamer_route *route = connection->destination->route;
-    bool to_proxy = connection->tls_contexts++ == 0 && route->proxy != NULL && strncasecmp(route->proxy, "https:", 6) == 0;
+    bool to_proxy =
+        connection->tls_contexts++ == 0 && route->proxy != NULL && strncasecmp(route->proxy, "https:", 6) == 0;
     if (to_proxy) return CURLE_OK;
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context, 1); /* a record with one recv, not two */
     SSL_CTX_set_alpn_protos(context, protocols, sizeof protocols - 1);
     return CURLE_OK;
@@ -182,8 +191,8 @@ static void set_route(struct options *options, const struct streamer_route *rout
     SET(options, CURLOPT_TCP_NODELAY, 1L);
 }
 
-/* libcurl's own timeout, a little later than ours so that ours comes first, is what it divides among a host's addresses,
- * and has to be there at all: its default is 300 s. */
+/* libcurl's own timeout, a little later than ours so that ours comes first, is what it divides among a host's
+ * addresses, and has to be there at all: its default is 300 s. */
 static long connect_timeout(int64_t milliseconds) {
     return milliseconds > 0 && milliseconds < INT_MAX - 100 ? (long)milliseconds + 100 : INT_MAX;
 }
@@ -281,7 +290,7 @@ static void adopt(struct streamer_connection *connection) {
 static bool negotiated_http2(const struct streamer_connection *connection) {
     const unsigned char *protocol = NULL;
     unsigned length = 0;
-    if (connection->ssl == NULL || !is_our_openssl()) return false;
+    if (connection->ssl == NULL) return false;
     SSL_get0_alpn_selected(connection->ssl, &protocol, &length);
     return length == 2 && memcmp(protocol, "h2", 2) == 0;
 }
@@ -327,8 +336,10 @@ static void on_opened(struct streamer_connector *connector, struct streamer_conn
 #ifdef HAVE_OPENSSL_SSL_H
         struct curl_tlssessioninfo *tls = NULL;
         curl_easy_getinfo(connection->easy, CURLINFO_TLS_SSL_PTR, &tls);
-        if (tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL) connection->ssl = tls->internals;
+        /* LibreSSL and others go by that name, too. */
+        if (tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL && is_our_openssl()) connection->ssl = tls->internals;
         http2 = streamer_route_is_tls(connection->destination->route) && negotiated_http2(connection);
+        if (connection->tls_contexts > 1) connection->ssl = NULL; /* an HTTPS proxy's has bytes, too */
 #endif
     }
     connector->opened(connection, http2, length > 0 ? (size_t)length : 0);
@@ -336,11 +347,17 @@ static void on_opened(struct streamer_connector *connector, struct streamer_conn
 
 static enum streamer_outcome outcome_of(const struct streamer_connection *connection, CURLcode code) {
     enum streamer_outcome outcome = streamer_outcome_of_connecting(code);
+    /* The system's own timeout, by which libcurl calls a connect that nobody has answered, is not the one that was
+     * asked for. */
+    long error = 0;
+    curl_easy_getinfo(connection->easy, CURLINFO_OS_ERRNO, &error);
+    if (outcome == STREAMER_OUTCOME_CONNECT_TIMEOUT && error == ETIMEDOUT) outcome = STREAMER_OUTCOME_CONNECT_FAILED;
     if (connection->guarded && outcome == STREAMER_OUTCOME_CONNECT_FAILED) return STREAMER_OUTCOME_FORBIDDEN_ADDRESS;
     /* What goes wrong behind TCP's connect and has no name of its own is TLS's: a key with a wrong password, say, which
      * libcurl 8.23 calls a bad function argument. */
     bool connected = info(connection->easy, CURLINFO_CONNECT_TIME_T) > 0;
-    if (outcome == STREAMER_OUTCOME_REQUEST_INVALID && connected && streamer_route_is_tls(connection->destination->route))
+    if (outcome == STREAMER_OUTCOME_REQUEST_INVALID && connected &&
+        streamer_route_is_tls(connection->destination->route))
         return STREAMER_OUTCOME_TLS_FAILED;
     return outcome;
 }
@@ -398,9 +415,11 @@ void streamer_connector_close(struct streamer_connection *connection) {
 /* ---- lifecycle ---- */
 
 bool streamer_connector_init(struct streamer_connector *connector, struct streamer_loop *loop) {
-    *connector = (struct streamer_connector){
-        .loop = loop, .timer = {.fire = on_timer}, .hook = {.run = after_iteration}, .multi = curl_multi_init(),
-        .sessions = curl_share_init()};
+    *connector = (struct streamer_connector){.loop = loop,
+                                             .timer = {.fire = on_timer},
+                                             .hook = {.run = after_iteration},
+                                             .multi = curl_multi_init(),
+                                             .sessions = curl_share_init()};
     if (connector->multi == NULL || connector->sessions == NULL) return false;
     curl_share_setopt(connector->sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     curl_multi_setopt(connector->multi, CURLMOPT_SOCKETFUNCTION, on_socket);

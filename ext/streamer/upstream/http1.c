@@ -286,7 +286,7 @@ static void read_input(struct streamer_connection *connection) {
             break;
         }
         take(connection, bytes, (size_t)length);
-        if (length < STREAMER_READ_SIZE && !streamer_connection_has_pending(connection)) break;
+        if (length < STREAMER_READ_SIZE && !streamer_connection_may_have_pending(connection)) break;
     }
     if (connection->state == STREAMER_CONNECTION_HTTP1) watch(connection);
     streamer_connection_release(connection);
@@ -296,7 +296,7 @@ void streamer_http1_resume(struct streamer_connection *connection) {
     if (connection->reads) return;
     connection->reads = true;
     watch(connection);
-    if (streamer_connection_has_pending(connection)) streamer_connection_read_soon(connection);
+    if (streamer_connection_may_have_pending(connection)) streamer_connection_read_soon(connection);
 }
 
 /* ---- the socket ---- */

@@ -116,7 +116,7 @@ static void check(struct streamer_http2 *http2, ssize_t result) {
     if (http2->failed) return;
     if (http2->no_memory || result == NGHTTP2_ERR_NOMEM) {
         fail(http2, STREAMER_HTTP2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR);
-    } else if (http2->flooded || result == NGHTTP2_ERR_FLOODED || result == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ||
+    } else if (result == NGHTTP2_ERR_FLOODED || result == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ||
                http2->received > http2->patience) {
         fail(http2, STREAMER_HTTP2_PROTOCOL, NGHTTP2_ENHANCE_YOUR_CALM);
     } else if (result < 0 || refuses(http2)) {

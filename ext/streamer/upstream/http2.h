@@ -124,7 +124,7 @@ void streamer_http2_consume(struct streamer_http2 *http2, int32_t id, size_t len
  * `stream` is not heard of again. What still arrives for it is dropped. */
 void streamer_http2_reset(struct streamer_http2 *http2, int32_t id, uint32_t error_code);
 
-/* `upload` has something again. */
+/* `upload` has something again. Not from within it. */
 void streamer_http2_resume_upload(struct streamer_http2 *http2, int32_t id);
 
 /* Whether streamer_http2_submit would take a request now. */

@@ -1,24 +1,11 @@
 /* What nghttp2 calls for what it has read, and to send a request's body. */
-#include <string.h>
-
+#include "../core/fields.h"
 #include "http2_internal.h"
-
-/* The one place where a response's field is collected: "name: value\n". nghttp2 has checked both. */
-static enum streamer_status collect(struct streamer_buffer *fields, const nghttp2_vec *name, const nghttp2_vec *value) {
-    enum streamer_status status = streamer_buffer_reserve(fields, name->len + value->len + 3);
-    if (status != STREAMER_OK) return status;
-    streamer_buffer_append(fields, (const char *)name->base, name->len);
-    streamer_buffer_append(fields, ": ", 2);
-    streamer_buffer_append(fields, (const char *)value->base, value->len);
-    return streamer_buffer_append(fields, "\n", 1);
-}
 
 /* Ends a stream of which the server is to hear. */
 static void reset(struct streamer_http2 *http2, struct streamer_http2_stream *stream, enum streamer_http2_close reason,
                   uint32_t error_code) {
-    int32_t id = stream->id;
-    http2->patience += (uint64_t)http2->limits.window + http2->limits.head;
-    streamer_http2_queue_reset(http2, id, error_code);
+    streamer_http2_queue_reset(http2, stream->id, error_code);
     streamer_http2_finish(http2, stream, reason, error_code);
 }
 
@@ -68,12 +55,16 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
         for (size_t i = 0; i < value.len; i++) stream->status = stream->status * 10 + (value.base[i] - '0');
         return 0;
     }
-    if (collect(&stream->fields, &name, &value) == STREAMER_OK) return 0;
-    reset(http2, stream, STREAMER_HTTP2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR);
+    switch (streamer_fields_add(&stream->fields, (const char *)name.base, name.len, (const char *)value.base, value.len)) {
+        case STREAMER_OK: return 0;
+        case STREAMER_HEADER_INVALID: reset(http2, stream, STREAMER_HTTP2_PROTOCOL, NGHTTP2_PROTOCOL_ERROR); break;
+        case STREAMER_HEADERS_TOO_LARGE: reset(http2, stream, STREAMER_HTTP2_TOO_LARGE, NGHTTP2_CANCEL); break;
+        default: reset(http2, stream, STREAMER_HTTP2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR); break;
+    }
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-/* nghttp2 would pass such a field over. */
+/* Newer versions of nghttp2 would pass such a field over, 1.52 would not. */
 static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                              nghttp2_rcbuf *value, uint8_t flags, void *owner) {
     (void)session, (void)frame, (void)name, (void)value, (void)flags, (void)owner;
@@ -161,13 +152,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     (void)flags;
     struct streamer_http2 *http2 = owner;
     uint64_t offset = http2->received + (uint64_t)((const char *)bytes - http2->input);
-    if (offset > http2->patience) {
-        http2->flooded = true;
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
+    if (offset > http2->patience) return NGHTTP2_ERR_CALLBACK_FAILURE;
     /* A slow stream must not stall its siblings. */
-    int result = nghttp2_session_consume_connection(session, length);
-    if (result != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
+    streamer_http2_queued(http2, nghttp2_session_consume_connection(session, length));
     struct streamer_http2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
     if (stream == NULL) return 0;
     streamer_http2_progress(http2, offset + length);
@@ -176,14 +163,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     return 0;
 }
 
-/* Ended by nghttp2 in a way not seen above: it could not send the request, or found something malformed. */
+/* Ended by nghttp2 in a way not seen above: it found something malformed. */
 static int on_close(nghttp2_session *session, int32_t id, uint32_t error_code, void *owner) {
     struct streamer_http2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
     if (stream == NULL) return 0;
-    enum streamer_http2_close reason = STREAMER_HTTP2_PROTOCOL;
-    if (error_code == NGHTTP2_REFUSED_STREAM) reason = STREAMER_HTTP2_REFUSED;
-    if (stream->head_seen) reason = STREAMER_HTTP2_CUT;
-    streamer_http2_finish(owner, stream, reason, error_code);
+    streamer_http2_finish(owner, stream, stream->head_seen ? STREAMER_HTTP2_CUT : STREAMER_HTTP2_PROTOCOL, error_code);
     return 0;
 }
 

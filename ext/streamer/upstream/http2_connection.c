@@ -48,7 +48,8 @@ static void flush(struct streamer_connection *connection) {
         connection->changed = false;
         streamer_pool_offer(connection);
     }
-    if (full || connection->state != STREAMER_CONNECTION_HTTP2) return;
+    if (connection->state != STREAMER_CONNECTION_HTTP2) return;
+    /* Also where the socket is full: nobody may ever read what is left. */
     bool done = streamer_http2_draining(connection->http2) && streamer_http2_streams(connection->http2) == 0;
     if (done || streamer_http2_failed(connection->http2)) lose(connection);
 }
@@ -167,6 +168,7 @@ static void lose(struct streamer_connection *connection) {
 
 void streamer_http2_connection_received(struct streamer_connection *connection, size_t length) {
     streamer_http2_receive(connection->http2, connection->pool->read, length);
+    flush_later(connection); /* what came may want an acknowledgment, or let the rest of an upload go */
 }
 
 /* Reads what there is. */
@@ -183,7 +185,7 @@ static void read_input(struct streamer_connection *connection) {
             return;
         }
         streamer_http2_connection_received(connection, (size_t)length);
-        if (length < STREAMER_READ_SIZE && !streamer_connection_has_pending(connection)) return;
+        if (length < STREAMER_READ_SIZE && !streamer_connection_may_have_pending(connection)) return;
     }
 }
 
@@ -217,7 +219,7 @@ bool streamer_http2_connection_is_usable(const struct streamer_connection *conne
 }
 
 void streamer_http2_connection_retire(struct streamer_connection *connection) {
-    if (streamer_http2_streams(connection->http2) == 0) lose(connection);
+    if (connection->idle) lose(connection); /* else this may be a callback of its own */
 }
 
 /* ---- requests ---- */
@@ -267,7 +269,7 @@ void streamer_http2_connection_request(struct streamer_connection *connection, s
     }
     struct streamer_stream_end end = {.outcome = stream->id == STREAMER_HTTP2_INVALID ? STREAMER_OUTCOME_REQUEST_INVALID
                                                                                       : STREAMER_OUTCOME_NO_MEMORY};
-    stream->connection = NULL;
+    leave(stream);
     stream->vtable->close(stream, &end);
 }
 

@@ -29,7 +29,6 @@ struct streamer_http2 {
     uint64_t received;     /* how many bytes came before it, */
     uint64_t patience;     /* and at which byte a server that brings us nothing is cut off */
     bool draining, failed; /* as in the interface */
-    bool flooded;          /* noticed within a callback, for streamer_http2_receive to act upon */
     bool no_memory;        /* a frame could not be queued: the next function that may call `close` fails */
     struct streamer_buffer output;
     size_t output_sent;
@@ -53,6 +52,7 @@ void streamer_http2_finish(struct streamer_http2 *http2, struct streamer_http2_s
 /* Notes that a frame could not be queued. */
 void streamer_http2_queued(struct streamer_http2 *http2, int result);
 
+/* RST_STREAM, for a stream that is about to be forgotten or has been. */
 void streamer_http2_queue_reset(struct streamer_http2 *http2, int32_t id, uint32_t error_code);
 
 /* Something useful came or went at this byte of what is received: patience begins anew. */

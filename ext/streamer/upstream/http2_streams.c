@@ -16,6 +16,8 @@ void streamer_http2_queued(struct streamer_http2 *http2, int result) {
 }
 
 void streamer_http2_queue_reset(struct streamer_http2 *http2, int32_t id, uint32_t error_code) {
+    /* All that the server has been allowed to send may still come. */
+    http2->patience += (uint64_t)http2->limits.window + http2->limits.head;
     streamer_http2_queued(http2, nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, id, error_code));
 }
 
@@ -95,8 +97,6 @@ void streamer_http2_consume(struct streamer_http2 *http2, int32_t id, size_t len
 void streamer_http2_reset(struct streamer_http2 *http2, int32_t id, uint32_t error_code) {
     struct streamer_http2_stream *stream = streamer_http2_find(http2, id);
     if (stream == NULL) return;
-    /* All that the server has been allowed to send may still come. */
-    http2->patience += (uint64_t)http2->limits.window + http2->limits.head;
     streamer_http2_forget(http2, stream);
     streamer_http2_queue_reset(http2, id, error_code);
 }

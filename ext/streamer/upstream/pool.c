@@ -129,7 +129,8 @@ static void on_watch_before_open(struct streamer_watch *watch, int events) {
     (void)watch, (void)events; /* http1 and http2_connection set theirs when it is open */
 }
 
-static struct streamer_connection *add_connection(struct streamer_pool *pool, struct streamer_destination *destination) {
+static struct streamer_connection *add_connection(struct streamer_pool *pool,
+                                                  struct streamer_destination *destination) {
     struct streamer_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) return NULL;
     connection->state = STREAMER_CONNECTION_QUEUED;
@@ -146,11 +147,29 @@ static struct streamer_connection *add_connection(struct streamer_pool *pool, st
     return connection;
 }
 
+/* Whether it has no stream. */
+static bool is_unused(const struct streamer_connection *connection) {
+    if (connection->state == STREAMER_CONNECTION_HTTP1) return streamer_http1_is_free(connection);
+    return connection->state == STREAMER_CONNECTION_HTTP2 && streamer_http2_streams(connection->http2) == 0;
+}
+
+/* Whether the server allows a connection no stream at all. It would say so to the next one, too: what waits waits for
+ * it to think better of it. */
+static bool allows_no_stream(const struct streamer_destination *destination) {
+    for (const struct streamer_connection *connection = destination->connections; connection != NULL;
+         connection = connection->next) {
+        if (connection->state == STREAMER_CONNECTION_HTTP2 && is_unused(connection) &&
+            !streamer_http2_accepts(connection->http2) && !streamer_http2_draining(connection->http2))
+            return true;
+    }
+    return false;
+}
+
 /* How many connections may be under way for those that wait. */
 static size_t wanted(const struct streamer_destination *destination) {
     if (destination->protocol == STREAMER_PROTOCOL_HTTP1)
         return destination->waiting > destination->draining ? destination->waiting - destination->draining : 0;
-    return destination->waiting > 0 ? 1 : 0;
+    return destination->waiting > 0 && !allows_no_stream(destination) ? 1 : 0;
 }
 
 /* Opens connections for those that wait. False when none could be. */
@@ -213,6 +232,7 @@ static void give_up_surplus(struct streamer_destination *destination) {
 
 static void give(struct streamer_connection *connection, struct streamer_stream *stream) {
     struct streamer_pool *pool = connection->pool;
+    streamer_connection_retain(connection); /* the request may fail, and close it */
     set_idle(connection, false);
     streamer_loop_cancel_timer(pool->loop, &connection->timer);
     if (connection->served++ > 0) atomic_fetch_add_explicit(&pool->stats.reused, 1, memory_order_relaxed);
@@ -221,11 +241,13 @@ static void give(struct streamer_connection *connection, struct streamer_stream 
         streamer_http1_request(connection, stream);
     else
         streamer_http2_connection_request(connection, stream);
+    streamer_connection_release(connection);
 }
 
 /* A connection that takes a stream now; NULL when there is none. */
 static struct streamer_connection *find_connection(struct streamer_destination *destination) {
-    for (struct streamer_connection *connection = destination->connections, *next; connection != NULL; connection = next) {
+    for (struct streamer_connection *connection = destination->connections, *next; connection != NULL;
+         connection = next) {
         next = connection->next;
         switch (connection->state) {
             case STREAMER_CONNECTION_HTTP2:
@@ -245,21 +267,20 @@ static struct streamer_connection *find_connection(struct streamer_destination *
     return NULL;
 }
 
-/* Whether it takes a stream, and whether it has none. */
+/* Whether it takes a stream of those that wait. A new connection need not be silent: a server that speaks first is none
+ * of HTTP, and whoever asks it is to hear of that. */
 static bool has_room(const struct streamer_connection *connection) {
-    if (connection->state == STREAMER_CONNECTION_HTTP1) return streamer_http1_is_free(connection);
+    if (is_too_old(connection)) return false;
+    if (connection->state == STREAMER_CONNECTION_HTTP1)
+        return connection->served == 0 ? streamer_http1_is_free(connection) : streamer_http1_is_usable(connection);
     return connection->state == STREAMER_CONNECTION_HTTP2 && streamer_http2_accepts(connection->http2);
-}
-
-static bool is_unused(const struct streamer_connection *connection) {
-    if (connection->state == STREAMER_CONNECTION_HTTP1) return streamer_http1_is_free(connection);
-    return connection->state == STREAMER_CONNECTION_HTTP2 && streamer_http2_streams(connection->http2) == 0;
 }
 
 void streamer_pool_offer(struct streamer_connection *connection) {
     streamer_connection_retain(connection);
     set_draining(connection, false);
-    while (has_room(connection) && connection->destination->first != NULL) {
+    while (connection->state != STREAMER_CONNECTION_CLOSED && connection->destination->first != NULL &&
+           has_room(connection)) {
         struct streamer_stream *stream = connection->destination->first;
         dequeue(stream);
         give(connection, stream);
@@ -272,15 +293,22 @@ void streamer_pool_offer(struct streamer_connection *connection) {
     streamer_connection_release(connection);
 }
 
-bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream, const struct streamer_route *route,
-                           int64_t connect_timeout) {
+/* The longest of those who wait: a connection is for any of them. */
+static void note_connect_timeout(struct streamer_destination *destination, int64_t timeout) {
+    int64_t *longest = &destination->connect_timeout;
+    if (destination->first == NULL || timeout == 0 || (*longest > 0 && timeout > *longest)) *longest = timeout;
+}
+
+bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream,
+                           const struct streamer_route *route, int64_t connect_timeout) {
     struct streamer_destination *destination = find(pool, route);
     if (destination == NULL) return false;
-    destination->connect_timeout = connect_timeout;
+    note_connect_timeout(destination, connect_timeout);
     enqueue(destination, stream); /* keeps the destination, whatever is closed */
     struct streamer_connection *connection = destination->waiting == 1 ? find_connection(destination) : NULL;
     if (connection != NULL) {
         dequeue(stream);
+        give_up_surplus(destination); /* what the closing of others began to open for it */
         give(connection, stream);
         return true;
     }
@@ -338,7 +366,41 @@ void streamer_stream_upload(struct streamer_stream *stream) {
 
 /* ---- what the connector says ---- */
 
-static void on_failed(struct streamer_connection *connection, enum streamer_outcome outcome, const char *detail);
+/* Ends those who wait: over HTTP/1 the one that has waited longest; where a connection is shared, all that waited for
+ * it. The connection goes last: it keeps the destination. */
+static void fail_opening(struct streamer_connection *connection, const struct streamer_stream_end *end) {
+    struct streamer_destination *destination = connection->destination;
+    size_t concerned = destination->protocol == STREAMER_PROTOCOL_HTTP1 ? 1 : destination->waiting;
+    for (; concerned > 0 && destination->first != NULL; concerned--) {
+        struct streamer_stream *stream = destination->first;
+        dequeue(stream);
+        stream->vtable->close(stream, end);
+    }
+    if (connection->state != STREAMER_CONNECTION_CLOSED) close_opening(connection);
+}
+
+static void on_failed(struct streamer_connection *connection, enum streamer_outcome outcome, const char *detail) {
+    /* It may be another's that this connection was opened for: who waits has a clock of its own, and the next
+     * connection. */
+    if (outcome == STREAMER_OUTCOME_CONNECT_TIMEOUT) {
+        close_opening(connection);
+        return;
+    }
+    fail_opening(connection, &(struct streamer_stream_end){.outcome = outcome, .detail = detail});
+}
+
+/* The server's first frames came with the end of the handshake. False when they were its last ones: a server that goes
+ * away has processed nothing. */
+static bool take_early(struct streamer_connection *connection, size_t length) {
+    streamer_http2_connection_received(connection, length);
+    if (!streamer_http2_draining(connection->http2)) return true;
+    struct streamer_stream_end end = {
+        .outcome = STREAMER_OUTCOME_CLOSED, .detail = "the server went away", .unprocessed = true};
+    if (streamer_http2_failed(connection->http2))
+        end = (struct streamer_stream_end){.outcome = STREAMER_OUTCOME_PROTOCOL_ERROR};
+    fail_opening(connection, &end);
+    return false;
+}
 
 static void on_opened(struct streamer_connection *connection, bool http2, size_t early) {
     struct streamer_destination *destination = connection->destination;
@@ -351,23 +413,11 @@ static void on_opened(struct streamer_connection *connection, bool http2, size_t
         on_failed(connection, STREAMER_OUTCOME_NO_MEMORY, NULL);
         return;
     }
+    if (early > 0 && !take_early(connection, early)) return;
     destination->opening--;
     connection->state = http2 ? STREAMER_CONNECTION_HTTP2 : STREAMER_CONNECTION_HTTP1;
-    if (http2 && early > 0) streamer_http2_connection_received(connection, early);
-    if (connection->state != STREAMER_CONNECTION_CLOSED) streamer_pool_offer(connection);
-}
-
-/* Over HTTP/1 it is the one that has waited longest who fails; where a connection is shared, all that waited for it. The
- * connection goes last: it keeps the destination. */
-static void on_failed(struct streamer_connection *connection, enum streamer_outcome outcome, const char *detail) {
-    struct streamer_destination *destination = connection->destination;
-    size_t concerned = destination->protocol == STREAMER_PROTOCOL_HTTP1 ? 1 : destination->waiting;
-    for (; concerned > 0 && destination->first != NULL; concerned--) {
-        struct streamer_stream *stream = destination->first;
-        dequeue(stream);
-        streamer_stream_close(stream, outcome, detail);
-    }
-    if (connection->state != STREAMER_CONNECTION_CLOSED) close_opening(connection);
+    if (streamer_connection_may_have_pending(connection)) streamer_connection_read_soon(connection);
+    streamer_pool_offer(connection);
 }
 
 /* ---- lifecycle ---- */
@@ -411,7 +461,8 @@ void streamer_pool_release(struct streamer_pool *pool) {
 
 static void close_connections(struct streamer_pool *pool) {
     for (size_t i = 0; i < STREAMER_DESTINATION_BUCKETS; i++) {
-        for (struct streamer_destination *destination = pool->buckets[i], *next; destination != NULL; destination = next) {
+        for (struct streamer_destination *destination = pool->buckets[i], *next; destination != NULL;
+             destination = next) {
             next = destination->next;
             for (struct streamer_connection *connection = destination->connections, *other; connection != NULL;
                  connection = other) {
@@ -427,6 +478,7 @@ void streamer_pool_close(struct streamer_pool *pool) {
     pool->closing = true;
     while (pool->members != NULL) pool->members->shut_down(pool->members);
     close_connections(pool);
+    pool->flush_hook.run(&pool->flush_hook); /* lets go of those that it was to flush */
 }
 
 void streamer_pool_join(struct streamer_pool *pool, struct streamer_member *member) {

@@ -30,7 +30,7 @@ enum { STREAMER_IDLE_CONNECTIONS = 1024 };
 /* Destinations whose protocol is remembered while nothing goes on there. */
 enum { STREAMER_REMEMBERED_DESTINATIONS = 256 };
 
-enum { STREAMER_DRAIN_GRACE = 10 };
+enum { STREAMER_DRAIN_GRACE = 60 };
 
 enum { STREAMER_DESTINATION_BUCKETS = 256, STREAMER_READ_SIZE = 64 << 10 };
 
@@ -44,7 +44,7 @@ struct streamer_destination {
     struct streamer_stream *first, *last; /* that wait, in their order */
     size_t waiting, opening;
     size_t draining; /* HTTP/1 connections that are about to be free */
-    int64_t connect_timeout; /* ms; of who asked last */
+    int64_t connect_timeout; /* ms; the longest of those who wait; 0: none */
     enum { STREAMER_PROTOCOL_UNKNOWN, STREAMER_PROTOCOL_HTTP1, STREAMER_PROTOCOL_HTTP2 } protocol;
 };
 
@@ -104,8 +104,8 @@ void streamer_pool_close(struct streamer_pool *pool);
 void streamer_pool_join(struct streamer_pool *pool, struct streamer_member *member);
 void streamer_pool_leave(struct streamer_pool *pool, struct streamer_member *member);
 
-/* Gets the stream a connection; the rest happens through its vtable, possibly within. route: read only. connect_timeout:
- * ms. False when out of memory: no call comes. */
+/* Gets the stream a connection; the rest happens through its vtable, possibly within. route: read only. connect_timeout,
+ * in ms, 0 for none: what libcurl is told; the clock is the stream's owner's. False when out of memory: no call comes. */
 bool streamer_pool_request(struct streamer_pool *pool, struct streamer_stream *stream, const struct streamer_route *route,
                            int64_t connect_timeout);
 

@@ -11,7 +11,8 @@
 /* Milliseconds; 0 for none. The time in the queue is in none of the others. */
 struct streamer_timeouts {
     int64_t queue;       /* until there is a permit */
-    int64_t connect;     /* from the permit until the request can be sent: DNS, TCP, TLS, a proxy's tunnel */
+    int64_t connect;     /* from the permit until the request can be sent: DNS, TCP, TLS, a proxy's tunnel. Anew where
+                            it has to be sent again */
     int64_t first_byte;  /* from then until the head's first byte */
     int64_t first_event; /* from the permit until streamer_transfer_note_event */
     int64_t idle;        /* between two reads, once connected */

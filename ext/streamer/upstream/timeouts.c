@@ -29,18 +29,21 @@ static void add_started(struct deadlines *deadlines, struct streamer_transfer *t
     /* A consumer that has not looked yet, or that made us pause, is not the upstream's delay. */
     bool upstreams_fault = !transfer->paused && taken, events_known = upstreams_fault && !decoding;
 
+    /* Of several that have run out the first one here is named. */
     add(deadlines, timeouts->total, started, STREAMER_OUTCOME_TOTAL_TIMEOUT);
     if (!transfer->connected) {
-        add(deadlines, timeouts->connect, started, STREAMER_OUTCOME_CONNECT_TIMEOUT);
+        add(deadlines, timeouts->connect, transfer->asked, STREAMER_OUTCOME_CONNECT_TIMEOUT);
         add_later(deadlines, timeouts->first_byte);
-        add_later(deadlines, timeouts->idle);
-    } else {
-        if (transfer->first_byte == 0)
-            add(deadlines, timeouts->first_byte, transfer->sent, STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT);
-        add(deadlines, timeouts->idle, upstreams_fault ? transfer->last_activity : now, STREAMER_OUTCOME_IDLE_TIMEOUT);
+    } else if (transfer->first_byte == 0) {
+        add(deadlines, timeouts->first_byte, transfer->sent, STREAMER_OUTCOME_FIRST_BYTE_TIMEOUT);
     }
-    if (last_event == 0) {
+    if (last_event == 0)
         add(deadlines, timeouts->first_event, events_known ? started : now, STREAMER_OUTCOME_FIRST_EVENT_TIMEOUT);
+    if (!transfer->connected)
+        add_later(deadlines, timeouts->idle);
+    else
+        add(deadlines, timeouts->idle, upstreams_fault ? transfer->last_activity : now, STREAMER_OUTCOME_IDLE_TIMEOUT);
+    if (last_event == 0) {
         add_later(deadlines, timeouts->event_idle);
     } else {
         int64_t from = last_event > transfer->resumed ? last_event : transfer->resumed;

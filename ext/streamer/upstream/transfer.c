@@ -26,6 +26,10 @@ static void want(struct streamer_transfer *transfer, int what) {
 /* ---- in an iteration ---- */
 
 static void request_stream(struct streamer_transfer *transfer) {
+    transfer->asked = streamer_now();
+    streamer_transfer_check_timeouts(&transfer->timer,
+                                     transfer->asked); /* the connect timeout may be the next one now */
+    if (transfer->ended) return;
     if (!streamer_pool_request(transfer->pool, &transfer->stream, transfer->route, transfer->timeouts.connect))
         streamer_transfer_finish(transfer, STREAMER_OUTCOME_NO_MEMORY, NULL);
 }
@@ -35,7 +39,6 @@ static void on_granted(struct streamer_permit *permit) {
     transfer->started = streamer_now_us();
     atomic_fetch_sub_explicit(&transfer->pool->stats.queued, 1, memory_order_relaxed);
     transfer->last_activity = transfer->started / 1000;
-    streamer_transfer_check_timeouts(&transfer->timer, transfer->last_activity); /* nothing is due yet: it sets itself */
     request_stream(transfer);
 }
 
@@ -71,8 +74,8 @@ static void receive(struct streamer_transfer *transfer) {
 static void run(struct streamer_task *task) {
     struct streamer_transfer *transfer = STREAMER_OWNER(task, struct streamer_transfer, task);
     int wanted = atomic_exchange(&transfer->wanted, 0);
+    if (wanted & CANCEL) streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL); /* nothing is sent then */
     if ((wanted & START) && !transfer->ended) start(transfer);
-    if (wanted & CANCEL) streamer_transfer_finish(transfer, STREAMER_OUTCOME_CANCELLED, NULL);
     if (wanted & FAIL_UPLOAD) streamer_transfer_finish(transfer, STREAMER_OUTCOME_UPLOAD_FAILED, NULL);
     if ((wanted & DRAIN) && !transfer->ended && !transfer->draining) streamer_transfer_begin_draining(transfer);
     if (wanted & RECEIVE) receive(transfer);

@@ -121,7 +121,8 @@ struct streamer_transfer {
     int64_t received;        /* bytes of the body */
     int64_t queued, started; /* streamer_now_us; started: 0 while it waits for a permit */
     int64_t first_byte;      /* streamer_now_us */
-    int64_t sent, last_activity, resumed; /* streamer_now's clock */
+    int64_t asked; /* for a connection, the last time; streamer_now's clock, as the next three */
+    int64_t sent, last_activity, resumed;
 
     /* The consumer's, or in an iteration where there is a sink. */
     int64_t read_at; /* when the last of the bytes it got had arrived; streamer_now_us */

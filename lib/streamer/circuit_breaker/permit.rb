@@ -11,7 +11,7 @@ module Streamer
         @leave = leave
       end
 
-      # outcome: the status of its answer, or the error in its place.
+      # outcome: the status of its response, or the error in its place.
       def judge(outcome) = over { @judge.call(@origin, @probe, outcome) }
 
       # It was cancelled, and says nothing of the upstream.

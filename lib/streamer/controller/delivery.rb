@@ -46,7 +46,7 @@ module Streamer
         @env = controller.request.env
       end
 
-      # Answers the action's request. HEAD gets the head and never runs the action's block.
+      # Responds to the action's request. HEAD gets the head and never runs the action's block.
       def start(action, status:, headers:, heartbeat:)
         unless heartbeat.nil? || (heartbeat.is_a?(Numeric) && heartbeat >= 0)
           raise ArgumentError, "heartbeat is a number of seconds, nil or 0 for none; got #{heartbeat.inspect}"
@@ -57,7 +57,7 @@ module Streamer
         headers.each { |name, value| @response.set_header(name, value) }
         @heartbeat = heartbeat
 
-        @controller.request.head? ? answer_head : deliver(action)
+        @controller.request.head? ? send_head : deliver(action)
       end
 
       private
@@ -67,7 +67,7 @@ module Streamer
       # Rack 2's ETag reads a body to its end unless there is a validator.
       def own_headers = Delivery.rack_2? ? { "Last-Modified" => Time.now.httpdate } : {}
 
-      def answer_head
+      def send_head
         @controller.response_body = ""
       end
 
@@ -75,11 +75,11 @@ module Streamer
         body = body_for(action)
         @env["rack.response_finished"]&.push(->(*) { body.abort })
         @controller.response_body = body
-        # Rails before 8.1 takes whatever an action answers with for an enumerable, and wraps it.
+        # Rails before 8.1 takes whatever an action responds with for an enumerable, and wraps it.
         @response.instance_variable_set(:@stream, body) unless @response.stream.equal?(body)
       end
 
-      # What the server gets as the response's body; the block makes a sink of the stream. (No Struct: one answers `each`.)
+      # What the server gets as the response's body; the block makes a sink of the stream. (No Struct: one has `each`.)
       class Body
         def initialize(action, request, &sink)
           @action = action
@@ -87,7 +87,7 @@ module Streamer
           @sink = sink
         end
 
-        # When the server is done with the answer: one whose body it never called, because the browser had left before the head was sent,
+        # When the server is done with the response: one whose body it never called, because the browser had left before the head was sent,
         # ends here. Rails calls it when the server closes the body, as Puma does; Falcon calls only rack.response_finished.
         def abort
           return if @called
@@ -202,7 +202,7 @@ module Streamer
       class Live < Delivery
         private
 
-        def answer_head = @response.stream.close
+        def send_head = @response.stream.close
 
         def deliver(action)
           Sinks::Cork.release_for(@response.stream)

@@ -6,7 +6,7 @@ module Streamer
     # --graceful-stop says, 1 second unless given; then it kills the process. It tells nobody. So a task of ours that lies beside its own learns
     # of it by being stopped, and drains the streams while they still have their connections.
     module Falcon # :nodoc:
-      # Seconds that relays have where config.streamer.drain_timeout is not given: they are to end in good order before Falcon's patience does.
+      # Seconds that relays have where config.streamer.drain_timeout is not given: they are to end cleanly before Falcon's own time is over.
       DRAIN_TIMEOUT = 0.8
 
       @watched = ObjectSpace::WeakMap.new

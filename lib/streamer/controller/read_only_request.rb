@@ -2,7 +2,7 @@
 
 module Streamer
   module Controller
-    # A request whose answer's head is sent: its cookies, session and flash can be read, and a write that nobody would ever see raises
+    # A request whose response's head is sent: its cookies, session and flash can be read, and a write that nobody would ever see raises
     # FrozenError.
     module ReadOnlyRequest # :nodoc:
       def self.seal(request) = request.extend(Request)

@@ -66,7 +66,7 @@ module Streamer
         Encoder.encode({ reason: "shutdown" }, event: "closing", retry: (seconds * 1000).round)
       end
 
-      # What a browser gets last. That of a complete answer is `terminal`.
+      # What a browser gets last. That of a complete response is `terminal`.
       def last_frames(result)
         case result.status
         when :completed then terminal.to_s

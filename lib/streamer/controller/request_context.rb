@@ -2,21 +2,43 @@
 
 module Streamer
   module Controller
-    # What a request's code takes for granted and a callback that runs later, in another thread, would not find: CurrentAttributes,
+    # What a request's code takes for granted, for code of it that runs later, perhaps in another thread or fiber: CurrentAttributes,
     # I18n.locale and Time.zone.
     class RequestContext # :nodoc:
       def initialize
+        @state = ActiveSupport::IsolatedExecutionState.context
         @attributes = ActiveSupport::CurrentAttributes.descendants.to_h { |type| [type, type.attributes.dup] }
         @locale = I18n.locale
         @zone = Time.zone
       end
 
-      # Runs the block in them; they are gone afterwards.
+      # Runs the block as the request goes on: with its own CurrentAttributes. With config.active_support.isolation_level = :fiber they
+      # belong to the fiber of the action, and Falcon runs a body in a fiber of its own.
+      def continue(&block)
+        in_execution_state { localized(&block) }
+      end
+
+      # Runs the block as if it were the request's, whatever has become of it: with CurrentAttributes as they were. They are gone afterwards.
       def within(&block)
-        I18n.with_locale(@locale) { Time.use_zone(@zone) { with_attributes(@attributes.to_a, &block) } }
+        localized { with_attributes(@attributes.to_a, &block) }
       end
 
       private
+
+      def localized(&block) = I18n.with_locale(@locale) { Time.use_zone(@zone, &block) }
+
+      def in_execution_state
+        here = ActiveSupport::IsolatedExecutionState.context
+        return yield if here.equal?(@state)
+
+        outer = here.active_support_execution_state
+        here.active_support_execution_state = @state.active_support_execution_state.dup
+        begin
+          yield
+        ensure
+          here.active_support_execution_state = outer
+        end
+      end
 
       def with_attributes(left, &block)
         return yield if left.empty?

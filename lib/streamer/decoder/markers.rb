@@ -9,6 +9,8 @@ module Streamer
     #   done: { event: "message_stop" }   the type of the last event; an Array of types
     #   done: { value: "done" }           a path: the last event has something there, neither null nor false nor ""
     #
+    # An event without a type of its own has the one in its data ("type").
+    #
     # A body that ends without the marker is a TruncatedError. A Hash may name several, to which "[DONE]" belongs unless it has data:; the
     # first that comes ends the stream. :optional, the default: "[DONE]" is passed over where it comes, and every clean end is accepted.
     # nil: no event is a marker.
@@ -51,7 +53,7 @@ module Streamer
           raise ArgumentError, "done must be a String, a Hash with data:, event: or value:, :optional, or nil; got #{done.inspect}"
         end
 
-        def text(string) = string&.to_s&.encode(Encoding::UTF_8)
+        def text(string) = string && Encoder.utf8(string.to_s)
       end
     end
   end

@@ -2,34 +2,36 @@
 
 module Streamer
   module Providers
-    # Gemini's streamGenerateContent, as an event stream. A tool call comes in one piece. There is no end marker.
+    # Gemini's streamGenerateContent, as an event stream. There is no end marker.
     class Gemini < Provider
+      # A part that is marked as a thought is no text. Where the prompt is blocked there are no candidates, and the reason is the prompt's.
       declare base_url: "https://generativelanguage.googleapis.com/v1beta",
               path: "/models/%s:streamGenerateContent?alt=sse",
               key: ["x-goog-api-key", "%s"],
               error: "error",
-              text: "candidates.0.content.parts.0.text",
-              values: { parts: "candidates.0.content.parts" },
-              kept: { finish_reason: "candidates.0.finishReason", input_tokens: "usageMetadata.promptTokenCount",
-                      output_tokens: "usageMetadata.candidatesTokenCount" }
+              text: "candidates.0.content.parts.*{!thought}.text",
+              usage: "usageMetadata",
+              values: { calls: "candidates.0.content.parts.*.functionCall" },
+              kept: { finish_reason: "candidates.0.finishReason|promptFeedback.blockReason",
+                      input_tokens: "usageMetadata.promptTokenCount", output_tokens: "usageMetadata.candidatesTokenCount" }
 
       MODEL = %r{\A[\w-]+(?:[./][\w-]+)*\z}
       private_constant :MODEL
 
-      def pieces(found) # :nodoc:
-        found[:parts]&.each do |part|
-          if (call = part["functionCall"])
-            yield nil, { id: call["id"], name: call["name"], arguments: JSON.generate(call["args"] || {}) }
-          elsif part["text"] && !part["thought"]
-            yield part["text"], nil
-          end
+      # A call comes whole, or on Vertex AI, if it was asked for, value by value, with the name first.
+      def tool_calls(found)
+        hashes(found[:calls]).map do |call|
+          label = { id: call["id"], name: call["name"], begins: !call["name"].nil? }
+          next { **label, whole: JSON.generate(call["args"] || {}) } if call["name"] && !call["willContinue"] && !call["partialArgs"]
+
+          { **label, values: hashes(call["partialArgs"]), more: call["willContinue"] == true }
         end
       end
 
       private
 
       def path(model)
-        raise ArgumentError, "#{model.inspect} cannot be the name of a model" unless model.match?(MODEL)
+        raise ArgumentError, "#{model.inspect} is not the name of a model" unless model.match?(MODEL)
 
         format(declared(:path), model)
       end
@@ -38,18 +40,18 @@ module Streamer
 
       def conversation(messages)
         system, others = parted(messages)
-        turns = others.map { |message| turn(**message.transform_keys(&:to_sym)) }
-        { systemInstruction: (content(system) if system), contents: turns }.compact
+        contents = others.map { |message| content(**message.transform_keys(&:to_sym)) }
+        { systemInstruction: ({ parts: parts(system) } if system), contents: contents }.compact
       end
 
-      def turn(role:, content:)
-        { role: role.to_s == "assistant" ? "model" : role.to_s, **content(content) }
+      def content(role:, content:)
+        { role: role.to_s == "assistant" ? "model" : role.to_s, parts: parts(content) }
       end
 
-      def content(text) = { parts: text.is_a?(String) ? [{ text: text }] : text }
+      def parts(content) = content.is_a?(String) ? [{ text: content }] : content
     end
 
-    # The same as one JSON array that grows, which is what Gemini sends unless asked for an event stream.
+    # The same as a JSON array whose elements arrive one by one, which is what Gemini sends unless asked for an event stream.
     class GeminiArray < Gemini
       declare path: "/models/%s:streamGenerateContent"
     end

@@ -2,7 +2,7 @@
 
 module Streamer
   module Providers
-    # Ollama's chat, NDJSON. A tool call comes in one piece. The last line has done: true.
+    # Ollama's chat, NDJSON. A tool call comes in one piece. The last line has done: true. What a model thinks is in message.thinking.
     class Ollama < Provider
       declare base_url: "http://localhost:11434",
               path: "/api/chat",
@@ -14,12 +14,9 @@ module Streamer
               values: { tool_calls: "message.tool_calls" },
               kept: { finish_reason: "done_reason", input_tokens: "prompt_eval_count", output_tokens: "eval_count" }
 
-      def pieces(found) # :nodoc:
-        yield found[:text], nil if found[:text]
-        found[:tool_calls]&.each do |call|
-          function = call["function"]
-          yield nil, { id: call["id"], name: function["name"], arguments: JSON.generate(function["arguments"] || {}) }
-        end
+      # The arguments are an object; an index, if any, is the function's.
+      def tool_calls(found)
+        super.map { |call| { **call, index: nil, begins: true } }
       end
     end
 

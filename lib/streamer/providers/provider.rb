@@ -4,17 +4,23 @@ require "streamer/providers/chat"
 
 module Streamer
   module Providers
-    # What all providers have in common. A provider of one's own is a declaration, and a method where its answers are built in another way.
-    # An object of it is one account; it may be shared by all threads and fibers.
+    # What all providers have in common. Define another one by declaring what differs, and override `tool_calls` where its tool calls have
+    # another form. An instance is one account; it may be shared by all threads and fibers.
     class Provider
-      # base_url, path: where it is asked. key: the header that has the API key, and its format: ["authorization", "Bearer %s"].
-      # headers: others that it always wants. body: what a body has unless the caller says otherwise, such as stream: true.
-      # done, error: how its stream ends, and where it has errors; format: how it is framed, where its media type is no help; all as in
+      # base_url, path: of the API. key: the header that has the API key, and its format: ["authorization", "Bearer %s"].
+      # headers: others that it always needs. body: what a request's body has unless the caller says otherwise, such as stream: true.
+      #
+      # What its streams look like; relays and Completion both go by it. Paths are those of Extractor:
+      #
+      # done, error: how a stream ends, and where it has errors; format: how it is framed, where its media type does not tell; all as in
       # Response#each_event.
-      # text: the path of an event's text; from: the type of the events that have it, where others have something at that path.
-      # values: name => path of what else an event has, for `pieces`.
-      # kept: name => path of what is known in the end: finish_reason, input_tokens and output_tokens.
-      PARTS = %i[base_url path key headers body format done error text from values kept].freeze
+      # text: the path of an event's text. from: the type, or types, of the events that have it, where others have something else at that
+      # path. Reasoning is no text.
+      # kept: name => path of what is known at the end: finish_reason, input_tokens and output_tokens.
+      #
+      # For Completion alone: usage: the path, or paths, of all that is said of it. refusal: the path of text in which the model refuses to
+      # respond. values: name => path of what else `tool_calls` needs.
+      PARTS = %i[base_url path key headers body format done error text from kept usage refusal values].freeze
 
       # Those that are Hashes of names.
       NAMED = %i[headers body values kept].freeze
@@ -34,7 +40,7 @@ module Streamer
         end
       end
 
-      # api_key: nil where none is wanted. base_url: of something compatible. headers: over the provider's own.
+      # api_key: nil if none is needed. base_url: of something compatible. headers: over the provider's own.
       # options: as in Client (timeouts:, tls:, proxy:, ...).
       def initialize(api_key: nil, base_url: nil, headers: {}, **options)
         name, format = declared(:key)
@@ -50,17 +56,42 @@ module Streamer
         Chat.new(self, @client.request(:post, path(model), json: body, timeouts: timeouts, headers: headers))
       end
 
+      # --- for Chat and Completion ---
+
       def declared(part) = self.class.declaration[part] # :nodoc:
 
-      # --- for a provider that differs ---
+      # How its streams are framed and end, as each_event and relays take it.
+      def markers # :nodoc:
+        %i[format done error].to_h { |part| [part, declared(part)] }.compact
+      end
 
-      # What one event adds to an answer: yields its text (String or nil) and what it has of a tool call, a Hash with index:, id:, name: and
-      # arguments: (a piece of JSON), or nil. found: the declared values by name.
-      def pieces(found) # :nodoc:
-        yield found[:text], nil if found[:text]
-        found[:tool_calls]&.each_with_index do |call, position|
-          function = call["function"] || {}
-          yield nil, { index: call["index"] || position, id: call["id"], name: function["name"], arguments: function["arguments"] }
+      # name => path of all that a Completion reads of an event; `from` is said of the first.
+      def paths # :nodoc:
+        @paths ||= { text: declared(:text), refusal: declared(:refusal), **usage_paths, **declared(:values), **declared(:kept) }.compact
+      end
+
+      # name => path of what it says of its usage.
+      def usage_paths = @usage_paths ||= Array(declared(:usage)).to_h { |path| ["usage at #{path}", path] } # :nodoc:
+
+      # An event's text; nil where it has none. found: the values at `paths`.
+      def text(found) # :nodoc:
+        texts = found[:text].is_a?(Array) ? found[:text] : [found[:text]] # a path with "*" has one value for each element
+        text = texts.grep(String).join
+        text unless text.empty?
+      end
+
+      # --- to be overridden ---
+
+      # What an event has of tool calls: an Array of Hashes, as in ToolCalls#add. found: the declared values by name.
+      # By default OpenAI's.
+      def tool_calls(found)
+        calls = hashes(found[:tool_calls])
+        calls.each_with_index.map do |call, position|
+          function = call["function"] || call["custom"]
+          function = {} unless function.is_a?(Hash)
+          arguments = function["arguments"].nil? ? function["input"] : function["arguments"]
+          { index: call["index"] || (position if calls.size > 1), id: call["id"], name: function["name"], arguments: arguments,
+            opaque: call["type"] == "custom" || call.key?("custom") }
         end
       end
 
@@ -82,6 +113,9 @@ module Streamer
         contents = system.map { |message| message[:content] || message["content"] }
         [(contents.all?(String) ? contents.join("\n\n") : contents.flatten(1) if system.any?), others]
       end
+
+      # The Hashes in an Array, or the one that stands alone.
+      def hashes(value) = (value.is_a?(Array) ? value : [value]).grep(Hash)
     end
   end
 end

@@ -2,7 +2,7 @@
 
 module Streamer
   class Relay
-    # One relay_events answer in the native thread's care: what becomes of it in Ruby. stop and announce_closing come from any thread, all
+    # One relay_events response in the native thread's care: what becomes of it in Ruby. stop and announce_closing come from any thread, all
     # else from the thread of Dispatcher.
     class Detached # :nodoc:
       attr_reader :key, :relay
@@ -44,18 +44,18 @@ module Streamer
       def announce_closing(seconds) = tell(@job.closing_frame(seconds))
 
       def first_event
-        @exchange.judge(@relay.head) # not at the end: an answer may take long
+        @exchange.judge(@relay.head) # not at the end: a response may take long
         @job.tell_first_event(timings[:first_event])
       end
 
       # When the text that has come may be handed out.
-      def next_text = @last_text ? @last_text + @job.every : now
+      def next_text = @last_text ? @last_text + @job.every : Clock.now
 
       # Hands it out, if somebody wants it and there is any.
       def deliver_text
         return unless @job.on_text
 
-        @last_text = now
+        @last_text = Clock.now
         @job.tell_text(@relay.take_text)
       end
 
@@ -85,7 +85,7 @@ module Streamer
         false
       end
 
-      # Makes the result and ends the browser's answer. After a complete answer the native thread has done the latter.
+      # Makes the result and ends the browser's response. After a complete response the native thread has done the latter.
       def conclude
         @result = result
         tell(@job.last_frames(@result)) unless @result.completed?
@@ -99,7 +99,7 @@ module Streamer
       private
 
       def relay_to(request)
-        Relay.new(@browser, request.prepare, @job.options, news: [@job.first_event? || !request.circuit.nil?, !@job.on_text.nil?],
+        Relay.new(@browser, request.prepare, @job.options, notify: [@job.first_event? || !request.circuit.nil?, !@job.on_text.nil?],
                                                            outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
       end
 
@@ -122,8 +122,8 @@ module Streamer
 
       def result
         error = @failure || failure
-        Result.new(key: key, text: @relay.text, text_cut: @relay.text_cut?, kept: @relay.kept, timings: timings, error: error,
-                   reason: (@stop_reason if error.is_a?(CancelledError)))
+        Result.new(key: key, text: @relay.text, text_cut: @relay.text_cut?, kept: @relay.kept, kept_truncated: @relay.kept_truncated,
+                   timings: timings, error: error, reason: (@stop_reason if error.is_a?(CancelledError)))
       end
 
       def timings
@@ -141,8 +141,6 @@ module Streamer
 
       # A browser that is far behind does not get it: nobody waits for it here.
       def tell(frames) = @browser.offer(frames)
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

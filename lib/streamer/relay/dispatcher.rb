@@ -3,9 +3,9 @@
 module Streamer
   class Relay
     # The one Ruby thread that runs people's callbacks for detached streams, each inside the Rails executor. It reads the native
-    # thread's board and never stands between an upstream and a browser.
+    # thread's notifications and never stands between an upstream and a browser.
     #
-    # It starts with the first stream, and anew in a forked child. A callback that raises is reported; the others get their turn.
+    # It starts with the first stream, and again in a forked child. A callback that raises is reported; the others run all the same.
     module Dispatcher # :nodoc:
       @lock = Mutex.new
       @pid = nil
@@ -14,7 +14,7 @@ module Streamer
         # What wraps each callback: anything with `wrap { }`. The Railtie sets the application's executor.
         attr_writer :executor
 
-        # Starts the stream's relay, and tells the stream what the board says of it.
+        # Starts the stream's relay, and hands it its notifications.
         def follow(stream)
           @lock.synchronize do
             revive unless @pid == Process.pid && @thread.alive?
@@ -36,21 +36,21 @@ module Streamer
 
         def run
           loop do
-            id, news = Relay.take_notifications(@next_due && [@next_due - now, 0].max)
-            handle(id, news) if id
-            see_to_due if @next_due && @next_due <= now
+            id, notifications = Relay.take_notifications(@next_due && [@next_due - Clock.now, 0].max)
+            handle(id, notifications) if id
+            see_to_due if @next_due && @next_due <= Clock.now
           end
         end
 
-        def handle(id, news)
-          ended = news.include?(:ended)
+        def handle(id, notifications)
+          ended = notifications.include?(:ended)
           stream = @lock.synchronize { ended ? @by_relay.delete(id) : @by_relay[id] }
           return unless stream
 
-          guard { stream.first_event } if news.include?(:first)
+          guard { stream.first_event } if notifications.include?(:first)
           if ended
             finish(stream)
-          elsif news.include?(:text)
+          elsif notifications.include?(:text)
             @due[stream] ||= stream.next_text
             @next_due = [@next_due, @due[stream]].compact.min
           end
@@ -63,7 +63,7 @@ module Streamer
         end
 
         def take_due(moments)
-          moments.select { |_, moment| moment <= now }.each_key do |stream|
+          moments.select { |_, moment| moment <= Clock.now }.each_key do |stream|
             moments.delete(stream)
             yield stream
           end
@@ -75,7 +75,7 @@ module Streamer
           return close(stream) unless delay
           return resume(stream) if delay.zero?
 
-          @paused[stream] = now + delay
+          @paused[stream] = Clock.now + delay
           @next_due = [@next_due, @paused[stream]].compact.min
         end
 
@@ -102,8 +102,6 @@ module Streamer
           Streamer.report(error)
           nil
         end
-
-        def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
     end
   end

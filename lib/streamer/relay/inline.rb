@@ -5,8 +5,8 @@ require_relative "../sinks/upstream_call"
 
 module Streamer
   class Relay
-    # A relay_events answer that runs in its request's own thread or fiber: on Falcon, with TLS in Puma, under ActionController::Live, and
-    # for an answer that Ruby has begun to read. Otherwise as Detached.
+    # A relay_events response that runs in its request's own thread or fiber: on Falcon, with TLS in Puma, under ActionController::Live, and
+    # for a response that Ruby has begun to read. Otherwise as Detached.
     class Inline # :nodoc:
       attr_reader :key
 
@@ -17,7 +17,7 @@ module Streamer
         @call = Sinks::UpstreamCall.new(upstream)
         @given = 0
         @texts = Mutex.new
-        @started = @last_text = now
+        @started = @last_text = Clock.now
       end
 
       # From any thread.
@@ -56,7 +56,7 @@ module Streamer
         @sink.relay_here(@call, @job.options, outlives_browser: @job.outlives_browser?) do |pipeline|
           @pipeline = pipeline
           note_first_event if @first_event.nil? && pipeline.events.positive?
-          deliver_text if task.nil? && @job.on_text && now - @last_text >= @job.every
+          deliver_text if task.nil? && @job.on_text && Clock.now - @last_text >= @job.every
         end
       ensure
         @texts.synchronize { task.stop } if task # not within somebody's callback
@@ -76,29 +76,29 @@ module Streamer
       end
 
       def gathered
-        @pipeline ? { text: @pipeline.text, text_cut: @pipeline.text_cut?, kept: @pipeline.kept } : {}
+        return {} unless @pipeline
+
+        { text: @pipeline.text, text_cut: @pipeline.text_cut?, kept: @pipeline.kept, kept_truncated: @pipeline.kept_truncated }
       end
 
       def timings
-        { first_event: @first_event && (@first_event - @started), duration: now - @started, bytes: @sink.bytes,
+        { first_event: @first_event && (@first_event - @started), duration: Clock.now - @started, bytes: @sink.bytes,
           frames: @pipeline ? @pipeline.frames : 0, upstream: @call.timings }
       end
 
       def note_first_event
-        @first_event = now
+        @first_event = Clock.now
         @job.tell_first_event(@first_event - @started)
       end
 
       def deliver_text
         @texts.synchronize do
-          @last_text = now
+          @last_text = Clock.now
           text = @pipeline.text_from(@given)
           @given += text.bytesize
           @job.tell_text(text)
         end
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

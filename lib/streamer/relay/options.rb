@@ -2,7 +2,7 @@
 
 module Streamer
   class Relay
-    # How an upstream's answer becomes frames for a browser: what Events#relay and relay_events have in common.
+    # How an upstream's response becomes frames for a browser: what Events#relay and relay_events have in common.
     class Options
       FRAMES = %i[json text raw].freeze
       OPTIONS = %i[format value from event done error keep collect max_line max_event].freeze
@@ -22,8 +22,8 @@ module Streamer
       end
 
       # format, value, from, event, done, error, keep, collect, max_line, max_event: as in Pipeline.
-      # frame: :json for {"name":value}, :text for the value's characters, :raw for the upstream's events as they are, comments between them
-      # together with the next event. id_prefix: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
+      # frame: :json for {"name":value}, :text for the value's characters, :raw for the upstream's events as they are, and comments
+      # between them. id_prefix: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
       def initialize(frame: :json, id_prefix: nil, flush: nil, **options)
         raise ArgumentError, "frame is one of #{FRAMES.join(", ")}; got #{frame.inspect}" unless FRAMES.include?(frame)
 
@@ -44,7 +44,7 @@ module Streamer
 
       def collects? = !@options[:collect].nil? # :nodoc:
 
-      # A new Pipeline, for one answer.
+      # A new Pipeline, for one response.
       def pipeline = @pipeline.tap { @pipeline = nil } || Pipeline.new(**@options) # :nodoc:
 
       private

@@ -6,7 +6,7 @@ require "streamer/relay/detached"
 module Streamer
   class Relay
     # The relay_events streams of this process: detached ones (Detached) and those that run in their request's thread or fiber (Inline).
-    # A stream answers key, stop(reason) and announce_closing(seconds). A forked child begins with none.
+    # A stream has key, stop(reason) and announce_closing(seconds). A forked child begins with none.
     module Registry
       # Seconds that streams have to finish, where config.streamer.drain_timeout does not say.
       DRAIN_TIMEOUT = 25
@@ -53,13 +53,13 @@ module Streamer
           told = synchronize do
             next [] if @closing
 
-            @closing = { deadline: now + seconds, spread: spread }
+            @closing = { deadline: Clock.now + seconds, spread: spread }
             all
           end
           told.each { |stream| announce(stream) }
           wait_empty(@closing[:deadline]) { @hurried }
           synchronize { all }.each { |stream| stream.stop(:shutdown) }
-          wait_empty(now + 1)
+          wait_empty(Clock.now + 1)
         end
 
         private
@@ -88,7 +88,7 @@ module Streamer
 
         # Until there are no streams, the moment has come, or the block says true.
         def wait_empty(deadline)
-          sleep(0.01) while size.positive? && now < deadline && !(block_given? && yield)
+          sleep(0.01) while size.positive? && Clock.now < deadline && !(block_given? && yield)
         end
 
         def synchronize
@@ -101,8 +101,6 @@ module Streamer
             yield
           end
         end
-
-        def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
     end
   end

@@ -2,7 +2,7 @@
 
 module Streamer
   class Relay
-    # How a relayed answer ended; what the block of relay_events gets.
+    # How a relayed response ended; what the block of relay_events gets.
     class Result
       # :completed, :failed, :timed_out or :cancelled
       attr_reader :status
@@ -24,6 +24,9 @@ module Streamer
       # The last value of each path of keep:, a Hash of name => value.
       attr_reader :kept
 
+      # The names of keep: whose last value was larger than 1 MiB and was left out: kept has the one before it, or none. An Array.
+      attr_reader :kept_truncated
+
       # Seconds from the start to first_event and to the end (duration), redirects included; frames; bytes sent to the browser.
       # first_event is nil where there was none. upstream: of the last request alone, as Response#timings; nil where it was not seen.
       attr_reader :timings
@@ -31,11 +34,12 @@ module Streamer
       # As given to Streamer.stop.
       attr_reader :key
 
-      def initialize(key:, text: "", text_cut: false, kept: {}, timings: {}, error: nil, reason: nil) # :nodoc:
+      def initialize(key:, text: "", text_cut: false, kept: {}, kept_truncated: [], timings: {}, error: nil, reason: nil) # :nodoc:
         @key = key
         @text = text
         @text_cut = text_cut
         @kept = kept
+        @kept_truncated = kept_truncated
         @timings = timings
         @error = error
         @status = status_of(error)

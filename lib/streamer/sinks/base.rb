@@ -16,7 +16,7 @@ module Streamer
     #                  yields the BrowserSocket and gives it away when the block returns true; false for a sink that has none
     #   bytes          how many were written
     #   connected?     false after close and once a write has failed; a browser that left unnoticed counts as connected
-    #   close          ends the stream in good order; never raises, may be called twice
+    #   close          ends the stream cleanly; never raises, may be called twice
     #
     # A subclass has `deliver(bytes)` and `finish`. Whatever `deliver` raises means that nothing more can reach the browser.
     # With `heartbeat` (seconds, nil or 0 for none) a comment is written after that much silence, also while the
@@ -28,10 +28,11 @@ module Streamer
         @lock = Mutex.new
         @open = true
         @finished = false
-        @relayed = []
+        @relayed = [] # the calls that end when the browser leaves
+        @relayed_lock = Mutex.new
         @bytes = 0
         @interval = heartbeat
-        @written_at = now
+        @written_at = Clock.now
         @heartbeat = Heartbeat.start(self, heartbeat)
       end
 
@@ -50,8 +51,8 @@ module Streamer
       def relay_here(call, options, outlives_browser: false)
         pipeline = options.pipeline
         cancel_when_left(call, outlives_browser) do
-          call.response.each_frames(pipeline) do |frames|
-            pass_on(frames, outlives_browser)
+          call.response.each_frames(pipeline, every_read: true) do |frames|
+            pass_on(frames, outlives_browser) unless frames.empty?
             yield pipeline if block_given?
           end
         end
@@ -84,7 +85,7 @@ module Streamer
 
       # Called by the heartbeat. Returns the seconds until it should be called again, or nil for never.
       def beat
-        idle = now - @written_at
+        idle = Clock.now - @written_at
         return @interval - idle if idle < @interval
         return @interval unless @lock.try_lock # a write is under way: no silence
 
@@ -106,7 +107,7 @@ module Streamer
 
         deliver(bytes)
         @bytes += bytes.bytesize
-        @written_at = now
+        @written_at = Clock.now
       rescue BrowserDisconnectedError
         raise
       rescue StandardError
@@ -123,23 +124,24 @@ module Streamer
       def cancel_when_left(call, outlives_browser)
         return yield if outlives_browser
 
-        @relayed << call
+        @relayed_lock.synchronize { @relayed << call }
+        raise BrowserDisconnectedError, "the browser has left" unless connected?
+
         yield
       rescue CancelledError
         raise if connected?
 
         raise BrowserDisconnectedError, "the browser has left"
       ensure
-        @relayed.delete(call)
+        @relayed_lock.synchronize { @relayed.delete(call) }
         call.cancel unless connected?
       end
 
+      # A call that is cancelled takes itself from the list, and others may do so meanwhile.
       def leave
         @open = false
-        @relayed.each(&:cancel)
+        @relayed_lock.synchronize { @relayed.dup }.each(&:cancel)
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

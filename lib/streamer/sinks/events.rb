@@ -34,7 +34,7 @@ module Streamer
       # With `value`, each event that has this part (a JSON path) becomes {"name":part} under the type `event`; without, events pass as
       # they are. The other options as in relay_events: done, frame, id_prefix, flush.
       #
-      # Nothing of it runs in Ruby where the sink is a socket. Raises ResponseError for an answer that is no success; an error passes on
+      # Nothing of it runs in Ruby where the sink is a socket. Raises ResponseError for a non-2xx response; an error passes on
       # after everything that had arrived was written. Database connections of this thread or fiber go back to their pool first.
       def relay(upstream, **options)
         upstream, declared = Relay::Options.of(upstream)

@@ -10,36 +10,44 @@ module Streamer
         def self.stop; end
       end
 
-      # The handle of a sink on the shared thread.
-      Handle = Struct.new(:clock, :sink) do
-        def stop = clock.remove(sink)
+      # A sink on the shared thread; one that is watched several times is there several times.
+      class Handle
+        attr_reader :sink
+
+        def initialize(thread, sink)
+          @thread = thread
+          @sink = sink
+        end
+
+        def stop = @thread.remove(self)
       end
 
       # The shared thread. A beat that blocks (a browser that does not read, under Live) delays the others until the
       # server gives up on that browser.
-      class Clock
+      class SharedThread
         attr_reader :pid
 
         def initialize
           @pid = Process.pid
           @lock = Mutex.new
           @changed = ConditionVariable.new
-          @due = {}.compare_by_identity # sink => monotonic seconds
+          @due = {}.compare_by_identity # Handle => monotonic seconds
           @thread = nil
         end
 
         def add(sink, delay)
+          handle = Handle.new(self, sink)
           @lock.synchronize do
-            @due[sink] = now + delay
+            @due[handle] = Clock.now + delay
             @thread ||= Thread.new { run }.tap { |thread| thread.name = "streamer-heartbeat" }
             @changed.signal
           end
-          Handle.new(self, sink)
+          handle
         end
 
-        def remove(sink)
+        def remove(handle)
           @lock.synchronize do
-            @due.delete(sink)
+            @due.delete(handle)
             @changed.signal
           end
         end
@@ -47,19 +55,19 @@ module Streamer
         private
 
         def run
-          while (sink = wait_for_due)
-            delay = sink.beat
-            @lock.synchronize { reschedule(sink, delay) }
+          while (handle = wait_for_due)
+            delay = handle.sink.beat
+            @lock.synchronize { reschedule(handle, delay) }
           end
         end
 
-        # The next sink, when its moment has come; nil when there are none left, and then this thread is nobody's.
+        # The next one, when its moment has come; nil when there are none left, and then this thread is nobody's.
         def wait_for_due
           @lock.synchronize do
             until @due.empty?
-              sink, due = @due.min_by(&:last)
-              delay = due - now
-              return sink unless delay.positive?
+              handle, due = @due.min_by(&:last)
+              delay = due - Clock.now
+              return handle unless delay.positive?
 
               @changed.wait(@lock, delay)
             end
@@ -67,25 +75,23 @@ module Streamer
           end
         end
 
-        def reschedule(sink, delay)
-          return unless @due.key?(sink) # removed while it was beating
+        def reschedule(handle, delay)
+          return unless @due.key?(handle) # removed while it was beating
 
-          delay ? @due[sink] = now + delay : @due.delete(sink)
+          delay ? @due[handle] = Clock.now + delay : @due.delete(handle)
         end
-
-        def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
 
       @lock = Mutex.new
-      @clock = nil
+      @shared = nil
 
       class << self
-        # Begins after `interval` seconds (nil or 0: never). The result answers `stop`.
+        # Begins after `interval` seconds (nil or 0: never). The result has `stop`.
         def start(sink, interval)
           return None unless interval&.positive?
           return task(sink, interval) if defined?(::Async::Task) && ::Async::Task.current?
 
-          clock.add(sink, interval)
+          shared.add(sink, interval)
         end
 
         private
@@ -100,8 +106,8 @@ module Streamer
         end
 
         # A thread does not survive a fork, and the parent's sinks are not the child's.
-        def clock
-          @lock.synchronize { @clock&.pid == Process.pid ? @clock : @clock = Clock.new }
+        def shared
+          @lock.synchronize { @shared&.pid == Process.pid ? @shared : @shared = SharedThread.new }
         end
       end
     end

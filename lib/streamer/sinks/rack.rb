@@ -47,10 +47,10 @@ module Streamer
         @queued += size
         return if @queued < HIGH_WATER
 
-        deadline = now + @write_timeout
+        deadline = Clock.now + @write_timeout
         pause = 0.001
         while @queue.ready? && !@queue.closed?
-          raise BrowserDisconnectedError.slow if now > deadline
+          raise BrowserDisconnectedError.slow if Clock.now > deadline
 
           sleep(pause)
           pause = [pause * 2, 0.05].min

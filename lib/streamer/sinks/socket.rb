@@ -46,7 +46,7 @@ module Streamer
 
       private
 
-      # A body from an IO is read, and a circuit judges an answer at its head, in Ruby.
+      # A body from an IO is read, and a circuit judges a response at its head, in Ruby.
       def native?(upstream)
         upstream.is_a?(Request) && !upstream.streams_body? && upstream.circuit.nil? && !Fiber.current_scheduler
       end

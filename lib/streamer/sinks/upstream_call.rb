@@ -2,7 +2,7 @@
 
 module Streamer
   module Sinks
-    # An upstream's answer that may not have begun yet, and can be cancelled all the same.
+    # An upstream's response that may not have begun yet, and can be cancelled all the same.
     class UpstreamCall
       # upstream: a Request, which is sent when the response is asked for; or a Response.
       def initialize(upstream)

@@ -16,7 +16,7 @@ module Streamer
       def self.events(response)
         body = response.respond_to?(:body) ? response.body : response
         bytes = body.respond_to?(:each) ? body.each.to_a.join : body.to_s
-        Decoder.new.feed(bytes)
+        Decoder.new(done: nil).feed(bytes)
       end
 
       # among: whether one of them is enough.

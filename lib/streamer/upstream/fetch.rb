@@ -40,7 +40,7 @@ module Streamer
       # The Response, or the error in its place.
       def attempt
         @transfer = nil
-        @started = now
+        @started = Clock.now
         @exchange.admit
         outcome = send_off(@exchange.request)
         @exchange.judge(outcome.is_a?(Response) ? outcome.status : outcome)
@@ -62,7 +62,7 @@ module Streamer
 
       # Whether another attempt follows; it may begin then.
       def follow(outcome)
-        following, delay = @exchange.next(outcome, answered: @transfer ? @transfer.answered? : false, elapsed: now - @started)
+        following, delay = @exchange.next(outcome, answered: @transfer ? @transfer.answered? : false, elapsed: Clock.now - @started)
         return unless following
 
         outcome.cancel if outcome.is_a?(Response)
@@ -78,8 +78,6 @@ module Streamer
         outcome.fetch = self if @exchange.retries_left?
         outcome
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

@@ -4,7 +4,7 @@ require_relative "multiplexer"
 
 module Streamer
   module Upstream # :nodoc:
-    # Several ordinary answers at once; see Streamer.gather.
+    # Several ordinary responses at once; see Streamer.gather.
     module Gather
       class << self
         def call(sources, **options)
@@ -19,17 +19,17 @@ module Streamer
         private
 
         def read(source, emit)
-          answer = source.respond_to?(:call) ? source.call : source
-          answer = answer.call if answer.is_a?(Request)
-          emit.call(content(answer))
+          response = source.respond_to?(:call) ? source.call : source
+          response = response.call if response.is_a?(Request)
+          emit.call(content(response))
         end
 
-        def content(answer)
-          return answer.text if answer.respond_to?(:each_text) # a provider's
-          return answer unless answer.is_a?(Response)
+        def content(response)
+          return response.text if response.respond_to?(:each_text) # a provider's
+          return response unless response.is_a?(Response)
 
-          answer.ensure_success!
-          Text.json?(answer.headers) ? answer.json : answer.read
+          response.ensure_success!
+          Text.json?(response.headers) ? response.json : response.read
         end
       end
     end

@@ -15,17 +15,17 @@ module Streamer
         private
 
         def read(source, emit)
-          answer = source
-          answer = answer.call while answer.respond_to?(:call)
-          return answer.each_text(&emit) if answer.respond_to?(:each_text) # a provider's
+          response = source
+          response = response.call while response.respond_to?(:call)
+          return response.each_text(&emit) if response.respond_to?(:each_text) # a provider's
 
-          whole?(answer) ? emit.call(Event.new(data: answer.read)) : answer.each_event(&emit)
+          whole?(response) ? emit.call(Event.new(data: response.read)) : response.each_event(&emit)
         end
 
-        # Whether it is an ordinary answer: a success, and by its media type neither an event stream nor NDJSON.
-        def whole?(answer)
-          answer.is_a?(Response) && answer.success? && !answer.event_stream? &&
-            Decoder.format_of(answer.headers.media_type) != :ndjson
+        # Whether it is an ordinary response: a success, and by its media type neither an event stream nor NDJSON.
+        def whole?(response)
+          response.is_a?(Response) && response.success? && !response.event_stream? &&
+            Decoder.format_of(response.headers.media_type) != :ndjson
         end
       end
     end

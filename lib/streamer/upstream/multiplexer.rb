@@ -15,7 +15,7 @@ module Streamer
           raise ArgumentError, "limit is how many sources are open at once, or nil; got #{limit.inspect}"
         end
         raise ArgumentError, "on_error is :raise or :yield; got #{on_error.inspect}" unless %i[raise yield].include?(on_error)
-        raise ArgumentError, "progress is called, and #{progress.class} cannot be" unless progress.nil? || progress.respond_to?(:call)
+        raise ArgumentError, "progress must respond to #call (got #{progress.class})" unless progress.nil? || progress.respond_to?(:call)
 
         @limit = limit || @sources.size
         @raises = on_error == :raise
@@ -28,10 +28,10 @@ module Streamer
         @work = work
         @group = Group.new
         @open = {}     # key => Source
-        @sleeping = [] # those of them that want a turn without news, the earliest first
+        @sleeping = [] # those of them that want to be resumed without notifications, the earliest first
         @started = @done = 0
         start(&block)
-        turn(&block) until @open.empty?
+        iterate(&block) until @open.empty?
       ensure
         @open&.each_value(&:abandon)
       end
@@ -48,49 +48,47 @@ module Streamer
         end
       end
 
-      def turn(&block)
-        branch = @open[@group.wait(patience)] # nil for one that has ended since
-        advance(branch, &block) if branch
-        advance(@sleeping.first, &block) while !@sleeping.empty? && @sleeping.first.due <= now
+      def iterate(&block)
+        source = @open[@group.wait(time_left)] # nil for one that has ended since
+        advance(source, &block) if source
+        advance(@sleeping.first, &block) while !@sleeping.empty? && @sleeping.first.due <= Clock.now
         start(&block)
       end
 
-      def patience = @sleeping.empty? ? nil : [@sleeping.first.due - now, 0].max
+      def time_left = @sleeping.empty? ? nil : [@sleeping.first.due - Clock.now, 0].max
 
       def start(&block)
         while @started < @sources.size && @open.size < @limit
-          name, source = @sources[@started]
-          branch = Source.new(name, @group, @started) { |emit| @work.call(source, emit) }
-          @open[@started] = branch
+          name, given = @sources[@started]
+          source = Source.new(name, @group, @started) { |emit| @work.call(given, emit) }
+          @open[@started] = source
           @started += 1
-          advance(branch, &block)
+          advance(source, &block)
         end
       end
 
-      # A branch's turn.
-      def advance(branch, &block)
-        @sleeping.delete(branch) if branch.due
-        while (result = branch.resume).is_a?(Array)
-          yield branch.name, result.first
+      # Resumes a source, for as long as it hands values over.
+      def advance(source, &block)
+        @sleeping.delete(source) if source.due
+        while (result = source.resume).is_a?(Array)
+          yield source.name, result.first
         end
         if result
-          finish(branch, (result unless result == :ended), &block)
-        elsif branch.due
-          @sleeping.insert(@sleeping.bsearch_index { |other| other.due > branch.due } || @sleeping.size, branch)
+          finish(source, (result unless result == :ended), &block)
+        elsif source.due
+          @sleeping.insert(@sleeping.bsearch_index { |other| other.due > source.due } || @sleeping.size, source)
         end
       end
 
-      def finish(branch, error)
+      def finish(source, error)
         raise error if error && @raises
 
-        @open.delete(branch.key)
-        branch.abandon
+        @open.delete(source.key)
+        source.abandon
         @done += 1
-        yield branch.name, error if error
-        @progress&.call({ done: @done, total: @sources.size }, branch.name, error)
+        yield source.name, error if error
+        @progress&.call({ done: @done, total: @sources.size }, source.name, error)
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

@@ -2,26 +2,26 @@
 
 module Streamer
   module Upstream # :nodoc:
-    # What reads one of several upstreams: a fiber inside the caller's own thread or fiber, which is given its turn when its upstream has
-    # news. It hands values to the caller one by one, so the caller's block runs where it was written, and its pace is every upstream's.
+    # What reads one of several upstreams: a fiber inside the caller's own thread or fiber, which is resumed when its upstream has
+    # notifications. It hands values to the caller one by one, so the caller's block runs where it was written, and its pace is every upstream's.
     #
-    # Where its work waits for an upstream (Transfer, in C) or between two attempts (Sleeper), it gives the turn back instead.
+    # Where its work waits for an upstream (Transfer, in C) or between two attempts (Sleeper), it yields to the caller instead.
     class Source # :nodoc:
-      # Unwinds the work of a branch that nobody reads any more. No StandardError, so that nothing takes it for a failure.
+      # Unwinds the work of a source that nobody reads any more. No StandardError, so that nothing takes it for a failure.
       class Abandoned < Exception; end
 
-      # Where Transfer looks for the branch that it is used in; a fiber's own.
+      # Where Transfer looks for the source that it is used in; a fiber's own.
       KEY = :__streamer_branch
 
       private_constant :Abandoned, :KEY
 
-      # The branch that calls this; nil outside of one.
+      # The source that calls this; nil outside of one.
       def self.current = Thread.current[KEY]
 
       # name: of its source.
       attr_reader :name, :key
 
-      # When it wants its turn without news (monotonic seconds); nil when news are all that it waits for.
+      # When it wants to be resumed without notifications (monotonic seconds); nil when it waits for nothing else.
       attr_reader :due
 
       # group: the Group that its caller waits with; key: an Integer, its own there. The block is the work; it is given a Proc that hands a
@@ -40,7 +40,7 @@ module Streamer
         end
       end
 
-      # Takes its turn: [value] when it hands one over and shall be resumed at once; nil when it waits; at its end :ended or a
+      # Resumes it: [value] when it hands one over and shall be resumed at once; nil when it waits; at its end :ended or a
       # Streamer::Error. Raises what else its work raises.
       def resume
         @started = true
@@ -58,7 +58,7 @@ module Streamer
 
       # From its work: waits so many seconds, or until the caller has reason to believe that it should look again.
       def pause(seconds)
-        @due = now + seconds
+        @due = Clock.now + seconds
         Fiber.yield
       ensure
         @due = nil
@@ -68,15 +68,15 @@ module Streamer
       def await(transfer, ready)
         unless @transfer.equal?(transfer)
           follow(transfer)
-          return false # it may have become ready before its news were ours
+          return false # it may have become ready before we were notified
         end
-        if ready && @my_turn
-          @my_turn = false
+        if ready && @resumed
+          @resumed = false
           return true
         end
-        @group.post(transfer) if ready # the others with news come first
+        @group.post(transfer) if ready # the others that are ready come first
         Fiber.yield
-        @my_turn = true
+        @resumed = true
         false
       end
 
@@ -86,15 +86,13 @@ module Streamer
         leave
         @group.join(transfer, @key)
         @transfer = transfer
-        @my_turn = true
+        @resumed = true
       end
 
       def leave
         @group.leave(@transfer) if @transfer
         @transfer = nil
       end
-
-      def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end
