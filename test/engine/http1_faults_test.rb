@@ -223,7 +223,7 @@ module HTTP1FaultTests
       case line
       when /garbage/ then connection.write("garbage\r\n\r\n")
       when /reset/ then connection.write(OK).reset
-      when /close/ then connection.write("#{A[0..-3]}").cut
+      when /close/ then connection.write(A[0..-3].to_s).cut
       else answer_all(connection.write(A))
       end
     end

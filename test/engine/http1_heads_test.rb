@@ -207,7 +207,7 @@ class HTTP1HeadsTest < Minitest::Test
     FAILING.each do |name, (error, _)|
       outcomes = through_every_path(name)
       assert_equal [error], outcomes.map(&:last).uniq, name
-      outcomes.each { |events, _| assert_equal %w[a b].first(events.size), events, name }
+      outcomes.each_key { |events| assert_equal %w[a b].first(events.size), events, name }
     end
   end
 
