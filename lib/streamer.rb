@@ -27,11 +27,14 @@ require "streamer/client"
 require "streamer/browser_socket"
 require "streamer/relay"
 
+# Streams from slow upstreams (LLM APIs, other services) to browsers: requests that do not block, events decoded, extracted and encoded in C,
+# and sinks for Rails on Puma and Falcon. Client is where to begin outside of Rails, Controller within.
 module Streamer
   autoload :Providers, "streamer/providers"
   autoload :SSE, "streamer/sse"
   autoload :Controller, "streamer/controller"
 
+  # Where events go. Events is what the block of stream_events gets; the others are for servers.
   module Sinks
     autoload :Events, "streamer/sinks/events"
     autoload :Socket, "streamer/sinks/socket"

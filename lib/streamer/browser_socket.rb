@@ -11,12 +11,6 @@ module Streamer
       setup(io.fileno, chunked, milliseconds(heartbeat), milliseconds(write_timeout))
     end
 
-    # write(frames) sends a String; waits while the browser is more than 256 KiB behind. Raises BrowserDisconnectedError.
-    #
-    # offer(frames) sends a String without waiting; false when the browser is that far behind, or gone.
-    #
-    # connected? is false from the moment the browser's leaving was noticed.
-
     # Sends what waits and the last chunk, then closes. Waits for a slow browser at most the write timeout.
     def close = close_browser(true)
 

@@ -25,6 +25,7 @@ module Streamer
       name.empty? ? "internal" : name.gsub(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/, "_").downcase
     end
 
+    # As in the example above: Strings or nil, and an Integer.
     attr_reader :request, :delivered, :request_id, :text
 
     # As Response#timings, of the exchange that failed; nil where there was none.
@@ -33,12 +34,13 @@ module Streamer
     # The frames that a pipeline had made of the same read before the failure: a String, often empty.
     attr_reader :frames
 
-    def initialize(message = nil)
+    def initialize(message = nil) # :nodoc:
       super
       @delivered = 0
       @frames = ""
     end
 
+    # Whether the application had received something: then a retry would repeat it.
     def delivered? = delivered.positive?
 
     # Says to which request it happened and after how much. What is known already stays. Returns self.
@@ -56,6 +58,7 @@ module Streamer
       self
     end
 
+    # With the request and what had been delivered, where they are known.
     def message
       return super unless request
 
@@ -89,12 +92,26 @@ module Streamer
 
   # One of the client's timeouts ran out; which one is the class.
   class TimeoutError < Error; end
+
+  # Waited longer than timeouts: { queue: } for a permit (see Streamer.limits=).
   class QueueTimeoutError < TimeoutError; end
+
+  # No connection, with its TLS handshake, within timeouts: { connect: }.
   class ConnectTimeoutError < TimeoutError; end
+
+  # No byte of the response within timeouts: { first_byte: }.
   class FirstByteTimeoutError < TimeoutError; end
+
+  # No event with content within timeouts: { first_event: }.
   class FirstEventTimeoutError < TimeoutError; end
+
+  # Nothing was received for timeouts: { idle: }.
   class IdleTimeoutError < TimeoutError; end
+
+  # No event with content came for timeouts: { event_idle: }; comments and pings count as none.
   class EventIdleTimeoutError < TimeoutError; end
+
+  # The whole took longer than timeouts: { total: }.
   class TotalTimeoutError < TimeoutError; end
 
   # The response is not what was expected: its status is not 2xx, its body is an error whatever the status, or it is no stream of events.
@@ -104,12 +121,13 @@ module Streamer
   class ResponseError < Error
     include Reported
 
+    # The status, an Integer, and the Headers.
     attr_reader :status, :headers
 
     # The first Response::MAX_ERROR_BODY bytes of the response's body; text is well-formed UTF-8.
     attr_reader :body
 
-    def initialize(status, headers, body, expectation = "")
+    def initialize(status, headers, body, expectation = "") # :nodoc:
       @status = status
       @headers = headers
       @body = body
@@ -132,7 +150,7 @@ module Streamer
     # :event; or, of a response that was one JSON document, :document for its error and :unwanted for what nobody wanted.
     attr_reader :origin # :nodoc:
 
-    def initialize(data, origin = :event)
+    def initialize(data, origin = :event) # :nodoc:
       @data = data.to_s.scrub # its last character may be cut
       @origin = origin
       super(["the upstream reported an error in its stream", reason].compact.join(": "))
@@ -148,9 +166,17 @@ module Streamer
 
   # Something is larger than allowed; the message names the limit.
   class LimitError < Error; end
+
+  # A line of the body is longer than max_line:.
   class LineTooLongError < LimitError; end
+
+  # An event is larger than max_event:.
   class EventTooLargeError < LimitError; end
+
+  # The response head is larger than 256 KiB, or one of its fields than 100 KiB.
   class HeadersTooLargeError < LimitError; end
+
+  # The body is larger than the max: of Response#read and Response#json.
   class BodyTooLargeError < LimitError; end
 
   # Something that has to be JSON is not: an event's data that a path is looked up in, Event#json, Response#json.
@@ -161,12 +187,13 @@ module Streamer
 
   # A CircuitBreaker is open: the upstream has failed too often, and was not asked.
   class CircuitOpenError < Error
+    # The origin that it is open for: "https://api.example.com".
     attr_reader :origin
 
     # Seconds until it is tried again, if somebody asks; 0 when another request is just trying.
     attr_reader :retry_in
 
-    def initialize(origin, retry_in)
+    def initialize(origin, retry_in) # :nodoc:
       @origin = origin
       @retry_in = retry_in
       super("#{origin} has failed too often and is not asked for another #{retry_in.ceil} s (circuit:)")
@@ -180,8 +207,10 @@ module Streamer
 
   # The browser closed the stream, or took nothing for the write timeout (slow?).
   class BrowserDisconnectedError < Error
+    # The error of a browser that took nothing for the write timeout.
     def self.slow = new("the browser took nothing for the write timeout").tap { |error| error.instance_variable_set(:@slow, true) }
 
+    # Whether it took nothing for the write timeout; it may still be there.
     def slow? = @slow == true
   end
 end

@@ -14,6 +14,7 @@ module Streamer
     # The last event ID at this event: "" where the stream has set none.
     attr_reader :id
 
+    # data, type, id: Strings.
     def initialize(data:, type: "message", id: "")
       @type = type
       @data = data
@@ -25,6 +26,7 @@ module Streamer
       @json ||= Extractor.parse(data, nesting: 128)
     end
 
+    # Whether type, data and id are the same.
     def ==(other)
       other.is_a?(Event) && type == other.type && data == other.data && id == other.id
     end

@@ -22,6 +22,7 @@ module Streamer
   # Each reconnection is published as reconnect.streamer (request, wait, failures, error) where ActiveSupport::Notifications is loaded.
   # Belongs to one thread or fiber at a time, close excepted.
   class EventSource
+    # Seconds until a first reconnection where the upstream has named no `retry`.
     RECONNECTION_TIME = 3
 
     # Seconds in which one connection is not followed by another, whatever `retry` says, and the most of it that is believed.
@@ -70,6 +71,7 @@ module Streamer
       @fetch&.cancel
     end
 
+    # Whether #close was called, or the upstream has ended it with 204.
     def closed? = @closed == true
 
     def inspect = "#<Streamer::EventSource #{@request}>"

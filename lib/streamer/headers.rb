@@ -20,6 +20,7 @@ module Streamer
       values.join(", ") unless values.empty?
     end
 
+    # The values of several fields, as #[] gives them.
     def values_at(*names) = names.map { |name| self[name] }
 
     # Each value of a field on its own, as Set-Cookie needs it.
@@ -33,6 +34,7 @@ module Streamer
       self
     end
 
+    # All fields: lower-case name => value, values of one name joined by ", ".
     def to_h = group_by(&:first).transform_values { |pairs| pairs.map(&:last).join(", ") }
 
     # The same with values as they came, well-formed or not: a Location's bytes are percent-encoded one by one.

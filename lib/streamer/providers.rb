@@ -22,6 +22,7 @@ module Streamer
           raise(ArgumentError, "no provider #{name.inspect} is registered; expected one of #{names.join(", ")}")
       end
 
+      # The names of all that are registered: Symbols.
       def names = @lock.synchronize { @registered.keys }
 
       # Registers a provider: a class, or a declaration over that of another provider (like: its name). For its parts see Provider::PARTS.

@@ -19,6 +19,7 @@ module Streamer
     # Seconds that a timeout may have: three years. What is more is a mistake.
     LONGEST = 100_000_000
 
+    # Redirects that are followed unless told otherwise.
     REDIRECTS = 5
 
     DEFAULT_HEADERS = {
@@ -32,6 +33,7 @@ module Streamer
 
     private_constant :LONGEST, :DEFAULT_HEADERS, :FRAMING_HEADERS
 
+    # The method in capitals, and the headers: a Hash of lower-case name => value.
     attr_reader :method, :headers
 
     # A RetryPolicy; a CircuitBreaker or nil.

@@ -7,8 +7,10 @@ module Streamer
   # each_event, each_value and each_frames return at the stream's end marker ("[DONE]" unless done: says otherwise); what comes behind it is
   # thrown away. A block that breaks or raises cancels the rest. Errors say how much the block had received.
   class Response
-    # Bytes of an error's body that are kept, and of a body that #read returns unless told otherwise.
+    # Bytes of an error's body that are kept.
     MAX_ERROR_BODY = 64 * 1024
+
+    # Bytes of a body that #read returns unless told otherwise.
     MAX_BODY = 64 * 1024 * 1024
 
     # Seconds that reading waits behind the end marker for the end of the message.
@@ -27,7 +29,7 @@ module Streamer
     # The Upstream::Fetch that brought it, which may bring another in its place.
     attr_writer :fetch # :nodoc:
 
-    def initialize(request, transfer, status)
+    def initialize(request, transfer, status) # :nodoc:
       @request = request
       @transfer = transfer
       @status = status
@@ -37,10 +39,13 @@ module Streamer
     # A Headers.
     def headers = @headers ||= Headers.parse(@transfer.head)
 
+    # The URL of #request, redirects followed, without credentials: a String.
     def url = request.url
 
+    # Whether the status is 2xx.
     def success? = status.between?(200, 299)
 
+    # Whether the status is one of a redirect (301, 302, 303, 307, 308), which was not followed.
     def redirect? = Upstream::Redirect::STATUSES.include?(status)
 
     # Whether the body is an event stream by its media type.

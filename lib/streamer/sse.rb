@@ -14,7 +14,7 @@ module Streamer
   # once (see Sinks::Cork; nothing but this one stream is changed). Like Rails' own it lets ActionController::Live::ClientDisconnected
   # pass and knows no heartbeats: stream_events has them.
   class SSE
-    FIELDS = %i[event id retry].freeze
+    FIELDS = %i[event id retry].freeze # :nodoc:
 
     # `stream`: response.stream, or anything with `write` and `close`. `options` hold for every event that does not say
     # otherwise.
@@ -30,6 +30,7 @@ module Streamer
       @stream.write(Encoder.encode(data, **@options, **fields(options)))
     end
 
+    # Ends the stream.
     def close
       @stream.close
     end

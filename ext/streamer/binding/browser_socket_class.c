@@ -73,8 +73,13 @@ static void raise_disconnected(void) {
     rb_raise(streamer_browser_disconnected, "the browser has closed the stream");
 }
 
-/* Sends whole frames. Waits, without the GVL, only while the browser has not taken STREAMER_BROWSER_HIGH bytes sent
- * before. */
+/*
+ * call-seq: socket.write(frames) -> nil
+ *
+ * Sends a String of whole frames, of at most 64 MiB. Waits, without the GVL or in its fiber, while more than 256 KiB of
+ * what was sent before have not been taken. Raises BrowserDisconnectedError when the browser has left,
+ * EventTooLargeError. Several threads and fibers may write at once.
+ */
 static VALUE write_frames(VALUE self, VALUE frames) {
     struct streamer_browser *browser = get(self);
     frames = rb_str_new_frozen(StringValue(frames));
@@ -85,7 +90,11 @@ static VALUE write_frames(VALUE self, VALUE frames) {
     return Qnil;
 }
 
-/* offer(frames): sends whole frames without ever waiting; false when the browser is too far behind, or gone. */
+/*
+ * call-seq: socket.offer(frames) -> true or false
+ *
+ * Sends a String of whole frames and never waits; false when the browser is more than 256 KiB behind, or gone.
+ */
 static VALUE offer(VALUE self, VALUE frames) {
     struct streamer_browser *browser = get(self);
     frames = rb_str_new_frozen(StringValue(frames));
@@ -98,6 +107,11 @@ static VALUE offer(VALUE self, VALUE frames) {
     return taken ? Qtrue : Qfalse;
 }
 
+/*
+ * call-seq: socket.connected? -> true or false
+ *
+ * false from the moment the browser's leaving was noticed, and once the stream is being closed.
+ */
 static VALUE is_connected(VALUE self) {
     struct streamer_browser *browser = get(self);
     pthread_mutex_lock(&browser->monitor.lock);
@@ -130,6 +144,9 @@ static VALUE close_browser(VALUE self, VALUE complete) {
 }
 
 void streamer_init_browser_socket(void) {
+#if 0 /* for RDoc, which reads each file for itself */
+    streamer_module = rb_define_module("Streamer");
+#endif
     VALUE class = rb_define_class_under(streamer_module, "BrowserSocket", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_private_method(class, "setup", initialize, 4);

@@ -267,6 +267,10 @@ static VALUE retry_time(VALUE self) {
 }
 
 void streamer_init_decoder(void) {
+#if 0 /* for RDoc, which reads each file for itself */
+    streamer_module = rb_define_module("Streamer");
+    event_class = rb_define_class_under(streamer_module, "Event", rb_cObject);
+#endif
     VALUE class = rb_define_class_under(streamer_module, "Decoder", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_singleton_method(class, "format_of", format_of, 1);

@@ -128,6 +128,9 @@ static VALUE call(VALUE self, VALUE json) {
 }
 
 void streamer_init_extractor(void) {
+#if 0 /* for RDoc, which reads each file for itself */
+    streamer_module = rb_define_module("Streamer");
+#endif
     extractor_class = rb_define_class_under(streamer_module, "Extractor", rb_cObject);
     rb_global_variable(&extractor_class);
     rb_define_alloc_func(extractor_class, allocate);

@@ -109,14 +109,14 @@ static VALUE text_from(VALUE self, VALUE from) {
     return skip >= length ? rb_utf8_str_new("", 0) : rb_utf8_str_new(bytes + skip, (long)(length - skip));
 }
 
-/* The last value of the n-th kept path as JSON; nil for none. */
+/* :nodoc: The last value of the n-th kept path as JSON; nil for none. */
 static VALUE kept_value(VALUE self, VALUE n) {
     size_t length;
     const char *json = streamer_pipeline_kept(streamer_get_pipeline(self), NUM2SIZET(n), &length);
     return json == NULL ? Qnil : rb_utf8_str_new(json, (long)length);
 }
 
-/* Whether a later value of the n-th kept path was too large to be kept. */
+/* :nodoc: Whether a later value of the n-th kept path was too large to be kept. */
 static VALUE is_kept_too_large(VALUE self, VALUE n) {
     return streamer_pipeline_kept_too_large(streamer_get_pipeline(self), NUM2SIZET(n)) ? Qtrue : Qfalse;
 }

@@ -20,12 +20,12 @@ module Streamer
     #
     # null, false and "" are no error. Whatever values are wanted of the same event, the error is raised; text in it is delivered first.
     # nil: such events are like any other.
-    module Markers # :nodoc:
-      DONE = "[DONE]"
-      KEYS = %i[data event value].freeze
+    module Markers
+      DONE = "[DONE]" # :nodoc:
+      KEYS = %i[data event value].freeze # :nodoc:
 
       # For C.
-      def self.options(done, error)
+      def self.options(done, error) # :nodoc:
         markers = markers_of(done)
         {
           done: text(markers[:data]),

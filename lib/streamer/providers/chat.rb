@@ -33,7 +33,9 @@ module Streamer
 
       # Send it, as Completion's, and return the Completion once it has ended.
       def each_text(&block) = call.each_text(&block)
+      # As #each_text, of the answer to a request that is sent now.
       def each_tool_call_delta(&block) = call.each_tool_call_delta(&block)
+      # As #each_text, of the answer to a request that is sent now.
       def each_delta(&block) = call.each_delta(&block)
 
       def inspect = "#<Streamer::Providers::Chat #{request}>"

@@ -78,6 +78,7 @@ module Streamer
       # { input_tokens: Integer, output_tokens: Integer }, as far as the provider has said it.
       def usage = @kept.slice(:input_tokens, :output_tokens)
 
+      # As Response#cancel: ends it now, from any thread or fiber.
       def cancel = response.cancel
 
       def inspect = "#<Streamer::Providers::Completion #{response.status} #{response.request}>"

@@ -35,7 +35,7 @@ module Streamer
           @declaration = declaration.merge(parts) { |part, old, new| NAMED.include?(part) ? old.merge(new) : new }.freeze
         end
 
-        def declaration
+        def declaration # :nodoc:
           @declaration || (self == Provider ? { headers: {}, body: {}, values: {}, kept: {} } : superclass.declaration)
         end
       end

@@ -3,17 +3,18 @@
 module Streamer
   class Relay
     # How an upstream's response becomes frames for a browser: what Events#relay and relay_events have in common.
-    class Options # :nodoc:
+    class Options
       FRAMES = %i[json text raw].freeze
       OPTIONS = %i[format value from event done error keep collect max_line max_event].freeze
       OWN = %i[frame id_prefix flush].freeze
+      private_constant :FRAMES, :OPTIONS, :OWN
 
       # Frames may be held back so long and up to so much: [milliseconds, bytes]; nil for not at all.
-      attr_reader :flush
+      attr_reader :flush # :nodoc:
 
       # What is relayed, a Request or a Response, and the options that it declares itself, as a provider's Chat does: anything with
       # `request` and `relay_options`. Raises ArgumentError.
-      def self.of(upstream)
+      def self.of(upstream) # :nodoc:
         return [upstream.request, upstream.relay_options] if upstream.respond_to?(:relay_options)
         return [upstream, {}] if upstream.is_a?(Request) || upstream.respond_to?(:each_frames)
 
@@ -36,15 +37,15 @@ module Streamer
       end
 
       # As given.
-      def format = @options[:format]
+      def format = @options[:format] # :nodoc:
 
       # Whether values are looked for.
-      def values? = @values
+      def values? = @values # :nodoc:
 
-      def collects? = !@options[:collect].nil?
+      def collects? = !@options[:collect].nil? # :nodoc:
 
       # A new Pipeline, for one response.
-      def pipeline = @pipeline.tap { @pipeline = nil } || Pipeline.new(**@options)
+      def pipeline = @pipeline.tap { @pipeline = nil } || Pipeline.new(**@options) # :nodoc:
 
       private
 

@@ -34,7 +34,7 @@ module Streamer
       # As given to Streamer.stop.
       attr_reader :key
 
-      def initialize(key:, text: "", text_cut: false, kept: {}, kept_truncated: [], timings: {}, error: nil, reason: nil)
+      def initialize(key:, text: "", text_cut: false, kept: {}, kept_truncated: [], timings: {}, error: nil, reason: nil) # :nodoc:
         @key = key
         @text = text
         @text_cut = text_cut
@@ -46,6 +46,7 @@ module Streamer
         @reason = reason || reason_of(error)
       end
 
+      # Whether the status is :completed.
       def completed? = status == :completed
 
       # As Handle#stop of a relay that is over: there is nothing to end.

@@ -13,7 +13,7 @@ module Streamer
     # Several threads or fibers may use it at once; frames never interleave. A write raises BrowserDisconnectedError once the
     # browser has left; let it pass, the stream ends there. While the block waits, the browser gets heartbeats.
     class Events
-      def initialize(sink)
+      def initialize(sink) # :nodoc:
         @sink = sink
       end
 
@@ -44,6 +44,7 @@ module Streamer
         nil
       end
 
+      # false from the moment the browser's leaving was noticed.
       def connected? = @sink.connected?
 
       # Ends the stream before the block does. Further writes raise BrowserDisconnectedError.

@@ -50,6 +50,7 @@ module Streamer
       end
     end
 
+    # Raised by what fails where there is neither minitest nor RSpec.
     Failure = Class.new(StandardError)
 
     def self.fail_with(message) # :nodoc:

@@ -12,19 +12,22 @@ module Streamer
     class Upstream
       # One request and the means to answer it. The methods that write return self, so they chain.
       class Exchange
+        # The Request, the bytes sent so far, and the Upstream.
         attr_reader :request, :sent, :upstream
 
-        def initialize(upstream, socket, request)
+        def initialize(upstream, socket, request) # :nodoc:
           @upstream, @socket, @request = upstream, socket, request
           @sent = 0
         end
 
         # --- whole answers ---
 
+        # A whole response with a Content-Length.
         def answer(body = "", status: 200, type: "text/plain", headers: {})
           raw("#{status_line(status)}#{fields({ "content-type" => type, "content-length" => body.bytesize }.merge(headers))}\r\n#{body}")
         end
 
+        # A whole response: the object as JSON.
         def json(object, status: 200, headers: {})
           answer(JSON.generate(object), status: status, type: "application/json", headers: headers)
         end
@@ -35,6 +38,7 @@ module Streamer
                  body: request.body.dup.force_encoding("UTF-8").scrub, bytes: request.body.bytesize })
         end
 
+        # A whole response that has a Location.
         def redirect(location, status: 302) = answer("", status: status, headers: { "location" => location })
 
         # Frames as an event stream, `every` seconds apart. split: where each frame is cut into chunks, see Splits.
@@ -76,12 +80,14 @@ module Streamer
           raw("#{status_line(status)}#{fields({ "content-type" => type, "transfer-encoding" => "chunked" }.compact.merge(headers))}\r\n")
         end
 
+        # One chunk of a chunked body, flushed.
         def chunk(bytes)
           return self if bytes.empty?
 
           raw("#{bytes.bytesize.to_s(16)}\r\n#{bytes}\r\n")
         end
 
+        # The end of a chunked body.
         def finish = raw("0\r\n\r\n")
 
         # Bytes as they are.

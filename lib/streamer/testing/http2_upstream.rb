@@ -24,7 +24,7 @@ module Streamer
         # path: of the request.
         attr_reader :path
 
-        def initialize(request, body)
+        def initialize(request, body) # :nodoc:
           @request, @path, @body = request, request.path, body
         end
 
@@ -34,6 +34,7 @@ module Streamer
           self
         end
 
+        # Waits, in seconds.
         def pause(seconds) = tap { sleep(seconds) }
 
         # The client is to open no further stream on this connection (RFC 9113, 6.8); those that are open end as usual.
@@ -51,6 +52,7 @@ module Streamer
         end
       end
 
+      # script: gets a Stream for each request.
       def initialize(&script)
         @script = script
         @connections = Thread::Queue.new
@@ -60,10 +62,14 @@ module Streamer
         @thread = Thread.new { serve }
       end
 
+      # Of a path: "https://localhost:PORT/path".
       def url(path = "") = "https://localhost:#{@server.local_address.ip_port}#{path}"
+      # How many connections were accepted.
       def connections = @connections.size
+      # The paths of the requests whose streams the client has reset.
       def resets = Array.new(@resets.size) { @resets.pop }.each { |path| @resets << path }
 
+      # Ends the server; raises what a script has raised.
       def stop
         Upstream.without_scheduler do
           @stopping.last.close

@@ -23,9 +23,9 @@ module Streamer
         @lock = Mutex.new
       end
 
-      def to_proc = method(:call).to_proc
+      def to_proc = method(:call).to_proc # :nodoc:
 
-      def call(exchange)
+      def call(exchange) # :nodoc:
         started = Upstream.now
         response = ask(exchange.request)
         reads = hand_on(response, exchange, started)

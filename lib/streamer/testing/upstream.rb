@@ -25,8 +25,10 @@ module Streamer
     # an Exchange; when the client leaves while a script writes or waits, the script ends. A script that returns without `close`
     # or `reset` keeps the connection for the next request. A script that raises ends its connection, and `stop` raises the same.
     class Upstream
+      # Raised within a script, and rescued, when the client has left.
       Gone = Class.new(StandardError)
 
+      # The monotonic clock, in seconds.
       def self.now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
       # One frame as api.openai.com sends it; the token is "t0 ", "t1 ", ...
@@ -77,6 +79,7 @@ module Streamer
         server.close
       end
 
+      # What arrived, in order: an Array of Request.
       attr_reader :requests
 
       # `script` answers every path without one of its own; the default is 404. `tls`: true for https, see Certificates;
@@ -92,6 +95,7 @@ module Streamer
         @acceptor = Thread.new { accept }
       end
 
+      # Answers this path, with a query or without one, by a script of its own. Returns self.
       def on(path, &script)
         @scripts[path] = script
         self
@@ -110,6 +114,7 @@ module Streamer
         requests.fetch(count - 1)
       end
 
+      # Ends the server and all connections; raises what a script has raised.
       def stop
         Upstream.without_scheduler do
           @acceptor.kill.join # before its socket is closed: in Ruby 3.3 that close, from a fiber, would never return

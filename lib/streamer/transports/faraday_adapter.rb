@@ -4,6 +4,7 @@ require_relative "bodies"
 require_relative "translating"
 
 module Streamer
+  # Other gems' requests through this one.
   module Transports
     # Faraday's requests through this gem: faraday.adapter :streamer (Faraday 2.5 or newer). For threads and fibers alike, one connection
     # object for all of them if you like.
@@ -47,7 +48,7 @@ module Streamer
 
       private_constant :ERRORS, :FRAMING, :TLS_OPTIONS, :NDJSON, :MAX_LINE
 
-      def initialize(app = nil, options = {}, &block)
+      def initialize(app = nil, options = {}, &block) # :nodoc:
         super
         options = options.dup
         @max_body = options.delete(:max_body) || Response::MAX_BODY
@@ -56,7 +57,7 @@ module Streamer
         Request.new("GET", "http://localhost", **@defaults) # says now what would be wrong with every request
       end
 
-      def call(env)
+      def call(env) # :nodoc:
         super
         Transports.translating(method(:translated)) { |theirs| answer(env, theirs) }
         @app.call(env)

@@ -18,6 +18,7 @@ module Streamer
       FRAMING = %w[content-length transfer-encoding].freeze
       private_constant :FRAMING
 
+      # options: as above. Raises ArgumentError at once for what every request would be refused for.
       def initialize(**options)
         super()
         @options = { redirects: 0, **options, timeouts: { first_event: nil, idle: nil }.merge(options.fetch(:timeouts, {})) }
