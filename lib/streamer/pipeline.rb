@@ -10,10 +10,6 @@ module Streamer
   #
   # An event without the value, or with null there, gives no frame. A pipeline belongs to one stream.
   class Pipeline
-    FRAMES = %i[json text raw].freeze
-    RAW_FORMATS = [nil, :sse, :sniffed].freeze
-    private_constant :FRAMES, :RAW_FORMATS
-
     # format: as in Decoder; nil for what Response#each_frames or a relay finds in the response's head, and :sse without them.
     # value: a path (see Extractor); an Array of paths; a Hash of name => path; or nil, and events pass through as they are. The name of a
     #   path's value in the frame's object is the last key in the path. Of a path with `*` the Strings are joined.
@@ -28,17 +24,17 @@ module Streamer
     # keep: a Hash of name => path; the last value of each is in #kept. Every event is then read to its end.
     # collect: bytes of the first value's characters, or of a body of text, to gather in #text; nil for none.
     # max_line, max_event: bytes, as in Decoder.
-    def initialize(format: nil, value: nil, from: nil, event: nil, id_prefix: nil, done: :optional, error: "error", frame: :json, keep: {},
-                   collect: nil, max_line: nil, max_event: nil)
-      paths = paths_of(value)
-      check(frame, format, paths, keep)
-      @format = format
-      @collects = !collect.nil?
-      @values = paths.any? || keep.any?
-      @kept_names = keep.keys
-      setup({ format:, frame:, collect:, max_line:, max_event:, markers: Decoder::Markers.options(done, error),
-              paths: strings(paths.values), names: strings(paths.keys), kept: strings(keep.values),
-              from: from && strings(Array(from)), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix) })
+    #
+    # :call-seq:
+    #   Pipeline.new(format: nil, value: nil, from: nil, event: nil, id_prefix: nil, done: :optional, error: "error", frame: :json, keep: {},
+    #                collect: nil, max_line: nil, max_event: nil)
+    def initialize(**options)
+      settings = Settings.of(options)
+      @format = settings.format
+      @collects = settings.collects?
+      @values = settings.values?
+      @kept_names = settings.kept_names
+      setup(settings.compiled)
     end
 
     # In C: expect, feed, finish, done?, events, frames, text_from and text_cut?.
@@ -74,28 +70,7 @@ module Streamer
         [name, Extractor.parse(json)] if json
       end.to_h
     end
-
-    private
-
-    def paths_of(value)
-      paths = value.is_a?(Hash) ? value : Array(value).to_h { |path| [Extractor.name_of(utf8(path)), path] }
-      raise ArgumentError, "two values have the same name; give a Hash of name => path" if paths.size < Array(value).size
-
-      paths
-    end
-
-    def check(frame, format, paths, keep)
-      raise ArgumentError, "frame must be one of #{FRAMES.join(", ")}; got #{frame.inspect}" unless FRAMES.include?(frame)
-      raise ArgumentError, "frame: :text needs exactly one path; got #{paths.size}" if frame == :text && paths.size != 1
-      raise ArgumentError, "frame: :raw needs format: :sse; got #{format.inspect}" if frame == :raw && !RAW_FORMATS.include?(format)
-      raise ArgumentError, "keep must be a Hash of name => path; got #{keep.inspect}" unless keep.is_a?(Hash)
-      return unless format == :text && (paths.any? || keep.any?)
-
-      raise ArgumentError, "text has no values: format: :text does not go with value: or keep:"
-    end
-
-    def strings(values) = values.map { |value| utf8(value) }
-
-    def utf8(string) = Encoder.utf8(string.to_s)
   end
 end
+
+require "streamer/pipeline/settings"

@@ -3,11 +3,13 @@
 require "test_helper"
 require "support/contexts"
 require "support/fault_server"
+require "support/response_paths"
 
 # Response heads and bodies as servers write them and as nobody should, through every path that a response can take: the native thread's
 # relay, frames in a fiber scheduler, events and the whole body in a thread. They must agree, with each other and with the table.
 class HTTP1HeadsTest < Minitest::Test
   include Contexts::Threads
+  include ResponsePaths
 
   STREAM = "data: a\n\ndata: b\n\n"
   CHUNKED = "5\r\ndata:\r\nd\r\n a\n\ndata: b\n\n\r\n0\r\n\r\n"
@@ -182,7 +184,7 @@ class HTTP1HeadsTest < Minitest::Test
 
   def test_responses_that_keep_their_connection
     PERSISTING.each_key do |name|
-      assert_equal [[%w[a b], nil]], through_every_path(name).uniq, name
+      assert_equal [[%w[a b], nil]], through(name).uniq, name
       assert_equal STREAM, get(name).read, name
     end
     # One for threads and relays together, and one for each scheduler.
@@ -192,7 +194,7 @@ class HTTP1HeadsTest < Minitest::Test
   def test_responses_that_end_their_connection
     ENDING.each_key do |name|
       before = @server.connections
-      assert_equal [[%w[a b], nil]], through_every_path(name).uniq, name
+      assert_equal [[%w[a b], nil]], through(name).uniq, name
       assert_equal STREAM, get(name).read, name
       get(nil).read
       assert_operator @server.connections - before, :>=, 4, name
@@ -200,12 +202,12 @@ class HTTP1HeadsTest < Minitest::Test
   end
 
   def test_responses_without_a_body
-    EMPTY.each_key { |name| assert_equal [[[], nil]], through_every_path(name).uniq, name }
+    EMPTY.each_key { |name| assert_equal [[[], nil]], through(name).uniq, name }
   end
 
   def test_responses_that_are_errors
     FAILING.each do |name, (error, _)|
-      outcomes = through_every_path(name)
+      outcomes = through(name)
       assert_equal [error], outcomes.map(&:last).uniq, name
       outcomes.each_key { |events| assert_equal %w[a b].first(events.size), events, name }
     end
@@ -217,18 +219,16 @@ class HTTP1HeadsTest < Minitest::Test
       next if bytes.bytesize > 1000 || EMPTY.key?(name)
 
       error = FAILING.key?(name) ? FAILING[name].first : nil
-      events, outcome = events_of(name, slow: true)
+      events, outcome = events_of { request(name, slow: true) }
       error ? assert_equal([name, error], [name, outcome]) : assert_equal([name, %w[a b], nil], [name, events, outcome])
     end
     some = ["chunks", "both length and chunked", "trailers", "103 before", "no last chunk", "a folded line"]
-    some.each { |name| assert_equal 1, through_every_path(name, slow: true).map(&:last).uniq.size, name }
+    some.each { |name| assert_equal 1, through(name, slow: true).map(&:last).uniq.size, name }
   end
 
   private
 
-  def through_every_path(name, **options)
-    [relayed(name, **options), MinimalScheduler.run { framed(name, **options) }, framed(name, **options), events_of(name, **options)]
-  end
+  def through(name, **options) = through_every_path { request(name, **options) }
 
   def request(name, slow: false)
     headers = { "x-name" => name, "x-slow" => ("yes" if slow) }.compact
@@ -236,37 +236,4 @@ class HTTP1HeadsTest < Minitest::Test
   end
 
   def get(name, **options) = request(name, **options).call
-
-  # [events' data, error's class or nil]
-  def events_of(name, **options)
-    events = []
-    outcome { get(name, **options).each_event { |event| events << event.data } }.then { |error| [events, error] }
-  end
-
-  def framed(name, **options)
-    frames = +""
-    error = outcome { get(name, **options).each_frames(Streamer::Pipeline.new(frame: :raw)) { |bytes| frames << bytes } }
-    [decoded(frames), error]
-  end
-
-  def relayed(name, **options)
-    browser, ours = UNIXSocket.pair
-    socket = Streamer::BrowserSocket.new(ours, chunked: false, heartbeat: nil)
-    ours.close
-    sent = request(name, **options)
-    error = outcome { Streamer::Relay.new(socket, sent.prepare, Streamer::Relay::Options.new(frame: :raw)).start.wait.verify(sent) }
-    socket.close
-    [decoded(browser.read), error]
-  ensure
-    browser&.close
-  end
-
-  def decoded(frames) = Streamer::Decoder.new.feed(frames).map(&:data)
-
-  def outcome
-    yield
-    nil
-  rescue Streamer::Error => error
-    error.class
-  end
 end

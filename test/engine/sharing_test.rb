@@ -25,6 +25,7 @@ module SharingTests
   end
 
   # Its events carry the moment at which they were sent.
+  # (The bound is for machines that have other things to do.)
   def test_200_handshakes_delay_the_streams_that_run_by_a_few_milliseconds
     running, other = Peer.shared(:nginx, "2.0"), Peer.shared(:nginx, "1.1")
     other.backend.on("/held") { |exchange| exchange.head.chunk("data: a\n\n").stall }
@@ -35,18 +36,19 @@ module SharingTests
     wait_until { delays.size > 50 }
     before = delays.dup
     delays.clear
-    client = other.client(resolve: { "localhost:#{other.port}" => "127.0.0.1" }) # not ::1 first, which is refused
+    client = other.client(resolve: { "localhost:#{other.port}" => "127.0.0.1" }, # not ::1 first, which is refused
+                          timeouts: { connect: 60 })
     requests = Array.new(200) { client.request(:get, "/held").prepare.start }
     requests.each(&:wait_head)
     during = delays.dup
     assert_operator other.connections, :>=, 200
-    requests.each(&:cancel)
-    over = true
-    reader.value
 
     puts "#{self.class}: ms of delay, median and 95 of 100: #{report(before)}; during 200 handshakes: #{report(during)}" if ENV["VERBOSE"]
-    assert_operator percentile(during, 95), :<, percentile(before, 95) + 0.05
-    wait_until { other.client.get("/files/small-#{now}").read && other.connections <= 2 }
+    assert_operator percentile(during, 95), :<, percentile(before, 95) + 0.1
+  ensure
+    requests&.each(&:cancel)
+    over = true
+    reader&.value
   end
 
   private
