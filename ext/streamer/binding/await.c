@@ -4,8 +4,10 @@
 #include <ruby/fiber/scheduler.h>
 #include <ruby/io.h>
 #include <ruby/thread.h>
+#include <stdlib.h>
 
 #include "../loop/clock.h"
+#include "../loop/fork.h"
 #include "binding.h"
 #include "scheduler.h"
 
@@ -74,19 +76,67 @@ static void open_waker(struct streamer_monitor *monitor) {
     if (!open) rb_sys_fail("streamer: no descriptor to wait with");
 }
 
-/* The thread's scheduler cannot be told by the native thread, which has no GVL: it watches a descriptor instead. */
-static void wait_in_scheduler(struct wait *wait, VALUE scheduler) {
-    open_waker(wait->monitor);
-    VALUE io = streamer_io(wait->monitor->waker.read_fd);
+/* What a fiber waits for: its scheduler cannot be told by the native thread, which has no GVL, and watches a descriptor
+ * instead. Each wait has its own: of one that several schedulers share the first would clear what the others have not
+ * seen. Not on the fiber's stack, which may go without a word where the scheduler does. */
+struct fiber_signal {
+    struct streamer_observer observer;
+    struct streamer_waker waker;
+};
+
+static void on_change(struct streamer_observer *observer) {
+    streamer_waker_wake(&((struct fiber_signal *)observer)->waker);
+}
+
+struct fiber_wait {
+    struct wait *wait;
+    struct fiber_signal *signal;
+    unsigned generation;
+    VALUE scheduler;
+};
+
+static VALUE wait_for_descriptor(VALUE argument) {
+    struct fiber_wait *fiber = (struct fiber_wait *)argument;
+    struct wait *wait = fiber->wait;
+    VALUE io = streamer_io(fiber->signal->waker.read_fd);
     while (!is_ready(wait) && !wait->expired) {
         int64_t left = wait->deadline < 0 ? -1 : wait->deadline - streamer_now();
         wait->expired = wait->deadline >= 0 && left <= 0;
         if (wait->expired) break;
-        rb_fiber_scheduler_io_wait(scheduler, io, INT2NUM(RUBY_IO_READABLE),
+        rb_fiber_scheduler_io_wait(fiber->scheduler, io, INT2NUM(RUBY_IO_READABLE),
                                    left < 0 ? Qnil : rb_float_new((double)left / 1000));
-        streamer_waker_clear(&wait->monitor->waker);
+        streamer_waker_clear(&fiber->signal->waker);
     }
     RB_GC_GUARD(io);
+    return Qnil;
+}
+
+static VALUE end_fiber_wait(VALUE argument) {
+    struct fiber_wait *fiber = (struct fiber_wait *)argument;
+    if (fiber->generation != streamer_fork_generation()) return Qnil; /* the lock and the descriptor are the parent's */
+    streamer_monitor_lock(fiber->wait->monitor);
+    streamer_monitor_unobserve(fiber->wait->monitor, &fiber->signal->observer);
+    streamer_monitor_unlock(fiber->wait->monitor);
+    streamer_waker_close(&fiber->signal->waker);
+    free(fiber->signal);
+    return Qnil;
+}
+
+static void wait_in_scheduler(struct wait *wait, VALUE scheduler) {
+    if (is_ready(wait)) return;
+    struct fiber_wait fiber = {.wait = wait,
+                               .signal = calloc(1, sizeof *fiber.signal),
+                               .generation = streamer_fork_generation(),
+                               .scheduler = scheduler};
+    if (fiber.signal == NULL || !streamer_waker_open(&fiber.signal->waker)) {
+        free(fiber.signal);
+        rb_sys_fail("streamer: no descriptor to wait with");
+    }
+    fiber.signal->observer.notify = on_change;
+    streamer_monitor_lock(wait->monitor);
+    streamer_monitor_observe(wait->monitor, &fiber.signal->observer);
+    streamer_monitor_unlock(wait->monitor);
+    rb_ensure(wait_for_descriptor, (VALUE)&fiber, end_fiber_wait, (VALUE)&fiber);
 }
 
 bool streamer_await(VALUE driver, struct streamer_monitor *monitor, bool (*ready)(void *), void *argument,

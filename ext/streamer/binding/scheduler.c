@@ -231,7 +231,7 @@ static VALUE leave(VALUE argument) {
     struct waiter *waiter = (struct waiter *)argument;
     struct driver *driver = waiter->driver;
     streamer_monitor_lock(waiter->monitor);
-    waiter->monitor->observer = NULL;
+    streamer_monitor_unobserve(waiter->monitor, &waiter->observer);
     streamer_monitor_unlock(waiter->monitor);
     leave_timer(argument);
     *(waiter->previous != NULL ? &waiter->previous->next : &driver->waiters) = waiter->next;
@@ -250,8 +250,8 @@ static void set_timer(struct waiter *waiter, int64_t deadline) {
 
 static void enter(struct waiter *waiter) {
     streamer_monitor_lock(waiter->monitor);
-    bool taken = waiter->monitor->observer != NULL;
-    if (!taken) waiter->monitor->observer = &waiter->observer;
+    bool taken = waiter->monitor->observers != NULL;
+    if (!taken) streamer_monitor_observe(waiter->monitor, &waiter->observer);
     streamer_monitor_unlock(waiter->monitor);
     if (taken) rb_raise(rb_eThreadError, "another fiber is already reading this response");
     waiter->next = waiter->driver->waiters;

@@ -13,7 +13,7 @@ void streamer_monitor_init(struct streamer_monitor *monitor) {
     pthread_cond_init(&monitor->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     monitor->waker = (struct streamer_waker){-1, -1};
-    monitor->observer = NULL;
+    monitor->observers = NULL;
 }
 
 void streamer_monitor_destroy(struct streamer_monitor *monitor) {
@@ -25,7 +25,19 @@ void streamer_monitor_destroy(struct streamer_monitor *monitor) {
 void streamer_monitor_notify(struct streamer_monitor *monitor) {
     pthread_cond_broadcast(&monitor->changed);
     if (monitor->waker.write_fd >= 0) streamer_waker_wake(&monitor->waker);
-    if (monitor->observer != NULL) monitor->observer->notify(monitor->observer);
+    for (struct streamer_observer *observer = monitor->observers; observer != NULL; observer = observer->next)
+        observer->notify(observer);
+}
+
+void streamer_monitor_observe(struct streamer_monitor *monitor, struct streamer_observer *observer) {
+    observer->next = monitor->observers;
+    monitor->observers = observer;
+}
+
+void streamer_monitor_unobserve(struct streamer_monitor *monitor, struct streamer_observer *observer) {
+    struct streamer_observer **link = &monitor->observers;
+    while (*link != observer) link = &(*link)->next;
+    *link = observer->next;
 }
 
 bool streamer_monitor_wait(struct streamer_monitor *monitor, int64_t deadline) {

@@ -1,5 +1,5 @@
-/* monitor: something another thread can wait for: a lock, a condition, a descriptor for waiters that live in a fiber
- * scheduler, and an observer for the scheduler's own driver.
+/* monitor: something another thread can wait for: a lock, a condition, a descriptor for a waiter that has to poll,
+ * and observers for waiters that live in a fiber scheduler.
  *
  * The lock also guards the fields of whatever the monitor is part of. It is held for a few instructions or a copy of
  * one read, never across a system call that may block.
@@ -15,13 +15,14 @@
 /* Told of every change, with the lock held and on the thread that made it: it notes, and does nothing else. */
 struct streamer_observer {
     void (*notify)(struct streamer_observer *observer);
+    struct streamer_observer *next;
 };
 
 struct streamer_monitor {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct streamer_waker waker;        /* closed until someone waits by descriptor */
-    struct streamer_observer *observer; /* guarded by lock; NULL: none */
+    struct streamer_waker waker;         /* closed until someone waits by descriptor */
+    struct streamer_observer *observers; /* guarded by lock */
 };
 
 void streamer_monitor_init(struct streamer_monitor *monitor);
@@ -34,6 +35,10 @@ static inline void streamer_monitor_lock(struct streamer_monitor *monitor) {
 static inline void streamer_monitor_unlock(struct streamer_monitor *monitor) {
     pthread_mutex_unlock(&monitor->lock);
 }
+
+/* Adds an observer, and takes out one that was added. The lock is held by the caller. */
+void streamer_monitor_observe(struct streamer_monitor *monitor, struct streamer_observer *observer);
+void streamer_monitor_unobserve(struct streamer_monitor *monitor, struct streamer_observer *observer);
 
 /* Says that something changed. The lock is held by the caller. */
 void streamer_monitor_notify(struct streamer_monitor *monitor);
