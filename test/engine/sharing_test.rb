@@ -32,7 +32,7 @@ module SharingTests
     running.backend.on("/ticks") { |exchange| exchange.head.tap { loop { exchange.chunk("data: #{now}\n\n").pause(0.005) } } }
     delays = []
     over = false
-    reader = beside { running.client.get("/ticks").each_event { |event| over ? break : delays << now - Float(event.data) } }
+    reader = beside { running.client.get("/ticks").each_event { |event| over ? break : delays << (now - Float(event.data)) } }
     wait_until { delays.size > 50 }
     before = delays.dup
     delays.clear
