@@ -17,9 +17,9 @@
 #include <openssl/ssl.h>
 #endif
 
-/* How often libcurl is made to look at a connection that has no address yet: when one has had its time, libcurl 7.88 makes
- * a socket for the next one and waits for an event before it connects it. One connection in an iteration, and none during
- * its TLS handshake: libcurl would take a step of each of them at once, in no budget. */
+/* How often libcurl is made to look at a connection that has no address yet: when one has had its time, libcurl 7.88
+ * makes a socket for the next one and waits for an event before it connects it. One connection in an iteration, and
+ * none during its TLS handshake: libcurl would take a step of each of them at once, in no budget. */
 enum { KICK = 100 };
 
 /* ---- libcurl's sockets and timer ---- */
@@ -396,8 +396,8 @@ static void after_iteration(struct streamer_hook *hook) {
         connector->called_back = false;
         collect(connector);
     }
-    /* One, for libcurl takes the first step of all that are new at once. Where connect comes back at once, as it does on
-     * loopback, that step is the TLS handshake's beginning too. */
+    /* One, for libcurl takes the first step of all that are new at once. Where connect comes back at once, as it does
+     * on loopback, that step is the TLS handshake's beginning too. */
     struct streamer_connection *connection;
     bool started = false;
     while (!started && (connection = next_to_open(connector)) != NULL) {
