@@ -32,7 +32,7 @@ class SharedBrowserTest < Minitest::Test
 
   def read_all(browser)
     count = 0
-    count += browser.readpartial(65_536).size while true
+    loop { count += browser.readpartial(65_536).size }
   rescue EOFError
     count
   end
