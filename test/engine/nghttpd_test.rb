@@ -38,7 +38,7 @@ module NghttpdTests
         number.odd? ? response.cancel : response.read.bytesize
       end
     end
-    assert_equal [5_000_000], results.map(&:value).compact.uniq
+    assert_equal [5_000_000], results.filter_map(&:value).uniq
     assert_operator @peer.connections, :<=, before
   end
 end
