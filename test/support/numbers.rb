@@ -3,7 +3,7 @@
 # The part of README.md between the `numbers` comments, made from benchmark/results.md: never a figure of our own.
 #
 #   Numbers.text(results)   # => Markdown
-#   UPDATE_NUMBERS=1 bin/test test/docs/readme_test.rb   # puts it into README.md after bin/bench pipeline relay --only readme
+#   UPDATE_NUMBERS=1 bin/test test/docs/readme_test.rb   # puts it into README.md after bin/bench relay --only readme
 module Numbers
   REGION = %r{(?<=support/numbers.rb -->\n).*?(?=<!-- /numbers -->)}m
 
@@ -39,7 +39,7 @@ module Numbers
     end
 
     def section(sections, title)
-      sections.fetch(title) { raise Missing, "benchmark/results.md has no section #{title}: bin/bench pipeline relay --only readme makes it" }
+      sections.fetch(title) { raise Missing, "benchmark/results.md has no section #{title}: bin/bench pipeline and bin/bench relay --only readme make them" }
     end
 
     # [[caption, [[cell, ...], ...]], ...]; the caption is the paragraph in front.

@@ -124,6 +124,6 @@ void streamer_init_group(void) {
     rb_define_method(class, "interrupt", interrupt, 0);
     rb_define_method(class, "wait", wait_for_change, 1);
     id_driver = rb_intern("__driver");
-    id_source = rb_intern("__streamer_branch");
+    id_source = rb_intern("__streamer_source");
     id_await = rb_intern("await");
 }

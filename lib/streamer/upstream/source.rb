@@ -11,7 +11,7 @@ module Streamer
       class Abandoned < Exception; end
 
       # Where Transfer looks for the source that it is used in; a fiber's own.
-      KEY = :__streamer_branch
+      KEY = :__streamer_source
 
       private_constant :Abandoned, :KEY
 
