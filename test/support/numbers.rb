@@ -39,7 +39,9 @@ module Numbers
     end
 
     def section(sections, title)
-      sections.fetch(title) { raise Missing, "benchmark/results.md has no section #{title}: bin/bench pipeline and bin/bench relay --only readme make them" }
+      sections.fetch(title) do
+        raise Missing, "benchmark/results.md has no section #{title}: bin/bench pipeline and bin/bench relay --only readme make them"
+      end
     end
 
     # [[caption, [[cell, ...], ...]], ...]; the caption is the paragraph in front.

@@ -6,13 +6,13 @@ module Streamer
     # one choice: several (n:) would come one by one, and be taken for one.
     class OpenAI < Provider
       # The content is a String or an Array of parts. What some servers send beside it (reasoning_content, reasoning) is no text.
-      # OpenRouter has errors in a choice, Groq in x_groq; Moonshot has the usage in a choice, Groq had it in x_groq.
+      # OpenRouter has errors in a choice, Groq in x_groq, vLLM as an object of its own; Moonshot has the usage in a choice, Groq had it in x_groq.
       declare base_url: "https://api.openai.com/v1",
               path: "/chat/completions",
               key: ["authorization", "Bearer %s"],
               body: { stream: true, stream_options: { include_usage: true } },
               done: "[DONE]",
-              error: "error|choices.0.error|x_groq.error|choices.0.finish_reason{=error}",
+              error: "error|choices.0.error|x_groq.error|choices.0.finish_reason{=error}|object{=error}",
               text: "choices.0.delta.content|choices.0.delta.content.*{type=text}.text|choices.0.delta.refusal",
               refusal: "choices.0.delta.refusal",
               usage: %w[usage choices.0.usage x_groq.usage],
