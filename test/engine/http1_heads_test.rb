@@ -209,14 +209,15 @@ class HTTP1HeadsTest < Minitest::Test
     FAILING.each do |name, (error, _)|
       outcomes = through(name)
       assert_equal [error], outcomes.map(&:last).uniq, name
-      outcomes.each_key { |events| assert_equal %w[a b].first(events.size), events, name }
+      outcomes.map(&:first).each { |events| assert_equal %w[a b].first(events.size), events, name }
     end
   end
 
-  # As far as they are larger than a packet: 200 responses, 25,000 packets.
+  # As far as they are larger than a packet: 200 responses, 25,000 packets. What comes behind a response later than the next request
+  # cannot be told from the next response.
   def test_the_same_one_byte_at_a_time
     RESPONSES.each do |name, bytes|
-      next if bytes.bytesize > 1000 || EMPTY.key?(name)
+      next if bytes.bytesize > 1000 || EMPTY.key?(name) || name.match?(/behind the (body|last chunk)/)
 
       error = FAILING.key?(name) ? FAILING[name].first : nil
       events, outcome = events_of { request(name, slow: true) }

@@ -66,7 +66,7 @@ module EngineProxyTests
     client.get("/").read
     before = peer.connections
     held = Array.new(10) { client.get("/held") }
-    assert_equal before, peer.connections
+    assert_operator peer.connections, :<=, before
     held.each(&:cancel)
   end
 

@@ -60,7 +60,9 @@ module PeerReloadTests
   def test_reloads_fail_no_get_send_no_post_twice_and_leave_streams_alone
     client = own
     @backend.on("/long") { |exchange| exchange.openai(tokens: 40, every: 0.02) }
-    stream = beside { client.get("/long").each_event.count }
+    begun = Thread::Queue.new
+    stream = beside { client.get("/long").each_event.map { begun << true }.size }
+    begun.pop
     over = false
     gets = Array.new(2) { beside { [].tap { |statuses| statuses << client.get("/").tap(&:read).status until over } } }
     posts = Array.new(2) { |number| beside { post_until(client, "p#{number}-") { over } } }

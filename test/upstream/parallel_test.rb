@@ -94,7 +94,8 @@ class ParallelOnThreadsTest < Minitest::Test
     client = Streamer::Client.new(server.url)
     counts = Array.new(16) { Thread.new { Array.new(10) { client.get("/").each_event.count }.sum } }.map(&:value)
     assert_equal [30] * 16, counts
-    assert_operator server.connections, :<=, 16
+    # One that is not drained within 60 ms is replaced.
+    assert_operator server.connections, :<=, 2 * 16
   end
 
   def test_a_response_may_be_read_by_another_thread_than_its_maker
