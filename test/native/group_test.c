@@ -21,22 +21,11 @@
 #include "../../ext/streamer/relay/thread.h"
 #include "../../ext/streamer/upstream/group.h"
 #include "../../ext/streamer/upstream/transfer.h"
+#include "check.h"
 
 enum { MOST = 512, PIECES = 20, WAIT_MS = 60000 };
 
-static int passed, failed, port;
-
-#define CHECK(condition, ...)                               \
-    do {                                                    \
-        if (condition) {                                    \
-            passed++;                                       \
-        } else {                                            \
-            failed++;                                       \
-            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
-            fprintf(stderr, __VA_ARGS__);                   \
-            fputc('\n', stderr);                            \
-        }                                                   \
-    } while (0)
+static int port;
 
 /* ---- an upstream: PIECES chunks of ten bytes each, a moment apart ---- */
 

@@ -8,21 +8,8 @@
 #include <string.h>
 
 #include "../../ext/streamer/upstream/http2.h"
+#include "check.h"
 #include "http2_frames.h"
-
-static int passed, failed;
-
-#define CHECK(condition, ...)                               \
-    do {                                                    \
-        if (condition) {                                    \
-            passed++;                                       \
-        } else {                                            \
-            failed++;                                       \
-            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
-            fprintf(stderr, __VA_ARGS__);                   \
-            fputc('\n', stderr);                            \
-        }                                                   \
-    } while (0)
 
 /* ---- a connection and what its streams are told ---- */
 

@@ -12,21 +12,8 @@
 #include "../../ext/streamer/loop/fork.h"
 #include "../../ext/streamer/upstream/pool.h"
 #include "../../ext/streamer/upstream/transfer.h"
+#include "check.h"
 #include "peer.h"
-
-static int passed, failed;
-
-#define CHECK(condition, ...)                               \
-    do {                                                    \
-        if (condition) {                                    \
-            passed++;                                       \
-        } else {                                            \
-            failed++;                                       \
-            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
-            fprintf(stderr, __VA_ARGS__);                   \
-            fputc('\n', stderr);                            \
-        }                                                   \
-    } while (0)
 
 /* ---- memory that runs out ---- */
 

@@ -16,20 +16,7 @@
 #include "../../ext/streamer/upstream/guard.h"
 #include "../../ext/streamer/upstream/histogram.h"
 #include "../../ext/streamer/upstream/route.h"
-
-static int passed, failed;
-
-#define CHECK(condition, ...)                               \
-    do {                                                    \
-        if (condition) {                                    \
-            passed++;                                       \
-        } else {                                            \
-            failed++;                                       \
-            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
-            fprintf(stderr, __VA_ARGS__);                   \
-            fputc('\n', stderr);                            \
-        }                                                   \
-    } while (0)
+#include "check.h"
 
 /* ---- admission ---- */
 
