@@ -93,6 +93,27 @@ static void the_fields_of_a_name_are_found_in_their_order(void) {
     streamer_buffer_release(&fields);
 }
 
+static void every_field_is_found_in_its_order(void) {
+    struct streamer_buffer fields;
+    struct streamer_span name, value;
+    struct transcript transcript = {0};
+    size_t cursor = 0;
+    streamer_buffer_init(&fields, 1000);
+    CHECK(streamer_fields_count(&fields) == 0);
+    CHECK(!streamer_fields_each(&fields, &cursor, &name, &value));
+    CHECK_STATUS(STREAMER_OK, add(&fields, "A", "x: y"));
+    CHECK_STATUS(STREAMER_OK, add(&fields, "b", ""));
+    CHECK_STATUS(STREAMER_OK, add(&fields, "a", "z"));
+    CHECK(streamer_fields_count(&fields) == 3);
+    while (streamer_fields_each(&fields, &cursor, &name, &value)) {
+        transcript_bytes(&transcript, name.bytes, name.length);
+        transcript_bytes(&transcript, value.bytes, value.length);
+    }
+    CHECK_TEXT("\"a\"\"x: y\"\"b\"\"\"\"a\"\"z\"", transcript.text);
+    transcript_free(&transcript);
+    streamer_buffer_release(&fields);
+}
+
 static void no_field_is_found_where_there_is_none(void) {
     struct streamer_buffer fields;
     size_t cursor = 0;
@@ -195,6 +216,7 @@ void fields_tests(void) {
     RUN(what_is_no_field_is_refused_and_changes_nothing);
     RUN(the_buffers_limit_is_the_ceiling);
     RUN(the_fields_of_a_name_are_found_in_their_order);
+    RUN(every_field_is_found_in_its_order);
     RUN(no_field_is_found_where_there_is_none);
     RUN(all_fields_of_a_name_are_one_list);
     RUN(a_list_includes_its_members_in_any_case);

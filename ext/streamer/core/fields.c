@@ -32,17 +32,30 @@ enum streamer_status streamer_fields_add(struct streamer_buffer *fields, const c
     return STREAMER_OK;
 }
 
+size_t streamer_fields_count(const struct streamer_buffer *fields) {
+    size_t count = 0;
+    for (size_t i = 0; i < fields->length; i++) count += fields->bytes[i] == '\n';
+    return count;
+}
+
+bool streamer_fields_each(const struct streamer_buffer *fields, size_t *cursor, struct streamer_span *name,
+                          struct streamer_span *value) {
+    if (*cursor == fields->length) return false;
+    const char *line = fields->bytes + *cursor;
+    size_t length = (size_t)((const char *)memchr(line, '\n', fields->length - *cursor) - line);
+    *name = (struct streamer_span){line, (size_t)((const char *)memchr(line, ':', length) - line)};
+    size_t before = name->length + strlen(": ");
+    *value = (struct streamer_span){line + before, length - before};
+    *cursor += length + 1;
+    return true;
+}
+
 bool streamer_fields_next(const struct streamer_buffer *fields, const char *name, size_t *cursor,
                           struct streamer_span *value) {
-    size_t name_length = strlen(name);
-    while (*cursor < fields->length) {
-        const char *line = fields->bytes + *cursor;
-        size_t length = (size_t)((const char *)memchr(line, '\n', fields->length - *cursor) - line);
-        *cursor += length + 1;
-        if (length <= name_length || line[name_length] != ':' || memcmp(line, name, name_length) != 0) continue;
-        size_t before = name_length + strlen(": ");
-        *value = (struct streamer_span){line + before, length - before};
-        return true;
+    size_t length = strlen(name);
+    struct streamer_span found;
+    while (streamer_fields_each(fields, cursor, &found, value)) {
+        if (found.length == length && memcmp(found.bytes, name, length) == 0) return true;
     }
     return false;
 }

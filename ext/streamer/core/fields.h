@@ -19,6 +19,14 @@
 enum streamer_status streamer_fields_add(struct streamer_buffer *fields, const char *name, size_t name_length,
                                          const char *value, size_t value_length);
 
+/* How many there are. */
+size_t streamer_fields_count(const struct streamer_buffer *fields);
+
+/* The next field, whatever its name. False when there is none behind *cursor, which is 0 for the first. Both point into
+ * the buffer. */
+bool streamer_fields_each(const struct streamer_buffer *fields, size_t *cursor, struct streamer_span *name,
+                          struct streamer_span *value);
+
 /* The value of the next field of that name, a lower-case C string. False when there is none behind *cursor, which is 0
  * for the first. The value points into the buffer. */
 bool streamer_fields_next(const struct streamer_buffer *fields, const char *name, size_t *cursor,

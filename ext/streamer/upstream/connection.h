@@ -71,6 +71,9 @@ struct streamer_connection {
     const struct streamer_stream *current; /* HTTP/2: that is called; NULL once it was ended */
 };
 
+/* Reads in a row before other connections are served. */
+enum { STREAMER_READS = 8 };
+
 /* What a read or a write came to, where it was not a number of bytes. */
 enum { STREAMER_IO_AGAIN = -1, STREAMER_IO_CLOSED = -2, STREAMER_IO_FAILED = -3 };
 

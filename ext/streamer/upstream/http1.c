@@ -9,9 +9,6 @@
 #include "../core/http1_request.h"
 #include "pool.h"
 
-/* Reads in a row before other connections are served. */
-enum { READS = 8 };
-
 /* The request body's next bytes at a time. */
 enum { UPLOAD = 32 << 10 };
 
@@ -95,18 +92,13 @@ static struct streamer_span span(const char *text) {
     return (struct streamer_span){text, text == NULL ? 0 : strlen(text)};
 }
 
-/* The normalized fields of a message as the writer takes them; NULL when out of memory. */
+/* The fields of a message as the writer takes them; NULL when out of memory. */
 static struct streamer_http1_field *fields_of(const struct streamer_buffer *fields, size_t *count) {
+    struct streamer_http1_field *list = malloc((streamer_fields_count(fields) + 1) * sizeof *list);
+    struct streamer_http1_field field;
+    size_t cursor = 0;
     *count = 0;
-    for (size_t i = 0; i < fields->length; i++) *count += fields->bytes[i] == '\n';
-    struct streamer_http1_field *list = malloc((*count + 1) * sizeof *list);
-    const char *line = fields->bytes;
-    for (size_t i = 0; list != NULL && i < *count; i++) {
-        const char *colon = strchr(line, ':'), *end = strchr(line, '\n');
-        list[i].name = (struct streamer_span){line, (size_t)(colon - line)};
-        list[i].value = (struct streamer_span){colon + 2, (size_t)(end - colon - 2)};
-        line = end + 1;
-    }
+    while (list != NULL && streamer_fields_each(fields, &cursor, &field.name, &field.value)) list[(*count)++] = field;
     return list;
 }
 
@@ -279,7 +271,7 @@ static void read_input(struct streamer_connection *connection) {
     char *bytes = connection->pool->read;
     streamer_connection_retain(connection);
     for (int reads = 0; connection->state == STREAMER_CONNECTION_HTTP1 && connection->reads; reads++) {
-        if (reads == READS) {
+        if (reads == STREAMER_READS) {
             streamer_connection_read_soon(connection);
             break;
         }

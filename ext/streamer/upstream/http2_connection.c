@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/fields.h"
 #include "http2.h"
 #include "pool.h"
-
-/* Reads in a row before other connections are served. */
-enum { READS = 8 };
 
 /* RFC 9113, section 7. */
 enum { CANCEL = 8 };
@@ -185,7 +183,7 @@ void streamer_http2_connection_received(struct streamer_connection *connection, 
 /* Reads what there is. */
 static void read_input(struct streamer_connection *connection) {
     for (int reads = 0; connection->state == STREAMER_CONNECTION_HTTP2; reads++) {
-        if (reads == READS) {
+        if (reads == STREAMER_READS) {
             streamer_connection_read_soon(connection);
             return;
         }
@@ -235,26 +233,20 @@ void streamer_http2_connection_retire(struct streamer_connection *connection) {
 
 /* ---- requests ---- */
 
-static struct streamer_http2_field field(const char *name, size_t name_length, const char *value, size_t value_length) {
-    return (struct streamer_http2_field){name, name_length, value, value_length};
-}
-
-/* The message's normalized fields, and the length of a body that is known; NULL when out of memory. */
+/* The message's fields, and the length of a body that is known; NULL when out of memory. */
 static struct streamer_http2_field *fields_of(const struct streamer_message *message, char *length_text,
                                               size_t *count) {
-    size_t lines = 0;
-    for (size_t i = 0; i < message->fields.length; i++) lines += message->fields.bytes[i] == '\n';
-    struct streamer_http2_field *list = malloc((lines + 1) * sizeof *list);
+    struct streamer_http2_field *list = malloc((streamer_fields_count(&message->fields) + 1) * sizeof *list);
     if (list == NULL) return NULL;
-    const char *line = message->fields.bytes;
-    for (*count = 0; *count < lines; (*count)++) {
-        const char *colon = strchr(line, ':'), *end = strchr(line, '\n');
-        list[*count] = field(line, (size_t)(colon - line), colon + 2, (size_t)(end - colon - 2));
-        line = end + 1;
-    }
+    struct streamer_span name, value;
+    size_t cursor = 0;
+    *count = 0;
+    while (streamer_fields_each(&message->fields, &cursor, &name, &value))
+        list[(*count)++] = (struct streamer_http2_field){name.bytes, name.length, value.bytes, value.length};
     if (message->body == STREAMER_BODY_SIZED) {
         size_t digits = (size_t)sprintf(length_text, "%llu", (unsigned long long)message->body_length);
-        list[(*count)++] = field("content-length", strlen("content-length"), length_text, digits);
+        list[(*count)++] =
+            (struct streamer_http2_field){"content-length", strlen("content-length"), length_text, digits};
     }
     return list;
 }
