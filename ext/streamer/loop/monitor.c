@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <time.h>
 
+#include "clock.h"
+
 void streamer_monitor_init(struct streamer_monitor *monitor) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -46,9 +48,7 @@ bool streamer_monitor_wait(struct streamer_monitor *monitor, int64_t deadline) {
         return true;
     }
 #ifdef __APPLE__
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t left = deadline - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    int64_t left = deadline - streamer_now();
     if (left < 0) left = 0;
     struct timespec relative = {(time_t)(left / 1000), (long)(left % 1000) * 1000000};
     return pthread_cond_timedwait_relative_np(&monitor->changed, &monitor->lock, &relative) != ETIMEDOUT;
