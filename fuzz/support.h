@@ -86,3 +86,12 @@ static inline void record_field(struct record *record, const char *bytes, size_t
 static inline bool record_same(const struct record *left, const struct record *right) {
     return left->length == right->length && (left->length == 0 || memcmp(left->bytes, right->bytes, left->length) == 0);
 }
+
+/* What the input gave in one piece, in the input's own cuts and byte by byte must be the same. */
+static inline void compare_and_free(struct record *whole, struct record *parts, struct record *single) {
+    MUST(record_same(whole, parts), "the cuts change nothing");
+    MUST(record_same(whole, single), "byte by byte gives the same");
+    free(whole->bytes);
+    free(parts->bytes);
+    free(single->bytes);
+}

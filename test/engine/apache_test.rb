@@ -7,18 +7,12 @@ class ApacheOverHTTP1Test < Minitest::Test
   PEER = :apache
   PROTOCOL = "1.1"
   include Contexts::Threads
-  include PeerTests
-  include PeerRestartTests
-  include PeerKeepAliveTests
-  include PeerReloadTests
+  include PeerWholeLifeTests
 end
 
 class ApacheOverHTTP2Test < Minitest::Test
   PEER = :apache
   PROTOCOL = "2.0"
   include Contexts::Threads
-  include PeerTests
-  include PeerRestartTests
-  include PeerKeepAliveTests
-  include PeerReloadTests
+  include PeerWholeLifeTests
 end

@@ -7,18 +7,12 @@ class HAProxyOverHTTP1Test < Minitest::Test
   PEER = :haproxy
   PROTOCOL = "1.1"
   include Contexts::Threads
-  include PeerTests
-  include PeerRestartTests
-  include PeerKeepAliveTests
-  include PeerReloadTests
+  include PeerWholeLifeTests
 end
 
 class HAProxyOverHTTP2Test < Minitest::Test
   PEER = :haproxy
   PROTOCOL = "2.0"
   include Contexts::Threads
-  include PeerTests
-  include PeerRestartTests
-  include PeerKeepAliveTests
-  include PeerReloadTests
+  include PeerWholeLifeTests
 end

@@ -7,20 +7,14 @@ class NginxOverHTTP1Test < Minitest::Test
   PEER = :nginx
   PROTOCOL = "1.1"
   include Contexts::Threads
-  include PeerTests
-  include PeerRestartTests
-  include PeerKeepAliveTests
-  include PeerReloadTests
+  include PeerWholeLifeTests
 end
 
 class NginxOverHTTP2Test < Minitest::Test
   PEER = :nginx
   PROTOCOL = "2.0"
   include Contexts::Threads
-  include PeerTests
-  include PeerRestartTests
-  include PeerKeepAliveTests
-  include PeerReloadTests
+  include PeerWholeLifeTests
 end
 
 class NginxOverHTTP1InASchedulerTest < Minitest::Test

@@ -92,3 +92,11 @@ module PeerReloadTests
     outcomes
   end
 end
+
+# Of a server that restarts, closes idle connections and reloads.
+module PeerWholeLifeTests
+  include PeerTests
+  include PeerRestartTests
+  include PeerKeepAliveTests
+  include PeerReloadTests
+end
