@@ -4,10 +4,9 @@ module Streamer
   class Relay
     # How an upstream's response becomes frames for a browser: what Events#relay and relay_events have in common.
     class Options
-      FRAMES = %i[json text raw].freeze
       OPTIONS = %i[format value from event done error keep collect max_line max_event].freeze
       OWN = %i[frame id_prefix flush].freeze
-      private_constant :FRAMES, :OPTIONS, :OWN
+      private_constant :OPTIONS, :OWN
 
       # Frames may be held back so long and up to so much: [milliseconds, bytes]; nil for not at all.
       attr_reader :flush # :nodoc:
@@ -25,8 +24,6 @@ module Streamer
       # frame: :json for {"name":value}, :text for the value's characters, :raw for the upstream's events as they are, and comments
       # between them. id_prefix: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
       def initialize(frame: :json, id_prefix: nil, flush: nil, **options)
-        raise ArgumentError, "frame is one of #{FRAMES.join(", ")}; got #{frame.inspect}" unless FRAMES.include?(frame)
-
         unknown = options.keys - OPTIONS
         raise ArgumentError, "unknown option #{unknown.first.inspect}; known are #{(OPTIONS + OWN).join(", ")}" if unknown.any?
 
