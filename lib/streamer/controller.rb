@@ -65,8 +65,8 @@ module Streamer
       end
 
       # The whole response is one relay, and on Puma no thread waits for it: when the head is sent, the browser's socket is the native
-      # thread's, and tokens pass whatever Ruby is doing. On Falcon, with TLS in Puma itself and under ActionController::Live the same
-      # runs in the request's fiber or thread.
+      # thread's, and tokens pass whatever Ruby is doing. On Falcon the request's fiber waits meanwhile. With TLS in the server itself
+      # and under ActionController::Live the same runs in the request's fiber or thread.
       #
       #   relay_events client.request(:post, "/v1/chat/completions", json: { ... }),
       #                value: "choices.0.delta.content", event: "token" do |result|

@@ -100,12 +100,13 @@ module Streamer
       dup.tap { |request| parts.each { |name, value| request.instance_variable_set(:"@#{name}", value) } }
     end
 
-    # The Transfer that sends it off when it is started. A body that is streamed is uploaded after that.
-    def prepare # :nodoc:
+    # The Transfer that sends it off when it is started. A body that is streamed is uploaded after that. native: as one of the native thread,
+    # also in a fiber scheduler.
+    def prepare(native: false) # :nodoc:
       route = @route.to(@location)
       Transfer.new(method: method, target: @location.target, authority: headers["host"] || @location.authority,
                    fields: headers.except(*FRAMING_HEADERS), body: transfer_body, timeouts: @timeouts, route: route,
-                   proxy_authorization: route.delete(:proxy_authorization))
+                   proxy_authorization: route.delete(:proxy_authorization), native: native)
     end
 
     private

@@ -35,7 +35,7 @@ module SlowReaderTests
     gone = @upstream.requests.last.wait_gone(20)
 
     assert gone, "the upstream was not let go"
-    assert_equal ["cancelled", reason_of_silence], result.values_at("status", "reason")
+    assert_equal ["cancelled", "slow"], result.values_at("status", "reason")
   end
 
   private
@@ -107,8 +107,6 @@ class LoadTest < Minitest::Test
 
   private
 
-  def reason_of_silence = "slow"
-
   # Once the streams of an earlier test are gone.
   def settled
     wait { state["streams"].zero? }
@@ -130,11 +128,6 @@ class FalconLoadTest < Minitest::Test
   def server
     @@server ||= AppServer.new(:falcon, variables: { "WRITE_TIMEOUT" => "1" }).tap { |started| Minitest.after_run { started.stop } }
   end
-
-  private
-
-  # Of a connection that the kernel has given up Falcon says no more than that it is closed.
-  def reason_of_silence = "disconnected"
 end
 
 # A process whose descriptors run out is degraded, not dead.

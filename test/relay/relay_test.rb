@@ -287,7 +287,7 @@ module RelayTests
 
   def test_a_browser_that_closes_while_the_upstream_is_silent_cancels_it
     @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
-    client = relay(heartbeat: heartbeat_that_notices)
+    client = relay(heartbeat: 0)
     client.next_event
     client.leave
 
@@ -387,9 +387,6 @@ class PumaRelayTest < Minitest::Test
   KIND = :puma
   include RelayTests
 
-  # The native thread sees it at once; heartbeats have no part in it.
-  def heartbeat_that_notices = 0
-
   def noise = /./
 
   def test_under_action_controller_live_the_events_and_the_result_are_the_same
@@ -456,9 +453,6 @@ end
 class FalconRelayTest < Minitest::Test
   KIND = :falcon
   include RelayTests
-
-  # Falcon does not watch its sockets: a heartbeat or two have to fail.
-  def heartbeat_that_notices = 0.1
 
   # Falcon itself logs every browser that breaks off, with a backtrace of its own.
   def noise = %r{lib/streamer/|Stream ended}

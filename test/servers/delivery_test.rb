@@ -308,4 +308,17 @@ end
 class FalconDeliveryTest < Minitest::Test
   KIND = :falcon
   include DeliveryTests
+
+  def test_the_connection_serves_the_requests_that_follow
+    client = server.stream("/streams/events?count=3")
+    client.ask("/streams/events?count=4") # while it streams
+    counts = [client.events.size]
+    client.next_response
+    counts << client.events.size
+    client.ask("/streams/relay")
+    client.next_response
+
+    assert_equal [3, 4], counts
+    assert_predicate client.tap(&:events), :clean?
+  end
 end

@@ -15,6 +15,8 @@ require "zlib"
 #   client.events                # all that are left
 #   client.body                  # everything that is left, undecoded
 #   client.clean?                # after the end: whether the last chunk had come (HTTP/1.1)
+#   client.ask("/more")          # another request on the same connection
+#   client.next_response         # after the end: its response, from now on
 #   client.leave                 # FIN, as a closed tab
 #   client.reset                 # RST
 #   client.half_close            # FIN, and goes on reading
@@ -42,13 +44,23 @@ class SSEClient
     @connected_at = now
     @socket = TCPSocket.new("127.0.0.1", port)
     @socket = OpenSSL::SSL::SSLSocket.new(@socket).tap { |socket| socket.sync_close = true }.connect if tls
-    fields = { "host" => "127.0.0.1:#{port}", "accept" => "text/event-stream" }.merge(headers)
+    @request = [method, version, { "host" => "127.0.0.1:#{port}", "accept" => "text/event-stream" }.merge(headers)]
+    ask(path)
+    next_response
+  end
+
+  def ask(path)
+    method, version, fields = @request
     @socket.write("#{method} #{path} HTTP/#{version}\r\n#{fields.map { |name, value| "#{name}: #{value}\r\n" }.join}\r\n")
+  end
+
+  def next_response
     read_head
     @chunked = @headers["transfer-encoding"] == "chunked"
     @left = @headers["content-length"]&.to_i
     @inflater = Zlib::Inflate.new(Zlib::MAX_WBITS + 32) if @headers["content-encoding"] == "gzip"
-    @ended = method == "HEAD"
+    @ended = @request.first == "HEAD"
+    @clean = nil
   end
 
   def next

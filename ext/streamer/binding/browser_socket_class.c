@@ -43,9 +43,9 @@ struct streamer_browser *streamer_get_browser(VALUE object) {
     return get(object);
 }
 
-/* setup(fileno, chunked, heartbeat, write_timeout): the latter two in ms; heartbeat 0: never. The descriptor is
+/* setup(fileno, chunked, shared, heartbeat, write_timeout): the latter two in ms; heartbeat 0: never. The descriptor is
  * duplicated. */
-static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE heartbeat, VALUE write_timeout) {
+static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE shared, VALUE heartbeat, VALUE write_timeout) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this browser socket is initialized already");
     int64_t beat = NUM2LL(heartbeat), timeout = NUM2LL(write_timeout);
     int theirs = NUM2INT(fileno);
@@ -53,7 +53,8 @@ static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE heartbeat
     if (pool == NULL) rb_sys_fail("streamer: the native thread could not be started");
     int fd = fcntl(theirs, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) rb_sys_fail("streamer: the browser's socket could not be duplicated");
-    struct streamer_browser *browser = streamer_browser_new(pool->loop, fd, RTEST(chunked), beat, timeout);
+    struct streamer_browser *browser =
+        streamer_browser_new(pool->loop, fd, RTEST(chunked), RTEST(shared), beat, timeout);
     if (browser == NULL) {
         close(fd);
         rb_memerror();
@@ -143,16 +144,29 @@ static VALUE close_browser(VALUE self, VALUE complete) {
     return Qnil;
 }
 
+/*
+ * call-seq: socket.wait -> nil
+ *
+ * Waits, without the GVL or in its fiber, until somebody has ended the stream and the socket is closed.
+ */
+static VALUE wait_until_closed(VALUE self) {
+    struct streamer_browser *browser = get(self);
+    streamer_await(Qnil, &browser->monitor, is_closed, browser, -1);
+    RB_GC_GUARD(self);
+    return Qnil;
+}
+
 void streamer_init_browser_socket(void) {
 #if 0 /* for RDoc, which reads each file for itself */
     streamer_module = rb_define_module("Streamer");
 #endif
     VALUE class = rb_define_class_under(streamer_module, "BrowserSocket", rb_cObject);
     rb_define_alloc_func(class, allocate);
-    rb_define_private_method(class, "setup", initialize, 4);
+    rb_define_private_method(class, "setup", initialize, 5);
     rb_define_private_method(class, "close_browser", close_browser, 1);
     rb_define_private_method(class, "finish_browser", finish_browser, 1);
     rb_define_method(class, "write", write_frames, 1);
     rb_define_method(class, "offer", offer, 1);
     rb_define_method(class, "connected?", is_connected, 0);
+    rb_define_method(class, "wait", wait_until_closed, 0);
 }

@@ -139,9 +139,9 @@ static int check_field(VALUE name, VALUE value, VALUE argument) {
 }
 
 /* The pool of the scheduler's driver, where there is a scheduler, or of the native thread. */
-static struct streamer_pool *pool_for(VALUE self) {
+static struct streamer_pool *pool_for(VALUE self, bool native) {
     struct streamer_pool *pool;
-    if (rb_fiber_scheduler_current() != Qnil) {
+    if (!native && rb_fiber_scheduler_current() != Qnil) {
         VALUE driver = streamer_scheduler_driver();
         rb_ivar_set(self, id_driver, driver);
         pool = streamer_scheduler_pool(driver);
@@ -153,7 +153,7 @@ static struct streamer_pool *pool_for(VALUE self) {
 
 /* initialize(options): method, authority, target: Strings. fields: a Hash of name => value. body: a String, nil, or an
  * Integer for a streamed one (its length, -1: unknown). route: ConnectionOptions' Hash. proxy_authorization: a String
- * or nil. timeouts: a Hash of seconds. */
+ * or nil. timeouts: a Hash of seconds. native: whether it is the native thread's even where there is a scheduler. */
 static VALUE initialize(VALUE self, VALUE options) {
     struct reader *reader;
     TypedData_Get_Struct(self, struct reader, &reader_type, reader);
@@ -177,7 +177,7 @@ static VALUE initialize(VALUE self, VALUE options) {
         request.body_length = RSTRING_LEN(body);
     }
     rb_hash_foreach(names, check_field, Qnil);
-    struct streamer_pool *pool = pool_for(self);
+    struct streamer_pool *pool = pool_for(self, RTEST(option(options, "native")));
 
     struct streamer_guard *guard = NULL; /* nothing below raises before it is freed */
     if (!NIL_P(networks)) {

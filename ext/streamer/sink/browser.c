@@ -126,7 +126,7 @@ bool streamer_browser_write(struct streamer_browser *browser, const char *bytes,
 
 void streamer_browser_close(struct streamer_browser *browser, bool complete) {
     lock(browser);
-    if (!browser->ending && complete && browser->chunked) {
+    if (!browser->ending && complete && browser->chunked && !browser->shared) {
         struct iovec last = {.iov_base = (void *)(uintptr_t) "0\r\n\r\n", .iov_len = 5};
         send_parts(browser, &last, 1);
     }
@@ -192,8 +192,9 @@ static void discard_input(int fd) {
 
 static void shut(struct streamer_browser *browser) {
     unwatch(browser);
-    discard_input(browser->fd);
+    if (!browser->shared) discard_input(browser->fd);
     lock(browser);
+    if (browser->shared && browser->gone) shutdown(browser->fd, SHUT_RDWR);
     streamer_fork_close(browser->fd);
     browser->fd = -1;
     streamer_buffer_release(&browser->waiting);
@@ -293,14 +294,15 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
 
 /* ---- lifecycle ---- */
 
-struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, int64_t heartbeat,
-                                              int64_t write_timeout) {
+struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, bool shared,
+                                              int64_t heartbeat, int64_t write_timeout) {
     struct streamer_browser *browser = calloc(1, sizeof *browser);
     if (browser == NULL) return NULL;
     streamer_monitor_init(&browser->monitor);
     streamer_buffer_init(&browser->waiting, CEILING);
     browser->fd = fd;
     browser->chunked = chunked;
+    browser->shared = shared;
     browser->heartbeat = heartbeat;
     browser->write_timeout = write_timeout;
     browser->last_write = browser->last_progress = streamer_now();

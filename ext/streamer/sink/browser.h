@@ -6,6 +6,9 @@
  *
  * With `chunked` each write is one chunk of HTTP/1.1's transfer coding, so that a proxy and a browser can tell the
  * stream's end from a cut.
+ *
+ * With `shared` the descriptor is a duplicate of one with which a server goes on when the stream is over: the server
+ * writes the last chunk and reads what the browser sends next. A stream that is cut takes the connection with it.
  */
 #pragma once
 
@@ -47,7 +50,7 @@ struct streamer_browser {
     uint64_t bytes;
 
     /* Constant. */
-    bool chunked;
+    bool chunked, shared;
     int64_t heartbeat, write_timeout; /* milliseconds; heartbeat 0: never */
     struct streamer_loop *loop;
     unsigned generation;
@@ -64,8 +67,8 @@ struct streamer_browser {
 
 /* Takes ownership of the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one
  * reference. */
-struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, int64_t heartbeat,
-                                              int64_t write_timeout);
+struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, bool shared,
+                                              int64_t heartbeat, int64_t write_timeout);
 void streamer_browser_retain(struct streamer_browser *browser);
 void streamer_browser_release(struct streamer_browser *browser);
 
@@ -82,7 +85,8 @@ size_t streamer_browser_waiting(const struct streamer_browser *browser);
 bool streamer_browser_full(const struct streamer_browser *browser);
 
 /* No more frames: what waits is sent, with `complete` the last chunk too, so that the browser can tell an end from a
- * cut; then the socket is closed. From any thread, any number of times; the monitor is notified when fd is -1. */
+ * cut (unless the socket is shared); then the socket is closed. From any thread, any number of times; the monitor is
+ * notified when fd is -1. */
 void streamer_browser_close(struct streamer_browser *browser, bool complete);
 
 /* Closes the socket at once, whatever waits. From any thread, any number of times. */

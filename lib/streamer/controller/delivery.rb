@@ -5,6 +5,7 @@ require "time"
 
 require_relative "falcon"
 require_relative "read_only_request"
+require_relative "../sinks/borrowed_socket"
 require_relative "../sinks/cork"
 require_relative "../sinks/live"
 require_relative "../sinks/tcp_user_timeout"
@@ -13,10 +14,11 @@ require_relative "../sinks/socket"
 
 module Streamer
   module Controller
-    # How a stream leaves an action. One of four, by what the server and the controller are:
+    # How a stream leaves an action. One of five, by what the server and the controller are:
     #
     #   Handover     Puma without TLS: a callable body gets the socket and frames HTTP itself
-    #   Callable     Puma with TLS, Falcon: a callable body gets a stream
+    #   Borrowed     Falcon over HTTP/1.1 without TLS: a callable body writes chunks to the connection's socket
+    #   Callable     Puma with TLS, other connections of Falcon: a callable body gets a stream
     #   Enumerable   every other server, Rack 2, tests without a server, and tests inline: a body with each
     #   Live         a controller that includes ActionController::Live: the action writes to response.stream
     class Delivery # :nodoc:
@@ -32,7 +34,8 @@ module Streamer
           if defined?(::ActionController::Live) && controller.is_a?(::ActionController::Live) then Live
           elsif rack_2? || Controller.inline then Enumerable
           elsif env["puma.socket"].is_a?(::BasicSocket) then Handover
-          elsif env["puma.socket"] || env["protocol.http.request"] then Callable
+          elsif env["puma.socket"] then Callable
+          elsif env["protocol.http.request"] then Borrowed.possible?(env) ? Borrowed : Callable
           else Enumerable
           end
         type.new(controller)
@@ -156,6 +159,12 @@ module Streamer
             logger&.warn("streamer: Puma speaks TLS itself here (ssl_bind), so each stream keeps a thread of its own. " \
                          "With TLS ended in front of Puma none does.")
           end
+
+          # Of the connection of a request of Falcon's; nil where it has none with a descriptor.
+          def stream_of(request)
+            stream = request.connection&.stream if request.respond_to?(:connection)
+            stream if stream.respond_to?(:io)
+          end
         end
 
         private
@@ -173,18 +182,36 @@ module Streamer
         # encoding, in spite of no-transform.
         def own_headers = @env["puma.socket"] ? { "Connection" => "close" } : { "Content-Encoding" => "identity" }
 
-        def body_for(action)
+        def body_for(action) = CallableBody.new(action, @controller.request) { |stream| sink(stream) }
+
+        def sink(stream)
           Sinks::TcpUserTimeout.limit(socket, Controller.write_timeout)
-          CallableBody.new(action, @controller.request) { |stream| Sinks::Rack.new(stream, **timing) }
+          Sinks::Rack.new(stream, **timing)
         end
 
         # Puma's, or that of Falcon's connection; nil for neither.
         def socket
           return @env["puma.socket"].to_io if @env["puma.socket"]
 
-          request = @env["protocol.http.request"]
-          stream = request.connection&.stream if request.respond_to?(:connection)
-          stream.io.to_io if stream.respond_to?(:io)
+          Callable.stream_of(@env["protocol.http.request"])&.io&.to_io
+        end
+      end
+
+      class Borrowed < Callable
+        # Whether the server frames the body in chunks, and its bytes are those of the socket.
+        def self.possible?(env)
+          request = env["protocol.http.request"]
+          request.version == "HTTP/1.1" && Callable.stream_of(request)&.io.is_a?(::BasicSocket)
+        end
+
+        private
+
+        def sink(stream)
+          return super unless stream.instance_of?(::Protocol::HTTP::Body::Stream) # somebody has wrapped it
+
+          connection = Callable.stream_of(@env["protocol.http.request"])
+          connection.flush
+          Sinks::BorrowedSocket.new(connection.io, stream, **timing)
         end
       end
 
@@ -210,7 +237,7 @@ module Streamer
         end
       end
 
-      private_constant :Body, :CallableBody, :EnumerableBody, :Yielder, :Handover, :Callable, :Enumerable, :Live
+      private_constant :Body, :CallableBody, :EnumerableBody, :Yielder, :Handover, :Callable, :Borrowed, :Enumerable, :Live
     end
   end
 end

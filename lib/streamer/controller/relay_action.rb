@@ -10,7 +10,7 @@ require_relative "../sinks/upstream_call"
 module Streamer
   module Controller
     # One relay_events: begins in the action, runs where the server calls the body. On a socket that the server has handed over it
-    # only starts there, and the request's thread is free; elsewhere it runs to its end in the request's fiber or thread.
+    # only starts there, and the request's thread is free or its fiber waits; elsewhere it runs to its end in the request's fiber or thread.
     class RelayAction # :nodoc:
       DEFAULT_TERMINAL = { event: "done", data: { status: "completed" } }.freeze
       MAX_TEXT = 1024 * 1024
@@ -136,7 +136,7 @@ module Streamer
 
       # False when the request has to be sent by Ruby, or is sent already.
       def detach(browser)
-        return false if !@upstream.is_a?(Request) || @upstream.streams_body? || Fiber.current_scheduler
+        return false if !@upstream.is_a?(Request) || @upstream.streams_body?
 
         Relay::Registry.start(running(Relay::Detached.new(browser, @upstream, self)))
         true

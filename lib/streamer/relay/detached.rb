@@ -99,7 +99,7 @@ module Streamer
       private
 
       def relay_to(request)
-        Relay.new(@browser, request.prepare, @job.options, notify: [@job.first_event? || !request.circuit.nil?, !@job.on_text.nil?],
+        Relay.new(@browser, request.prepare(native: true), @job.options, notify: [@job.first_event? || !request.circuit.nil?, !@job.on_text.nil?],
                                                            outlives_browser: @job.outlives_browser?, terminal: @job.terminal)
       end
 

@@ -5,7 +5,7 @@ require_relative "../sinks/upstream_call"
 
 module Streamer
   class Relay
-    # A relay_events response that runs in its request's own thread or fiber: on Falcon, with TLS in Puma, under ActionController::Live, and
+    # A relay_events response that runs in its request's own thread or fiber: with TLS in the server, under ActionController::Live, and
     # for a response that Ruby has begun to read. Otherwise as Detached.
     class Inline # :nodoc:
       attr_reader :key

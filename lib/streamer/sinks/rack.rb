@@ -4,7 +4,7 @@ require_relative "base"
 
 module Streamer
   module Sinks
-    # The stream that a Rack 3 server gives to a callable body: Falcon's (HTTP/1 and HTTP/2), Puma's with TLS. Also anything
+    # The stream that a Rack 3 server gives to a callable body: Falcon's and Puma's with TLS. Also anything
     # else with `write` and `close`.
     class Rack < Base
       # Falcon's HTTP/1 stream is a queue without an end: bytes that may lie in it before a write waits. After write_timeout

@@ -7,7 +7,7 @@ module Streamer
   module Sinks
     # A socket that the server handed over: Puma's, plain TCP or Unix. Framing, heartbeats and the notice that the browser
     # has left are native (BrowserSocket), and a relay needs no Ruby at all while it runs; but that of a response that belongs to a
-    # fiber scheduler does.
+    # fiber scheduler already does.
     class Socket < Base
       # How often a relay that runs through Ruby looks whether the browser is still there, in seconds.
       LOOK = 1.0
@@ -17,8 +17,7 @@ module Streamer
       def initialize(io, chunked:, heartbeat:, write_timeout: 30)
         super(heartbeat: nil)
         TcpUserTimeout.limit(io, write_timeout)
-        @browser = BrowserSocket.new(io, chunked: chunked, heartbeat: heartbeat, write_timeout: write_timeout)
-        io.close
+        @browser = take(io, chunked: chunked, heartbeat: heartbeat, write_timeout: write_timeout)
       end
 
       def relay(upstream, options)
@@ -46,9 +45,11 @@ module Streamer
 
       private
 
+      def take(io, **options) = BrowserSocket.new(io, **options).tap { io.close }
+
       # A body from an IO is read, and a circuit judges a response at its head, in Ruby.
       def native?(upstream)
-        upstream.is_a?(Request) && !upstream.streams_body? && upstream.circuit.nil? && !Fiber.current_scheduler
+        upstream.is_a?(Request) && !upstream.streams_body? && upstream.circuit.nil?
       end
 
       # Runs a block that waits in Ruby, and looks after the browser meanwhile.
@@ -69,7 +70,7 @@ module Streamer
         exchange = Upstream::Exchange.new(request)
         loop do
           request = exchange.request
-          relay = Relay.new(@browser, request.prepare, options).start.wait
+          relay = Relay.new(@browser, request.prepare(native: true), options).start.wait
           outcome = relay.outcome(request)
           following, delay = exchange.next(outcome, **relay.attempt) if outcome
           return relay.verify(request) unless following
