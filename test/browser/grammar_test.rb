@@ -23,15 +23,6 @@ class BrowserGrammarTest < Minitest::Test
   # How much later a request may arrive on a busy machine (ms).
   SLACK = 2900
 
-  # Line by line, so that most streams have events; Streams.noise is for the rest.
-  NAMES = [*["data"] * 6, "event", "event", "id", "id", "retry", "", "dat", " data", "data ", "Data", "data\0",
-           "\uFEFFdata", "data\xFF"].map(&:b)
-  SEPARATORS = [":", ": ", ": ", ":  ", ":\t", "::", ""].freeze
-  VALUES = ["", "a", "token", "two words ", " ", ":", "7", "0012", "-1", "\0", "é", "\u{1F600}", "\uFEFF", "\u2028", "\u0085",
-            "\v\f", "\xFF", "\xC0\xAF", "\xE2\x82", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x9F\x98", "\xF4\x90\x80\x80",
-            "\x80"].map(&:b)
-  ENDS = ["\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "\n\r", "\r\n\n"].freeze
-
   TEXTS = ["", "a", "two\nlines", "a\r\nb", "a\rb", "\n", "\r", "\r\n", "\n\r", "\n\n", "a\n", "\na", " leading", "  two",
            "trailing ", "\ttab", ": colon", ":", "data: x\n\ndata: y", "id: 9\nevent: x", "retry: 1", "\0", "a\0b",
            "é…\u{1F600}", "e\u0301", "\uFEFF", "\uFEFFdata: x", "\u2028\u2029\u0085\v\f", "\u{10FFFF}\uFFFE",
@@ -61,7 +52,7 @@ class BrowserGrammarTest < Minitest::Test
 
   def test_random_streams_are_decoded_as_chromium_decodes_them
     cases = Array.new(RANDOM_STREAMS) { |round| Minitest.seed + round }.flat_map do |seed|
-      [["noise, Random.new(#{seed})", Streams.noise(Random.new(seed))], ["lines, Random.new(#{seed})", lines(Random.new(seed))]]
+      [["noise, Random.new(#{seed})", Streams.noise(Random.new(seed))], ["lines, Random.new(#{seed})", Streams.lines(Random.new(seed))]]
     end.to_h
 
     assert_decoded_as_in_chromium(cases)
@@ -105,7 +96,7 @@ class BrowserGrammarTest < Minitest::Test
 
   def test_ill_formed_text_is_encoded_as_chromium_would_have_read_it
     random = Random.new(Minitest.seed)
-    texts = Array.new(200) { Array.new(random.rand(1..6)) { VALUES.sample(random: random) }.join }
+    texts = Array.new(200) { Array.new(random.rand(1..6)) { Streams::VALUES.sample(random: random) }.join }
     raw, encoded = receive([texts.map { |text| "data: ".b + text + "\n\n" }.join, texts.map { |text| encode(text) }.join])
 
     assert_equal texts.size, raw.size
@@ -146,17 +137,6 @@ class BrowserGrammarTest < Minitest::Test
   end
 
   private
-
-  # One stream of fields in any order, with any line ends, whole or not.
-  def lines(random)
-    pick = ->(pieces) { pieces.sample(random: random) }
-    stream = Array.new(random.rand(1..30)) do
-      [pick[NAMES], pick[SEPARATORS], *Array.new(random.rand(3)) { pick[VALUES] }, pick[ENDS]].join
-    end.join
-    stream.prepend(MARK) if random.rand(4).zero?
-    stream << "data: unfinished" if random.rand(4).zero?
-    stream
-  end
 
   def assert_decoded_as_in_chromium(cases)
     expected = cases.values.map { |bytes| decode(as_chromium_reads(bytes)) }

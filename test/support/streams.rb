@@ -32,8 +32,28 @@ module Streams
            "\xEF\xBB\xBF", "\xFF", "\xE2\x82", "\xF0\x9F\x98", "\xED\xA0\x80", "\x80"].map(&:b).freeze
   private_constant :PARTS
 
+  NAMES = [*["data"] * 6, "event", "event", "id", "id", "retry", "", "dat", " data", "data ", "Data", "data\0",
+           "\uFEFFdata", "data\xFF"].map(&:b)
+  SEPARATORS = [":", ": ", ": ", ":  ", ":\t", "::", ""].freeze
+  VALUES = ["", "a", "token", "two words ", " ", ":", "7", "0012", "-1", "\0", "é", "\u{1F600}", "\uFEFF", "\u2028", "\u0085",
+            "\v\f", "\xFF", "\xC0\xAF", "\xE2\x82", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x9F\x98", "\xF4\x90\x80\x80",
+            "\x80"].map(&:b)
+  ENDS = ["\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "\n\r", "\r\n\n"].freeze
+  private_constant :NAMES, :SEPARATORS, :ENDS
+
   # Fields, line ends and bytes in any order.
   def self.noise(random)
     Array.new(random.rand(60)) { PARTS.sample(random: random) }.join
+  end
+
+  # Line by line, so that most streams have events: fields in any order, with any line ends, whole or not.
+  def self.lines(random)
+    pick = ->(pieces) { pieces.sample(random: random) }
+    stream = Array.new(random.rand(1..30)) do
+      [pick[NAMES], pick[SEPARATORS], *Array.new(random.rand(3)) { pick[VALUES] }, pick[ENDS]].join
+    end.join
+    stream.prepend("\xEF\xBB\xBF".b) if random.rand(4).zero?
+    stream << "data: unfinished" if random.rand(4).zero?
+    stream
   end
 end
