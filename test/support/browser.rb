@@ -87,6 +87,7 @@ module Browser
       @tab = @context.create_page
       watch_network
       watch_console
+      @tab.command("Security.setIgnoreCertificateErrors", ignore: true) if url.start_with?("https:")
       @tab.go_to(url)
     end
 
@@ -105,7 +106,10 @@ module Browser
     end
 
     def evaluate(...) = @tab.evaluate(...)
+    def evaluate_async(...) = @tab.evaluate_async(...)
     def execute(...) = @tab.execute(...)
+    def go(path) = @tab.go_to(URI.join(@tab.current_url, path).to_s)
+    def back = @tab.back
     def text(selector) = @tab.at_css(selector).text
     def click(selector) = @tab.at_css(selector).click
 

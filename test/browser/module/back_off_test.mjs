@@ -44,6 +44,27 @@ test("waits are spread over as long again as the wait itself", async () => {
   assert.ok(Math.max(...firsts) > 1900 && Math.max(...firsts) < 2000)
 })
 
+// Row 42 of the failure table.
+test("a thousand readers of a server that is gone do not come back at once", async () => {
+  let seed = 42
+  const { clock, server } = scene({ random: () => (seed = (seed * 16807) % 2147483647) / 2147483647 })
+  for (let reader = 0; reader < 1000; reader++) new EventStream("/log").open()
+  await clock.forward(0)
+  const { bodies } = server
+  for (const body of bodies) await body.write("id: 1\ndata: a\n\n")
+  server.answer(refused)
+  const gone = clock.now
+  await Promise.all(bodies.map((body) => body.cut()))
+  await clock.forward(70_000)
+  const moments = server.requests.slice(1000).map(({ at }) => at - gone)
+  const within = (from, to) => moments.filter((at) => at >= from && at < to).length
+  const windows = Array.from({ length: 700 }, (_, index) => within(index * 100, index * 100 + 100))
+
+  assert.equal(within(0, 1000), 0)
+  assert.ok(Math.max(...windows) < 150, `${Math.max(...windows)} in 100 ms`)
+  assert.ok(within(60_000, 70_000) < 600, "not fewer as time goes by")
+})
+
 test("progress sets the wait back", async () => {
   const { clock, server } = scene()
   let down = true

@@ -95,3 +95,23 @@ test("an id that is no ASCII goes into the header as UTF-8", async () => {
   const { server } = await dispatched([event("é"), "|"])
   assert.equal(Buffer.from(server.requests[1].headers["last-event-id"], "latin1").toString(), "é")
 })
+
+test("a connection that is cut at any byte costs no text and doubles none", async () => {
+  const tokens = ["Hello", ", ", "wörld", "…", "\u{1F600}", "two\nlines", "end"]
+  const frames = (from) => tokens.slice(from).map((text, index) => `id: 1-${from + index + 1}\ndata: ${text.replace("\n", "\ndata: ")}\n\n`).join("")
+  const bytes = Buffer.from(frames(0))
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const { clock, server } = scene()
+    const stream = new EventStream("/log")
+    const events = record(stream)
+    stream.open()
+    await clock.forward(0)
+    await server.body.write(bytes.subarray(0, cut))
+    await server.body.cut()
+    await clock.forward(1000)
+    await server.body.write(frames(Number(server.requests[1].headers["last-event-id"]?.slice(2) ?? 0)))
+
+    assert.deepEqual(events.texts(), tokens, `cut at ${cut}`)
+    assert.ok(!events.names().includes("gap") && !events.names().includes("reset"))
+  }
+})

@@ -6,6 +6,7 @@
 //   await clock.forward(1000)               runs what is due within 1000 ms, in order
 //   await page.fire("online")               at the window or, as the browser has it, the document
 import { Buffer } from "node:buffer"
+import { setMaxListeners } from "node:events"
 
 globalThis.CustomEvent ??= class extends Event {
   constructor(type, { detail, ...options } = {}) {
@@ -52,11 +53,11 @@ class Clock {
     }
     this.now = end
   }
-}
 
-// Time passes, and nothing runs: a lid that is closed.
-Clock.prototype.sleep = function (ms) {
-  this.now += ms
+  // Time passes, and nothing runs: a lid that is closed.
+  sleep(ms) {
+    this.now += ms
+  }
 }
 
 class Page {
@@ -67,6 +68,7 @@ class Page {
       querySelector: (selector) => (selector === "meta[name=csrf-token]" ? { content: "the-token" } : null),
     })
     const target = new EventTarget()
+    setMaxListeners(0, target, this.document)
     globalThis.addEventListener = target.addEventListener.bind(target)
     globalThis.document = this.document
     globalThis.location = { origin: ORIGIN }
@@ -170,5 +172,3 @@ export function record(stream) {
   events.names = () => events.map(([name]) => name)
   return events
 }
-
-export { settle }
