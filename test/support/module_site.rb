@@ -26,7 +26,8 @@ class ModuleSite
   APPLICATION = <<~JS
     import { Application } from "@hotwired/stimulus"
     import StreamerController from "streamer/stimulus"
-    Application.start().register("streamer", StreamerController)
+    window.Stimulus = Application.start()
+    window.Stimulus.register("streamer", StreamerController)
   JS
   NONCE = "bm9uY2U"
 
