@@ -21,6 +21,9 @@ module Demo
     config.logger = ActiveSupport::Logger.new($stdout)
     config.log_level = :info
 
+    # The gem's JavaScript, as an asset pipeline would serve it.
+    config.middleware.insert_after ActionDispatch::Static, ActionDispatch::Static, File.expand_path("../../app/assets/javascripts", __dir__)
+
     # The pages need nothing but their own origin; EventSource falls under connect-src.
     config.content_security_policy { |policy| policy.default_src :self }
 

@@ -102,9 +102,11 @@ module DemoTests
 
   private
 
+  def open_demo(path) = Browser.open(@demo.url(path)).tap { |opened| @pages << opened }
+
   # A page whose form is filled in and sent off.
   def start(path, **fields)
-    page = Browser.open(@demo.url(path)).tap { |opened| @pages << opened }
+    page = open_demo(path)
     page.execute(<<~JS, fields.transform_keys(&:to_s))
       const { elements } = document.getElementById("form")
       for (const [name, value] of Object.entries(arguments[0])) {
@@ -154,6 +156,40 @@ class DemoOnPumaTest < Minitest::Test
     assert_equal [*1..8], first.events.map { |event| event.id.to_i }
     assert_equal [*9..20], second.events[..-2].map { |event| event.id.to_i }
     assert_equal 2, page.streams.size
+  end
+
+  def test_every_page_fits_a_screen_of_320_pixels_while_it_receives
+    { "/answer/new" => { pace: 30 }, "/operation/new" => { pace: 20 }, "/comparison/new" => {}, "/log/new" => { pace: 30 } }.each do |path, fields|
+      page = start(path, **fields)
+      page.look(width: 320)
+      page.wait("an event of #{path}") { page.text("#count").to_i.positive? }
+
+      assert_operator page.evaluate("document.documentElement.scrollWidth"), :<=, 320, path
+      assert_operator page.evaluate("Math.min(...[...document.querySelectorAll('#form button[type=submit], #stop')].map((b) => b.offsetHeight))"), :>=, 24
+    end
+  end
+
+  def test_the_page_is_dark_where_the_reader_wants_it
+    page = open_demo("/answer/new")
+    lightness = lambda do |scheme|
+      page.look(scheme: scheme)
+      page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+          .map { |colour| colour.scan(/[\d.]+/).first(3).sum(&:to_f) }
+    end
+
+    assert_operator(*lightness["light"].then { |background, text| [background, :>, text] })
+    assert_operator(*lightness["dark"].then { |background, text| [background, :<, text] })
+  end
+
+  def test_enter_asks_and_escape_stops
+    page = open_demo("/answer/new")
+    page.execute("document.getElementById('question').focus()")
+    page.press(:Enter)
+    page.wait("the first token") { page.text("#count").to_i.positive? }
+    page.press(:Escape)
+
+    assert_equal "stopped", state(page)
+    page.wait("the end of the stream") { page.streams.first.outcome }
   end
 
   def test_a_page_that_is_done_does_not_ask_again

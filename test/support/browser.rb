@@ -110,6 +110,14 @@ module Browser
     def execute(...) = @tab.execute(...)
     def go(path) = @tab.go_to(URI.join(@tab.current_url, path).to_s)
     def back = @tab.back
+    def press(key) = @tab.keyboard.type(key)
+
+    # width: pixels. scheme: "light" or "dark".
+    def look(width: 1280, scheme: "light")
+      @tab.command("Emulation.setDeviceMetricsOverride", width: width, height: 640, deviceScaleFactor: 2, mobile: width < 600)
+      @tab.command("Emulation.setEmulatedMedia", features: [{ name: "prefers-color-scheme", value: scheme }])
+    end
+
     def text(selector) = @tab.at_css(selector).text
     def click(selector) = @tab.at_css(selector).click
 

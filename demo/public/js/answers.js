@@ -1,4 +1,3 @@
-import { Stream } from "./stream.js"
 import { instrument } from "./instruments.js"
 
 const answer = document.getElementById("answer")
@@ -7,19 +6,22 @@ const question = document.getElementById("question")
 
 let paragraph, sentence
 
-const stream = new Stream()
+const handlers = {
   // OpenAI calls the text "content", Anthropic and Gemini "text"; the frame keeps the name.
-  .on("token", ({ content, text }) => append(content ?? text))
-  .on("done", () => speak(sentence))
+  token: ({ content, text }) => append(content ?? text),
+  done: () => speak(sentence),
+}
 
-// OpenAI begins with an empty text and Gemini may end with one; nobody can read those.
-instrument(stream, { start: clear, counts: (data) => !data.endsWith(':""}') })
-
-// These events have no ids, so whoever comes back gets the whole answer again.
-stream.addEventListener("state", () => {
-  if (stream.state === "open") clear()
-  answer.setAttribute("aria-busy", stream.running)
-  answer.classList.toggle("writing", stream.running)
+instrument(handlers, {
+  start: clear,
+  // These events have no ids, so whoever comes back gets the whole answer again.
+  reset: clear,
+  // OpenAI begins with an empty text and Gemini may end with one; nobody can read those.
+  counts: (data) => !data.endsWith(':""}'),
+  changed(state, live) {
+    answer.setAttribute("aria-busy", live)
+    answer.classList.toggle("writing", live)
+  },
 })
 
 function clear() {

@@ -1,4 +1,3 @@
-import { Stream } from "./stream.js"
 import { instrument, seconds } from "./instruments.js"
 
 const saving = document.getElementById("saving")
@@ -7,31 +6,34 @@ const euros = new Intl.NumberFormat("en", { style: "currency", currency: "EUR", 
 
 let asked, quotes, waits
 
-const stream = new Stream()
-  .on("quote", ({ name, quote }) => {
+const handlers = {
+  quote({ name, quote }) {
     const wait = performance.now() - asked
     waits.push(wait)
     quotes.push({ name, price: quote.price })
     show(name, "here", euros.format(quote.price), `${quote.days} days on the way. Known after ${seconds(wait)}.`)
-  })
-  .on("done", conclude)
+  },
+  done: conclude,
+}
 
-instrument(stream, {
-  start() {
-    asked = performance.now()
-    quotes = []
-    waits = []
-    saving.textContent = "\u00a0"
-    for (const name of lanes.keys()) show(name, "waiting", "…", "Asked, no answer yet.")
+instrument(handlers, {
+  start: begin,
+  reset: begin,
+  changed(state, live) {
+    if (live) return
+    for (const [name, lane] of lanes) {
+      if (lane.dataset.state === "waiting") show(name, "idle", "–", "No answer any more.")
+    }
   },
 })
 
-stream.addEventListener("state", () => {
-  if (stream.running) return
-  for (const [name, lane] of lanes) {
-    if (lane.dataset.state === "waiting") show(name, "idle", "–", "No answer any more.")
-  }
-})
+function begin() {
+  asked = performance.now()
+  quotes = []
+  waits = []
+  saving.textContent = "\u00a0"
+  for (const name of lanes.keys()) show(name, "waiting", "…", "Asked, no answer yet.")
+}
 
 function show(name, state, price, terms) {
   const lane = lanes.get(name)

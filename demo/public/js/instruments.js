@@ -1,5 +1,6 @@
 // Everything around a stream that is the same on each page: the state, the figures, the strip, the last events as they
 // came, the failure box, and the form's buttons and keys.
+import { EventStream } from "/streamer.js"
 import { Strip } from "./strip.js"
 
 const STATES = {
@@ -19,11 +20,12 @@ const byId = (id) => document.getElementById(id)
 export const seconds = (ms) => `${(ms / 1000).toFixed(ms < 1000 ? 2 : 1)} s`
 const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : seconds(ms))
 
-// `start` is called before a stream is opened; `counts` says of an event's data whether it is one for the figures.
-export function instrument(stream, { start, counts = () => true }) {
+// `handlers`: what to do with the data of each type of event. `start` is called before a stream is opened, `reset` when it begins again,
+// `changed` with each new state and whether the stream goes on; `counts` says of an event's data whether it is one for the figures.
+export function instrument(handlers, { start, reset: again = () => {}, changed = () => {}, counts = () => true }) {
   const form = byId("form")
   const strip = new Strip(byId("strip"))
-  let opened, first, last, recent, count, gap, frames, scheduled
+  let stream, opened, first, last, recent, count, gap, frames, scheduled
 
   const reset = () => {
     opened = performance.now()
@@ -51,7 +53,7 @@ export function instrument(stream, { start, counts = () => true }) {
   // Events a second: of the last moments while they come, of the whole when they have.
   const rate = () => {
     if (count < 3) return
-    if (!stream.running) return ((count - 1) * 1000) / (last - first)
+    if (!stream.live) return ((count - 1) * 1000) / (last - first)
     const since = performance.now() - WINDOW
     while (recent[0] < since) recent.shift()
     return (recent.length * 1000) / Math.min(WINDOW, performance.now() - first)
@@ -63,7 +65,7 @@ export function instrument(stream, { start, counts = () => true }) {
     scheduled = true
   }
 
-  stream.addEventListener("frame", ({ detail: { type, data, id } }) => {
+  const receive = ({ type, data, id }) => {
     const now = performance.now()
     if (type === "done") {
       strip.mark(now, "done")
@@ -78,34 +80,61 @@ export function instrument(stream, { start, counts = () => true }) {
     frames.push([`event: ${type}`, ...(id ? [`id: ${id}`] : []), `data: ${data}`].join("\n"))
     if (frames.length > FRAMES) frames.shift()
     schedule()
-  })
+    handlers[type]?.(JSON.parse(data))
+  }
 
-  stream.addEventListener("state", () => {
-    const { state } = stream
+  const become = (state, message) => {
+    if (byId("state").dataset.state === state) return
     byId("state").dataset.state = state
     byId("state").textContent = STATES[state]
-    byId("stop").setAttribute("aria-disabled", !stream.running)
+    byId("stop").setAttribute("aria-disabled", !stream.live)
     byId("status").textContent = spoken(state, count, performance.now() - opened)
     if (state === "reconnecting") strip.mark(performance.now(), "lost")
     if (state === "failed") {
       strip.mark(performance.now(), "failed")
-      byId("failure").append(failureBox(stream.failure, count))
+      byId("failure").append(failureBox(message, count))
     }
-    if (!stream.running) {
+    if (!stream.live) {
       strip.stop(performance.now())
       schedule()
     }
-  })
+    changed(state, stream.live)
+  }
+
+  const open = (url) => {
+    stream?.close()
+    stream = new EventStream(url, { events: Object.keys(handlers) })
+    const on = (name, listener) => stream.addEventListener(`streamer:${name}`, ({ detail }) => listener(detail))
+    on("open", () => become("open"))
+    on("message", (event) => {
+      become("streaming")
+      receive(event)
+    })
+    on("reset", again)
+    on("done", (event) => {
+      receive(event)
+      become("done")
+    })
+    on("error", ({ fatal, message }) => become(fatal ? "failed" : "reconnecting", message))
+    stream.open()
+    become("connecting")
+  }
+
+  const stop = () => {
+    if (!stream?.live) return
+    stream.stop()
+    become("stopped")
+  }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault()
     reset()
     start()
-    stream.open(`${form.action}?${new URLSearchParams(new FormData(form))}`)
+    open(`${form.action}?${new URLSearchParams(new FormData(form))}`)
     reveal(document.querySelector(".instruments"))
   })
-  byId("stop").addEventListener("click", () => stream.stop())
-  addEventListener("keydown", (event) => event.key === "Escape" && stream.stop())
+  byId("stop").addEventListener("click", stop)
+  addEventListener("keydown", (event) => event.key === "Escape" && stop())
   for (const range of form.querySelectorAll("input[type=range]")) {
     const show = () => (byId(`${range.id}-text`).textContent = `${range.value} ${range.dataset.unit}`)
     range.addEventListener("input", show)

@@ -1,4 +1,3 @@
-import { Stream } from "./stream.js"
 import { instrument } from "./instruments.js"
 
 const KEPT = 1000 // lines in the page
@@ -10,9 +9,7 @@ const note = document.getElementById("follow-note")
 let following = true
 let missed = 0
 
-const stream = new Stream().on("line", append)
-
-instrument(stream, {
+instrument({ line: append }, {
   start() {
     log.replaceChildren()
     setFollowing(true)

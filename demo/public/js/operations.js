@@ -1,4 +1,3 @@
-import { Stream } from "./stream.js"
 import { instrument } from "./instruments.js"
 
 const progress = document.getElementById("progress")
@@ -6,16 +5,21 @@ const steps = [...document.getElementById("steps").children]
 const step = document.getElementById("step")
 const percent = document.getElementById("percent")
 
-const stream = new Stream()
-  .on("progress", ({ done, total, step: name }) => show(done, total, name))
-  .on("done", () => (step.textContent = "All orders are in"))
+const words = { reconnecting: "Connection lost. The browser comes back by itself", stopped: "Stopped", failed: "Failed" }
+let running = false
 
-instrument(stream, { start: () => show(0, steps.length, "Starting") })
+const handlers = {
+  progress: ({ done, total, step: name }) => show(done, total, name),
+  done: () => (step.textContent = "All orders are in"),
+}
 
-stream.addEventListener("state", () => {
-  const words = { reconnecting: "Connection lost. The browser comes back by itself", stopped: "Stopped", failed: "Failed" }
-  if (words[stream.state]) step.textContent = words[stream.state]
-  mark(progress.value)
+instrument(handlers, {
+  start: () => show(0, steps.length, "Starting"),
+  changed(state, live) {
+    running = live
+    if (words[state]) step.textContent = words[state]
+    mark(progress.value)
+  },
 })
 
 function show(done, total, name) {
@@ -28,6 +32,6 @@ function show(done, total, name) {
 
 function mark(done) {
   steps.forEach((item, index) => {
-    item.className = index < done ? "done" : index === done && stream.running ? "now" : ""
+    item.className = index < done ? "done" : index === done && running ? "now" : ""
   })
 }
