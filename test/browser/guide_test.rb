@@ -53,7 +53,7 @@ class BrowserGuideTest < Minitest::Test
     @page = Browser.open(@site.url("/page"))
     return unless block.text.include?("<form")
 
-    @page.wait("the controller") { @page.evaluate("document.querySelector('form').matches('[data-controller]') && !!window.Stimulus") }
+    @page.wait("the controller") { @page.evaluate("document.querySelector('[aria-busy]') !== null") }
     @page.click("form button")
   end
 

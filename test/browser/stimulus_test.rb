@@ -185,9 +185,11 @@ class StimulusTest < Minitest::Test
     page = visit(<<~HTML, head: '<meta name="csrf-token" content="the-token">')
       <form action="/answers" method="post" data-controller="streamer" data-action="streamer#start" data-streamer-event-value="token"
             data-streamer-path-value="parts.0.text">
-        <input name="question" value="Why?"><button>Ask</button><p data-streamer-target="text"></p>
+        <input name="question" value="Why?"><input name="action" type="hidden"><button>Ask</button><p data-streamer-target="text"></p>
+        <button type="button" id="stop" data-streamer-target="stop">Stop</button>
       </form>
     HTML
+    page.wait("the controller") { attribute(page, "#stop", "aria-disabled") == "true" }
     2.times do |round|
       page.click("button")
       page.wait("answer #{round}") { @site.requests("/answers").size == round + 1 && state(page) == "done" }

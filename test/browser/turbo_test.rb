@@ -182,6 +182,22 @@ class BrowserTurboTest < Minitest::Test
     assert_equal [nil], @site.requests("/other").map { |request| request.headers["last-event-id"] }
   end
 
+  def test_a_form_that_streams_is_not_submitted_by_turbo
+    @site.on("/answers") { |exchange| exchange.head.chunk("data: the answer\n\nevent: done\ndata: {}\n\n").finish }
+    @site.page("/a", <<~HTML, turbo: true)
+      <form action="/answers" method="post" data-controller="streamer" data-action="streamer#start">
+        <button>Ask</button><p data-streamer-target="text"></p><button type="button" data-streamer-target="stop">Stop</button>
+      </form>
+    HTML
+    visit("/a")
+    @page.wait("the controller") { @page.evaluate("document.querySelector('[aria-disabled]') !== null") }
+    @page.click("button")
+    @page.wait("the answer") { text == "the answer" }
+
+    assert_equal "/a", @page.evaluate("location.pathname")
+    assert_equal 1, @site.requests("/answers").size
+  end
+
   # Row 98 of the failure table.
   def test_a_page_in_the_back_forward_cache_holds_no_connection_and_goes_on_when_it_is_shown_again
     @site.page("/a", "#{source}<script>addEventListener('pageshow', ({ persisted }) => (window.persisted = persisted))</script>")

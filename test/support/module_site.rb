@@ -26,8 +26,7 @@ class ModuleSite
   APPLICATION = <<~JS
     import { Application } from "@hotwired/stimulus"
     import StreamerController from "streamer/stimulus"
-    window.Stimulus = Application.start()
-    window.Stimulus.register("streamer", StreamerController)
+    Application.start().register("streamer", StreamerController)
   JS
   NONCE = "bm9uY2U"
 

@@ -5,6 +5,7 @@ import { EventStream } from "streamer-rails"
 const WORDS = {
   connecting: "Connecting", open: "Receiving", reconnecting: "Reconnecting", done: "Finished", stopped: "Stopped", failed: "Failed",
 }
+const LIVE = ["connecting", "open", "reconnecting"]
 const OVER = ["done", "stopped", "failed"]
 const LOG_LINES = 1000
 const LONGEST_FRAME = 1000 // ms; a hidden tab has no frames
@@ -44,8 +45,8 @@ export default class extends Controller {
     this.element.addEventListener("turbo:before-morph-attribute", (event) => this.#keepAttribute(event), { signal })
 
     if (this.#stream?.state === "closed") this.#open()
-    else if (OVER.includes(this.stateValue)) this.#show()
-    else if (this.srcValue) this.#begin(...this.#source())
+    else if (this.srcValue && !OVER.includes(this.stateValue)) this.#begin(...this.#source())
+    else this.#show()
   }
 
   disconnect() {
@@ -75,7 +76,8 @@ export default class extends Controller {
     event?.preventDefault()
     if (event?.type !== "submit") return this.#begin(...this.#source())
     this.cursorValue = ""
-    this.#begin(...request(event.target.action, event.target.method, new FormData(event.target, event.submitter)))
+    const form = event.target // whose properties may be hidden by fields of the same name
+    this.#begin(...request(form.getAttribute("action") ?? "", form.getAttribute("method") ?? "get", new FormData(form, event.submitter)))
   }
 
   stop() {
@@ -160,13 +162,13 @@ export default class extends Controller {
     this.#write()
     if (this.#stream) this.stateValue = this.#stream.state
     const state = this.stateValue
-    const live = !OVER.includes(state)
+    const live = LIVE.includes(state)
     for (const target of this.textTargets) announce(target, { "aria-live": "polite" }).setAttribute("aria-busy", live)
     for (const target of this.logTargets) announce(target, { role: "log", "aria-live": "off" }).setAttribute("aria-busy", live)
     for (const target of this.stopTargets) target.setAttribute("aria-disabled", !live)
     for (const target of this.stateTargets) {
       const words = target.dataset[state] ?? WORDS[state]
-      if (announce(target, { role: "status" }).textContent !== words) target.textContent = words
+      if (announce(target, { role: "status" }).textContent !== words && words !== undefined) target.textContent = words
     }
     for (const target of this.errorTargets) {
       announce(target, { role: "alert" }).textContent = failure
