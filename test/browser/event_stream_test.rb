@@ -111,6 +111,22 @@ class BrowserEventStreamTest < Minitest::Test
     assert_equal 2, @page.streams.size
   end
 
+  def test_the_time_that_an_event_source_was_given_is_kept_when_the_stream_is_fetched
+    moments = []
+    @site.on("/stream") do |exchange|
+      moments << Upstream.now
+      next exchange.answer("busy", status: 503) if moments.size == 2
+
+      exchange.head.chunk("retry: 1500\nid: #{moments.size}\ndata: a\n\n#{"event: done\ndata: x\n\n" if moments.size == 3}").finish
+    end
+    open_page
+    @page.execute("Math.random = () => 0")
+    follow("/stream")
+    wait_state("done")
+
+    assert_operator moments[2] - moments[1], :>, 2.9 # twice 1.5 s, not twice the second of who knows no better
+  end
+
   { "heartbeats" => "event: heartbeat\ndata: {}\n\n", "ids" => "id: 1\ndata: a\n\n" }.each do |what, first|
     define_method("test_a_silent_event_source_that_had_#{what}_is_replaced_when_the_page_wakes") do
       @site.on("/stream") { |exchange| exchange.head.chunk("#{first}data: ready\n\n").stall }

@@ -88,9 +88,12 @@ export class EventStream extends EventTarget {
   #retry = null
   #notBefore = 0
   #openedAt
+  #lostAt
   #life // when the server last gave a sign of life
 
-  constructor(url, { events = [], done = "done", cursor = "", method = "GET", headers = {}, body, credentials = "same-origin", heartbeat = 15, target } = {}) {
+  constructor(url, {
+    events = [], done = "done", cursor = "", method = "GET", headers = {}, body, credentials = "same-origin", heartbeat = 15, target,
+  } = {}) {
     super()
     this.#url = new URL(url, globalThis.document?.baseURI)
     this.#options = { done, method: method.toUpperCase(), headers, body, credentials, heartbeat }
@@ -162,8 +165,10 @@ export class EventStream extends EventTarget {
     }
     source.addEventListener("error", ({ data }) => {
       if (data !== undefined) return
-      if (source.readyState === EventSource.CONNECTING && !this.#failures) this.#interrupted()
-      else this.#lost()
+      if (source.readyState === EventSource.CONNECTING && !this.#failures) return this.#interrupted()
+      // How long it has waited is what the server asked for, which an EventSource does not tell.
+      if (this.state === "reconnecting") this.#retry = Math.min(Date.now() - this.#lostAt, BACK_OFF_CEILING)
+      this.#lost()
     })
     return source
   }
@@ -278,6 +283,7 @@ export class EventStream extends EventTarget {
   #interrupted(status) {
     if (this.state === "open" && Date.now() - this.#openedAt > BACK_OFF_CEILING) this.#failures = 0
     const delay = this.#delay()
+    this.#lostAt = Date.now()
     this.#failures += 1
     this.state = "reconnecting"
     this.#dispatch("error", { fatal: false, error: "interrupted", message: "The connection was lost.", status })
@@ -340,7 +346,10 @@ export class EventStream extends EventTarget {
     const [page] = globalThis.performance?.getEntriesByType?.("navigation") ?? []
     const here = [...connected].filter((stream) => stream.#url.origin === globalThis.location?.origin).length
     if (here >= BROWSER_CONNECTIONS && page?.nextHopProtocol === "http/1.1") {
-      console.warn(`streamer: ${here} streams are open over HTTP/1.1, where a browser has ${BROWSER_CONNECTIONS} connections: other requests wait. Serve the page over HTTP/2, or open fewer.`)
+      console.warn(
+        `streamer: ${here} streams are open over HTTP/1.1, where a browser has ${BROWSER_CONNECTIONS} connections: other requests wait. ` +
+          "Serve the page over HTTP/2, or open fewer.",
+      )
     }
   }
 

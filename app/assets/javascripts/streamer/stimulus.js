@@ -34,7 +34,9 @@ export default class extends Controller {
     if (document.documentElement.hasAttribute("data-turbo-preview")) return
     this.#connected = new AbortController()
     const { signal } = this.#connected
-    const own = (type, listener) => this.element.addEventListener(type, (event) => event.target === this.element && listener(event.detail), { signal })
+    const own = (type, listener) => {
+      this.element.addEventListener(type, (event) => event.target === this.element && listener(event.detail), { signal })
+    }
     own("streamer:open", () => this.#show())
     own("streamer:message", (message) => this.#collect(message))
     own("streamer:reset", () => this.#clear())
@@ -164,7 +166,9 @@ export default class extends Controller {
     const state = this.stateValue
     const live = LIVE.includes(state)
     for (const target of this.textTargets) announce(target, { "aria-live": "polite" }).setAttribute("aria-busy", live)
-    for (const target of this.logTargets) announce(target, { role: "log", "aria-live": "off" }).setAttribute("aria-busy", live)
+    for (const target of this.logTargets) {
+      announce(target, { "aria-live": "off", ...(!isList(target) && { role: "log" }) }).setAttribute("aria-busy", live)
+    }
     for (const target of this.stopTargets) target.setAttribute("aria-disabled", !live)
     for (const target of this.stateTargets) {
       const words = target.dataset[state] ?? WORDS[state]
@@ -225,10 +229,14 @@ function appendText(target, text) {
   target.lastChild.appendData(text)
 }
 
+function isList(target) {
+  return /^(ul|ol)$/i.test(target.tagName)
+}
+
 // Follows the end, unless the reader has scrolled up.
 function appendLines(target, lines) {
   const following = target.scrollHeight - target.scrollTop - target.clientHeight < 24
-  const tag = /^(ul|ol)$/i.test(target.tagName) ? "li" : "div"
+  const tag = isList(target) ? "li" : "div"
   for (const line of lines.slice(-LOG_LINES)) {
     const element = document.createElement(tag)
     element.textContent = line
