@@ -183,7 +183,8 @@ class BrowserEventStreamTest < Minitest::Test
     other.on("/cookie") { |exchange| exchange.answer("", headers: { "set-cookie" => "who=me" }) }
     open_page
     @page.execute("document.head.insertAdjacentHTML('beforeend', '<meta name=csrf-token content=secret>')")
-    @page.evaluate_async("fetch(#{other.url("/cookie").to_json}, { mode: 'no-cors', credentials: 'include' }).then(arguments[0])", 10)
+    @page.execute("fetch(#{other.url("/cookie").to_json}, { mode: 'no-cors', credentials: 'include' }).then(() => (window.cookie = true))")
+    @page.wait("the cookie") { @page.evaluate("window.cookie === true") }
     [{}, { credentials: "include" }, { method: "POST", body: "{}", headers: { "content-type" => "application/json" } }].each do |options|
       follow(other.url("/stream"), **options)
       wait_state("done")

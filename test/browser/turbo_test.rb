@@ -127,7 +127,8 @@ class BrowserTurboTest < Minitest::Test
     @page.execute("history.back()")
     arrive("/a")
     @page.wait("the second connection's text") { @site.requests("/stream").size == 2 && state == "open" && text == "1 2 3 " }
-    @page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+    @page.execute("requestAnimationFrame(() => requestAnimationFrame(() => (window.later = true)))")
+    @page.wait("two frames more") { @page.evaluate("window.later === true") }
 
     assert_equal "1 2 3 ", text
   end

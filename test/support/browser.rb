@@ -106,7 +106,6 @@ module Browser
     end
 
     def evaluate(...) = @tab.evaluate(...)
-    def evaluate_async(...) = @tab.evaluate_async(...)
     def execute(...) = @tab.execute(...)
     def go(path) = @tab.go_to(URI.join(@tab.current_url, path).to_s)
     def back = @tab.back
