@@ -258,6 +258,13 @@ static struct streamer_transfer *request(const char *path) {
     return transfer;
 }
 
+/* Times in milliseconds. */
+static struct streamer_browser *new_browser(struct streamer_pool *pool, int fd, int64_t heartbeat,
+                                            int64_t write_timeout) {
+    struct streamer_browser_options options = {.chunked = true, .heartbeat = heartbeat, .write_timeout = write_timeout};
+    return streamer_browser_new(pool->loop, fd, &options);
+}
+
 static void relay_once(const char *kind, int padding, enum manner manner, bool cancel, unsigned *seed) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
@@ -266,7 +273,7 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     if (pthread_create(&thread, NULL, browse, &visitor) != 0) abort();
 
     struct streamer_pool *pool = streamer_thread_pool();
-    struct streamer_browser *browser = streamer_browser_new(pool->loop, ends[0], true, false, 30, 60000);
+    struct streamer_browser *browser = new_browser(pool, ends[0], 30, 60000);
     char path[128];
     snprintf(path, sizeof path, "/%s/%d", kind, padding);
     struct streamer_transfer *transfer = request(path);
@@ -316,7 +323,7 @@ static void fail_after_a_pause(void) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
     struct streamer_pool *pool = streamer_thread_pool();
-    struct streamer_browser *browser = streamer_browser_new(pool->loop, ends[0], true, false, 0, WAIT_MS);
+    struct streamer_browser *browser = new_browser(pool, ends[0], 0, WAIT_MS);
     char *filling = calloc(4, STREAMER_BROWSER_HIGH);
     streamer_browser_write(browser, filling, 4 * STREAMER_BROWSER_HIGH);
     free(filling);
@@ -356,7 +363,7 @@ static void run_out_of_memory_in_a_head(void) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) abort();
     struct streamer_pool *pool = streamer_thread_pool();
-    struct streamer_browser *browser = streamer_browser_new(pool->loop, ends[0], true, false, 0, WAIT_MS);
+    struct streamer_browser *browser = new_browser(pool, ends[0], 0, WAIT_MS);
     struct streamer_transfer *transfer = request("/padded");
     struct streamer_relay_options options = {.terminal = NULL};
     struct streamer_relay *relay = streamer_relay_new(transfer, browser, make_pipeline(), &options);

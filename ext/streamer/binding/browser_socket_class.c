@@ -43,18 +43,22 @@ struct streamer_browser *streamer_get_browser(VALUE object) {
     return get(object);
 }
 
-/* setup(fileno, chunked, shared, heartbeat, write_timeout): the latter two in ms; heartbeat 0: never. The descriptor is
- * duplicated. */
-static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE shared, VALUE heartbeat, VALUE write_timeout) {
+/* setup(fileno, chunked, shared, heartbeat, heartbeat_event, write_timeout): times in ms; heartbeat 0: never. The
+ * descriptor is duplicated. */
+static VALUE initialize(VALUE self, VALUE fileno, VALUE chunked, VALUE shared, VALUE heartbeat, VALUE event,
+                        VALUE write_timeout) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this browser socket is initialized already");
-    int64_t beat = NUM2LL(heartbeat), timeout = NUM2LL(write_timeout);
+    struct streamer_browser_options options = {.chunked = RTEST(chunked),
+                                               .shared = RTEST(shared),
+                                               .heartbeat = NUM2LL(heartbeat),
+                                               .heartbeat_event = RTEST(event),
+                                               .write_timeout = NUM2LL(write_timeout)};
     int theirs = NUM2INT(fileno);
     struct streamer_pool *pool = streamer_thread_pool();
     if (pool == NULL) rb_sys_fail("streamer: the native thread could not be started");
     int fd = fcntl(theirs, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) rb_sys_fail("streamer: the browser's socket could not be duplicated");
-    struct streamer_browser *browser =
-        streamer_browser_new(pool->loop, fd, RTEST(chunked), RTEST(shared), beat, timeout);
+    struct streamer_browser *browser = streamer_browser_new(pool->loop, fd, &options);
     if (browser == NULL) {
         close(fd);
         rb_memerror();
@@ -138,7 +142,7 @@ static VALUE finish_browser(VALUE self, VALUE complete) {
 static VALUE close_browser(VALUE self, VALUE complete) {
     struct streamer_browser *browser = get(self);
     streamer_browser_close(browser, RTEST(complete));
-    if (!streamer_await(Qnil, &browser->monitor, is_closed, browser, streamer_now() + browser->write_timeout))
+    if (!streamer_await(Qnil, &browser->monitor, is_closed, browser, streamer_now() + browser->options.write_timeout))
         streamer_browser_drop(browser);
     RB_GC_GUARD(self);
     return Qnil;
@@ -162,7 +166,7 @@ void streamer_init_browser_socket(void) {
 #endif
     VALUE class = rb_define_class_under(streamer_module, "BrowserSocket", rb_cObject);
     rb_define_alloc_func(class, allocate);
-    rb_define_private_method(class, "setup", initialize, 5);
+    rb_define_private_method(class, "setup", initialize, 6);
     rb_define_private_method(class, "close_browser", close_browser, 1);
     rb_define_private_method(class, "finish_browser", finish_browser, 1);
     rb_define_method(class, "write", write_frames, 1);

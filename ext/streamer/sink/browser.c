@@ -15,6 +15,9 @@
  * and as much again that was sent and not yet moved out of the way. */
 #define CEILING (2 * (STREAMER_BROWSER_HIGH + 2 * STREAMER_MAX_EVENT))
 
+/* The heartbeats: what no page hears, and what one that listens for it does. */
+static const char COMMENT[] = ":\n\n", HEARTBEAT_EVENT[] = "event: heartbeat\ndata: {}\n\n";
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* Ruby ignores SIGPIPE, and the native thread blocks it */
 #endif
@@ -111,7 +114,7 @@ static bool send_frames(struct streamer_browser *browser, const char *bytes, siz
         {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length},
         {.iov_base = (void *)(uintptr_t) "\r\n", .iov_len = 2},
     };
-    return browser->chunked ? send_parts(browser, parts, 3) : send_parts(browser, parts + 1, 1);
+    return browser->options.chunked ? send_parts(browser, parts, 3) : send_parts(browser, parts + 1, 1);
 }
 
 bool streamer_browser_write(struct streamer_browser *browser, const char *bytes, size_t length) {
@@ -126,7 +129,7 @@ bool streamer_browser_write(struct streamer_browser *browser, const char *bytes,
 
 void streamer_browser_close(struct streamer_browser *browser, bool complete) {
     lock(browser);
-    if (!browser->ending && complete && browser->chunked && !browser->shared) {
+    if (!browser->ending && complete && browser->options.chunked && !browser->options.shared) {
         struct iovec last = {.iov_base = (void *)(uintptr_t) "0\r\n\r\n", .iov_len = 5};
         send_parts(browser, &last, 1);
     }
@@ -169,9 +172,9 @@ static bool flush(struct streamer_browser *browser) {
  * never. */
 static int64_t next_due(const struct streamer_browser *browser) {
     int64_t due = INT64_MAX;
-    if (browser->heartbeat > 0 && !browser->ending) due = browser->last_write + browser->heartbeat;
-    if (streamer_browser_waiting(browser) > 0 && browser->last_progress + browser->write_timeout < due) {
-        due = browser->last_progress + browser->write_timeout;
+    if (browser->options.heartbeat > 0 && !browser->ending) due = browser->last_write + browser->options.heartbeat;
+    if (streamer_browser_waiting(browser) > 0 && browser->last_progress + browser->options.write_timeout < due) {
+        due = browser->last_progress + browser->options.write_timeout;
     }
     return due;
 }
@@ -192,9 +195,9 @@ static void discard_input(int fd) {
 
 static void shut(struct streamer_browser *browser) {
     unwatch(browser);
-    if (!browser->shared) discard_input(browser->fd);
+    if (!browser->options.shared) discard_input(browser->fd);
     lock(browser);
-    if (browser->shared && browser->gone) shutdown(browser->fd, SHUT_RDWR);
+    if (browser->options.shared && browser->gone) shutdown(browser->fd, SHUT_RDWR);
     streamer_fork_close(browser->fd);
     browser->fd = -1;
     streamer_buffer_release(&browser->waiting);
@@ -280,11 +283,12 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     struct streamer_browser *browser = STREAMER_OWNER(timer, struct streamer_browser, timer);
     lock(browser);
     bool waits = streamer_browser_waiting(browser) > 0;
-    if (waits && now - browser->last_progress >= browser->write_timeout) {
+    if (waits && now - browser->last_progress >= browser->options.write_timeout) {
         lose(browser, ETIMEDOUT);
-    } else if (!waits && !browser->ending && browser->heartbeat > 0 &&
-               now - browser->last_write >= browser->heartbeat) {
-        send_frames(browser, ":\n\n", 3);
+    } else if (!waits && !browser->ending && browser->options.heartbeat > 0 &&
+               now - browser->last_write >= browser->options.heartbeat) {
+        const char *beat = browser->options.heartbeat_event ? HEARTBEAT_EVENT : COMMENT;
+        send_frames(browser, beat, strlen(beat));
     } else if (waits) {
         browser->last_write = now; /* bytes on their way are a sign of life too */
     }
@@ -294,17 +298,14 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
 
 /* ---- lifecycle ---- */
 
-struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, bool shared,
-                                              int64_t heartbeat, int64_t write_timeout) {
+struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd,
+                                              const struct streamer_browser_options *options) {
     struct streamer_browser *browser = calloc(1, sizeof *browser);
     if (browser == NULL) return NULL;
     streamer_monitor_init(&browser->monitor);
     streamer_buffer_init(&browser->waiting, CEILING);
     browser->fd = fd;
-    browser->chunked = chunked;
-    browser->shared = shared;
-    browser->heartbeat = heartbeat;
-    browser->write_timeout = write_timeout;
+    browser->options = *options;
     browser->last_write = browser->last_progress = streamer_now();
     browser->generation = streamer_fork_generation();
     browser->watch.ready = on_ready;

@@ -35,6 +35,13 @@ struct streamer_listener {
     bool listens;
 };
 
+/* Milliseconds. heartbeat: 0 for never; heartbeat_event: an event that a page's code sees, in place of a comment. */
+struct streamer_browser_options {
+    bool chunked, shared;
+    int64_t heartbeat, write_timeout;
+    bool heartbeat_event;
+};
+
 struct streamer_browser {
     struct streamer_monitor monitor;
 
@@ -50,8 +57,7 @@ struct streamer_browser {
     uint64_t bytes;
 
     /* Constant. */
-    bool chunked, shared;
-    int64_t heartbeat, write_timeout; /* milliseconds; heartbeat 0: never */
+    struct streamer_browser_options options;
     struct streamer_loop *loop;
     unsigned generation;
 
@@ -67,8 +73,8 @@ struct streamer_browser {
 
 /* Takes ownership of the non-blocking fd, or leaves it alone when it returns NULL (out of memory). The caller owns one
  * reference. */
-struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd, bool chunked, bool shared,
-                                              int64_t heartbeat, int64_t write_timeout);
+struct streamer_browser *streamer_browser_new(struct streamer_loop *loop, int fd,
+                                              const struct streamer_browser_options *options);
 void streamer_browser_retain(struct streamer_browser *browser);
 void streamer_browser_release(struct streamer_browser *browser);
 

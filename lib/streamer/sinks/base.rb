@@ -19,12 +19,13 @@ module Streamer
     #   close          ends the stream cleanly; never raises, may be called twice
     #
     # A subclass has `deliver(bytes)` and `finish`. Whatever `deliver` raises means that nothing more can reach the browser.
-    # With `heartbeat` (seconds, nil or 0 for none) a comment is written after that much silence, also while the
-    # owner of the sink is busy: it keeps proxies from closing the connection and finds out that the browser has left.
+    # With `heartbeat` (seconds, nil or 0 for none) a comment, or with `heartbeat_event` an event, is written after that much silence, also
+    # while the owner of the sink is busy: it keeps proxies from closing the connection and finds out that the browser has left.
     class Base
       COMMENT = ":\n\n"
+      HEARTBEAT_EVENT = "event: heartbeat\ndata: {}\n\n"
 
-      def initialize(heartbeat:)
+      def initialize(heartbeat:, heartbeat_event: false)
         @lock = Mutex.new
         @open = true
         @finished = false
@@ -32,6 +33,7 @@ module Streamer
         @relayed_lock = Mutex.new
         @bytes = 0
         @interval = heartbeat
+        @beat = heartbeat_event ? HEARTBEAT_EVENT : COMMENT
         @written_at = Clock.now
         @heartbeat = Heartbeat.start(self, heartbeat)
       end
@@ -90,7 +92,7 @@ module Streamer
         return @interval unless @lock.try_lock # a write is under way: no silence
 
         begin
-          put(COMMENT)
+          put(@beat)
         ensure
           @lock.unlock
         end

@@ -6,9 +6,9 @@ module Streamer
   module Sinks
     # response.stream of a controller that includes ActionController::Live.
     class Live < Base
-      def initialize(stream, heartbeat:)
+      def initialize(stream, heartbeat:, heartbeat_event: false)
         @stream = stream
-        super(heartbeat: heartbeat)
+        super(heartbeat: heartbeat, heartbeat_event: heartbeat_event)
       end
 
       def connected? = super && @stream.connected?

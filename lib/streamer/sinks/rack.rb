@@ -11,12 +11,12 @@ module Streamer
       # seconds of waiting the browser counts as gone. More at once goes in pieces, so that the time is that of a piece.
       HIGH_WATER = 64 * 1024
 
-      def initialize(stream, heartbeat:, write_timeout: 30)
+      def initialize(stream, heartbeat:, heartbeat_event: false, write_timeout: 30)
         @stream = stream
         @write_timeout = write_timeout
         @queue = queue_of(stream)
         @queued = 0
-        super(heartbeat: heartbeat)
+        super(heartbeat: heartbeat, heartbeat_event: heartbeat_event)
       end
 
       private

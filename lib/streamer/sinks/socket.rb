@@ -14,10 +14,10 @@ module Streamer
 
       # `chunked`: HTTP/1.1; otherwise the end of the connection is the end of the stream.
       # The socket is the stream's from here on: BrowserSocket has a descriptor of its own, and this one is closed.
-      def initialize(io, chunked:, heartbeat:, write_timeout: 30)
+      def initialize(io, chunked:, heartbeat:, heartbeat_event: false, write_timeout: 30)
         super(heartbeat: nil)
         TcpUserTimeout.limit(io, write_timeout)
-        @browser = take(io, chunked: chunked, heartbeat: heartbeat, write_timeout: write_timeout)
+        @browser = take(io, chunked: chunked, heartbeat: heartbeat, heartbeat_event: heartbeat_event, write_timeout: write_timeout)
       end
 
       def relay(upstream, options)
