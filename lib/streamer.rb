@@ -33,10 +33,12 @@ module Streamer
   autoload :Providers, "streamer/providers"
   autoload :SSE, "streamer/sse"
   autoload :Controller, "streamer/controller"
+  autoload :Configuration, "streamer/configuration"
 
   # Where events go. Events is what the block of stream_events gets; the others are for servers.
   module Sinks
     autoload :Events, "streamer/sinks/events"
+    autoload :Heartbeat, "streamer/sinks/heartbeat"
     autoload :Socket, "streamer/sinks/socket"
     autoload :Rack, "streamer/sinks/rack"
     autoload :Live, "streamer/sinks/live"
@@ -124,4 +126,4 @@ module Streamer
   end
 end
 
-require "streamer/railtie" if defined?(Rails::Railtie)
+require "streamer/engine" if defined?(Rails::Railtie)

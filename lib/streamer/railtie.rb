@@ -3,19 +3,32 @@
 require "rails/railtie"
 
 module Streamer
-  # In a Rails application:
+  # What this gem warns of before it changes: app.deprecators[:streamer] in a Rails application. An ActiveSupport::Deprecation.
+  def self.deprecator
+    @deprecator ||= ActiveSupport::Deprecation.new("1.0", "Streamer")
+  end
+
+  # In a Rails application, config/application.rb or an initializer of its own:
   #
-  #   config.streamer.heartbeat = 15     # seconds of silence after which a stream writes a comment; nil or 0 for none
+  #   config.streamer.heartbeat = 15     # seconds of silence after which a stream writes a comment; :event for an event; nil or 0 for none
   #   config.streamer.write_timeout = 30 # seconds in which a browser may take nothing before it counts as gone
   #   config.streamer.drain_timeout = 25 # seconds that relays have to finish in when the process is told to end; on Falcon 0.8
+  #
+  # Settings are checked when the application has been initialized. What pages need (helpers, JavaScript) is in Engine.
   class Railtie < ::Rails::Railtie
     config.streamer = ActiveSupport::OrderedOptions.new
 
-    initializer "streamer.configuration" do |app|
-      options = app.config.streamer
-      Controller.heartbeat = options.heartbeat if options.key?(:heartbeat)
-      Controller.write_timeout = options.write_timeout if options.key?(:write_timeout)
-      Streamer.drain_timeout = options.drain_timeout if options.key?(:drain_timeout)
+    initializer "streamer.deprecator", before: :load_environment_config do |app|
+      app.deprecators[:streamer] = Streamer.deprecator
+    end
+
+    # Here, since Rails 8.2 deprecates doing so after initialization.
+    initializer "streamer.mimetype" do
+      ::Mime::Type.register("text/event-stream", :event_stream) if defined?(::Mime::Type)
+    end
+
+    initializer "streamer.config" do
+      config.after_initialize { |app| Configuration.apply(app.config.streamer) }
     end
 
     initializer "streamer.executor" do |app|

@@ -9,7 +9,7 @@ class GemFilesTest < Minitest::Test
 
   def test_every_source_of_the_extension_and_the_library_is_in_the_gem
     Dir.chdir(ROOT) do
-      sources = Dir["app/**/*", "lib/**/*", "sig/**/*.rbs", "ext/streamer/*/**/*.{c,h}", "ext/streamer/extconf.rb"]
+      sources = Dir["lib/**/*", "app/**/*", "config/**/*", "sig/**/*.rbs", "ext/streamer/*/**/*.{c,h}", "ext/streamer/extconf.rb"]
                 .select { |path| File.file?(path) }.grep_v(BUILT)
       assert_operator sources.size, :>, 20
       assert_empty sources - SPEC.files
@@ -17,7 +17,7 @@ class GemFilesTest < Minitest::Test
   end
 
   def test_the_gem_carries_only_files_that_a_user_needs
-    elsewhere = SPEC.files.reject { |path| path.start_with?("app/", "lib/", "sig/", "ext/streamer/") }
+    elsewhere = SPEC.files.reject { |path| path.start_with?("lib/", "app/", "config/", "sig/", "ext/streamer/") }
     assert_equal %w[CHANGELOG.md LICENSE README.md], elsewhere.sort
     assert_empty SPEC.files.grep(BUILT)
   end

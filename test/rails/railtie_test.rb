@@ -11,7 +11,7 @@ class RailtieTest < Minitest::Test
   end
 
   def test_the_initializers_have_names
-    assert_equal ["streamer.configuration", "streamer.executor"], Streamer::Railtie.initializers.map(&:name)
+    assert_equal %w[streamer.deprecator streamer.mimetype streamer.config streamer.executor], Streamer::Railtie.initializers.map(&:name)
   end
 
   def test_without_rails_nothing_of_it_is_loaded
