@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
-require_relative "controller/delivery"
+require_relative "controller/collected"
+require_relative "controller/last_event_id"
+require_relative "controller/negotiation"
 require_relative "controller/relay_action"
 require_relative "controller/stream_action"
 
@@ -19,8 +21,8 @@ module Streamer
   #   end
   #
   # The block runs after the action has returned and the head is on its way (in a controller that includes
-  # ActionController::Live: at once). It has the action's self, parameters, CurrentAttributes, I18n.locale and Time.zone;
-  # cookies, session and flash are already sent, and writing to them raises FrozenError. Leave it with `next`, not `return`.
+  # ActionController::Live: at once). It has the action's self, parameters, CurrentAttributes, I18n.locale, Time.zone, connected_to
+  # and log tags; cookies, session and flash are already sent, and writing to them raises FrozenError. Leave it with `next`, not `return`.
   # Database connections go back to their pool when it begins and before every relay.
   #
   # Errors: before stream_events an ordinary error page. In the block, one report to Rails.error (source "streamer"), and to
@@ -34,11 +36,14 @@ module Streamer
   # BrowserDisconnectedError, its ensure clauses run, nothing is reported.
   module Controller
     class << self
-      # A controller that includes this gets the two methods below and none of the constants in here: they would hide the application's own
-      # from its code, a model named Delivery, for one.
-      def append_features(controller) = controller.include(Actions) # :nodoc:
+      # A controller that includes this gets the methods below and none of the constants in here: they would hide the application's own
+      # from its code, a model named Delivery, for one. It gets respond_to, too, which ActionController::API leaves out.
+      def append_features(controller) # :nodoc:
+        controller.include(Actions, Negotiation, ::ActionController::MimeResponds)
+      end
 
-      # Seconds of silence after which a stream writes a comment, where the action does not say; nil or 0 for none.
+      # Seconds of silence after which a stream writes a comment, where the action does not say; :event for an event `heartbeat` in its place,
+      # nil or 0 for none.
       attr_accessor :heartbeat
 
       # Seconds in which a browser may take nothing of what waits for it before it counts as gone.
@@ -51,16 +56,21 @@ module Streamer
     self.heartbeat = 15
     self.write_timeout = 30
 
-    # What a controller gets. Both methods are private there.
+    # What a controller gets. All methods are private there.
     module Actions
       private
 
       # Responds with an event stream; the block gets a Streamer::Sinks::Events. `headers` win over the stream's own.
-      # AbstractController::DoubleRenderError when the action has responded already. HEAD does not run the block.
+      # heartbeat: as Controller.heartbeat. AbstractController::DoubleRenderError when the action has responded already, OpenTransactionError
+      # inside a database transaction. HEAD does not run the block.
+      #
+      # As one of several formats: `respond_to { |format| format.event_stream { |events| ... } }`, with the same options. With json: true whoever
+      # asks for JSON gets, when the stream has ended, the same events as { "events": [{ "event":, "id":, "data": }] }.
       def stream_events(status: 200, headers: {}, heartbeat: Controller.heartbeat, &block)
         raise ArgumentError, "stream_events needs a block" unless block
         raise AbstractController::DoubleRenderError if performed?
 
+        Sinks::ConnectionPools.refuse_transaction("stream_events")
         Delivery.for(self).start(StreamAction.new(self, block), status: status, headers: headers, heartbeat: heartbeat)
       end
 
@@ -90,11 +100,17 @@ module Streamer
       def relay_events(upstream, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
         raise AbstractController::DoubleRenderError if performed?
 
+        Sinks::ConnectionPools.refuse_transaction("relay_events")
         options[:retry_time] = options.delete(:retry)
         action = RelayAction.new(self, upstream, finished, **options)
         Delivery.for(self).start(action, status: status, headers: headers, heartbeat: heartbeat)
         Relay::Handle.new(action)
       end
+
+      # The id of the last event that the browser has, a String: as it says when it connects again (Last-Event-ID), or else as the page says
+      # (last_event_id: of streamer_source and streamer_turbo_source); nil when it has none. Raises ActionController::BadRequest for one in the
+      # URL that was not signed for this path.
+      def last_event_id = LastEventID.of(request)
     end
   end
 end

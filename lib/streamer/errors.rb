@@ -200,6 +200,14 @@ module Streamer
     end
   end
 
+  # stream_events or relay_events was called while a database transaction is open. Call it behind the transaction's block.
+  class OpenTransactionError < Error
+    def initialize(method) # :nodoc:
+      super("#{method} was called inside an open database transaction, which would stay open, with its locks and its connection, " \
+            "for as long as the stream lasts: call it behind the transaction's block")
+    end
+  end
+
   # An object was made in the parent process and used after a fork.
   class ForkError < Error
     def timed(_transfer) = self # :nodoc: -- there is nothing to end

@@ -18,11 +18,11 @@ class ControllerTest < ActionDispatch::IntegrationTest
     assert_equal [0, 1, 2, 3], events.map { |event| event.json["index"] }
   end
 
-  def test_a_controller_that_includes_it_gets_two_private_methods_and_no_constant
+  def test_a_controller_that_includes_it_gets_private_methods_and_no_constant
     concern = Module.new { include Streamer::Controller }
     controller = Class.new(ActionController::Base) { include concern }
 
-    assert_equal %i[relay_events stream_events], (controller.private_instance_methods - Class.new(ActionController::Base).private_instance_methods).sort
+    assert_equal %i[last_event_id relay_events respond_to stream_events], (controller.private_instance_methods - Class.new(ActionController::Base).private_instance_methods).sort
     assert_empty Streamer::Controller.constants.select { |name| controller.const_defined?(name) && !Object.const_defined?(name) }
   end
 

@@ -21,6 +21,8 @@ require_relative "sse_client"
 # config: lines of Puma's configuration file. threads, preload: as Puma's options. variables: of the environment, see rails_app.rb.
 # files: how many descriptors it may have open. graceful: seconds that Falcon gives its requests to end in, 1 if nobody says otherwise.
 #
+# app: another rackup file.
+#
 # AppServer.shared(kind) starts one per kind and test run, and stops it at the end.
 class AppServer
   ROOT = File.expand_path("../..", __dir__)
@@ -37,11 +39,12 @@ class AppServer
 
   attr_reader :kind, :port, :pid, :notes
 
-  def initialize(kind, config: nil, threads: "5:5", preload: true, variables: {}, files: nil, graceful: 1)
+  def initialize(kind, config: nil, threads: "5:5", preload: true, variables: {}, files: nil, graceful: 1, app: APP)
     @kind = kind
     @preload = preload
     @graceful = graceful
     @config = config
+    @app = app
     @threads = threads
     @port = Ports.free
     @directory = Dir.mktmpdir("streamer-app")
@@ -93,12 +96,12 @@ class AppServer
     when :puma_cluster then [*ruby, "puma", "--workers", "2", *("--preload" if @preload), *puma("tcp://127.0.0.1:#{@port}")]
     when :puma_tls then [*ruby, "puma", *puma("ssl://127.0.0.1:#{@port}?#{certificate}")]
     when :falcon
-      [*ruby, "falcon", "serve", "--bind", "http://127.0.0.1:#{@port}", "--count", "1", "--graceful-stop", @graceful.to_s, "--config", APP]
+      [*ruby, "falcon", "serve", "--bind", "http://127.0.0.1:#{@port}", "--count", "1", "--graceful-stop", @graceful.to_s, "--config", @app]
     else raise ArgumentError, "no such server: #{kind}"
     end
   end
 
-  def puma(bind) = [*puma_config, "--bind", bind, "--threads", @threads, APP]
+  def puma(bind) = [*puma_config, "--bind", bind, "--threads", @threads, @app]
 
   def puma_config
     return ["--no-config"] unless @config

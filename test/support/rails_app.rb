@@ -6,7 +6,7 @@ require "rails"
 require "active_record/railtie"
 require "action_controller/railtie"
 require "streamer"
-require "streamer/railtie" # for a test in this process, where streamer was there before Rails
+require "streamer/engine" # for a test in this process, where streamer was there before Rails
 require_relative "notes"
 
 # The application behind the tests of the servers and of the controller: the default middleware stack with
@@ -37,6 +37,18 @@ module RailsApp
     def call(env) = Timeout.timeout(SECONDS) { @app.call(env) }
   end
 
+  # As Warden's: what is thrown in an action is answered here.
+  class Authentication
+    def initialize(app)
+      @app = app
+    end
+
+    def call(env)
+      result = catch(:warden) { return @app.call(env) }
+      [401, { "content-type" => "text/plain", "www-authenticate" => "Test" }, ["sign in first, #{result[:scope]}"]]
+    end
+  end
+
   # Notes how often the server says that a response is over.
   class Finished
     def initialize(app)
@@ -60,14 +72,16 @@ module RailsApp
     config.active_support.isolation_level = ENV.fetch("ISOLATION", "thread").to_sym
     config.secret_key_base = "only for tests" * 3
     config.hosts.clear
-    config.logger = Logger.new(ENV.key?("DIRECTORY") ? $stdout : nil)
+    config.logger = ActiveSupport::TaggedLogging.new(Logger.new(ENV.key?("DIRECTORY") ? $stdout : nil))
     config.log_level = :warn
     config.middleware.insert_before 0, Rack::Deflater
+    config.paths["app/views"] = [File.join(__dir__, "rails_app/views")]
     config.i18n.available_locales = %i[en de]
     config.time_zone = "UTC"
-    config.streamer.heartbeat = 12
+    config.streamer.heartbeat = ENV.fetch("HEARTBEAT", "12").to_f
     config.streamer.drain_timeout = ENV.fetch("DRAIN", "25").to_f
     config.streamer.write_timeout = ENV.fetch("WRITE_TIMEOUT", "30").to_f
+    config.middleware.use(Authentication)
     ENV.fetch("MIDDLEWARE", "").split(",").each { |name| config.middleware.use(RailsApp.const_get(name)) }
   end
 
@@ -442,10 +456,14 @@ module RailsApp
     end
   end
 
+  require_relative "rails_app/formats"
+
   Application.routes.draw do
     get "/up" => "rails_app/plain#up"
+    post "/formats/posted" => "rails_app/formats#posted"
     { "plain" => PlainController, "streams" => StreamsController, "live" => LiveController,
-      "api" => ApiController, "relays" => RelaysController }.each do |path, controller|
+      "api" => ApiController, "relays" => RelaysController, "formats" => FormatsController, "api_formats" => ApiFormatsController,
+      "live_formats" => LiveFormatsController }.each do |path, controller|
       controller.action_methods.each { |name| get "/#{path}/#{name}" => "rails_app/#{path}##{name}" }
     end
   end

@@ -5,6 +5,7 @@ require "time"
 
 require_relative "falcon"
 require_relative "read_only_request"
+require_relative "reloading"
 require_relative "../sinks/borrowed_socket"
 require_relative "../sinks/cork"
 require_relative "../sinks/live"
@@ -14,8 +15,9 @@ require_relative "../sinks/socket"
 
 module Streamer
   module Controller
-    # How a stream leaves an action. One of five, by what the server and the controller are:
+    # How a stream leaves an action. One of six, by what the client, the server and the controller are:
     #
+    #   Collected    a client that wants JSON: one document, when all is over
     #   Handover     Puma without TLS: a callable body gets the socket and frames HTTP itself
     #   Borrowed     Falcon over HTTP/1.1 without TLS: a callable body writes chunks to the connection's socket
     #   Callable     Puma with TLS, other connections of Falcon: a callable body gets a stream
@@ -31,7 +33,8 @@ module Streamer
       def self.for(controller)
         env = controller.request.env
         type =
-          if defined?(::ActionController::Live) && controller.is_a?(::ActionController::Live) then Live
+          if env[Collected::HEADER] then Collected
+          elsif live?(controller) then Live
           elsif rack_2? || Controller.inline then Enumerable
           elsif env["puma.socket"].is_a?(::BasicSocket) then Handover
           elsif env["puma.socket"] then Callable
@@ -40,6 +43,8 @@ module Streamer
           end
         type.new(controller)
       end
+
+      def self.live?(controller) = defined?(::ActionController::Live) && controller.is_a?(::ActionController::Live)
 
       def self.rack_2? = ::Rack.release < "3"
 
@@ -51,13 +56,12 @@ module Streamer
 
       # Responds to the action's request. HEAD gets the head and never runs the action's block.
       def start(action, status:, headers:, heartbeat:)
-        unless heartbeat.nil? || (heartbeat.is_a?(Numeric) && heartbeat >= 0)
-          raise ArgumentError, "heartbeat is a number of seconds, nil or 0 for none; got #{heartbeat.inspect}"
+        unless Sinks::Heartbeat.setting?(heartbeat)
+          raise ArgumentError, "heartbeat is a number of seconds, :event, or nil or 0 for none; got #{heartbeat.inspect}"
         end
 
         @response.status = status
-        HEADERS.merge(own_headers).each { |name, value| @response.set_header(name, value) }
-        headers.each { |name, value| @response.set_header(name, value) }
+        head.merge(headers).each { |name, value| @response.set_header(name, value) }
         @heartbeat = heartbeat
 
         @controller.request.head? ? send_head : deliver(action)
@@ -65,7 +69,11 @@ module Streamer
 
       private
 
-      def timing = { heartbeat: @heartbeat, write_timeout: Controller.write_timeout }
+      def heartbeats = Sinks::Heartbeat.options(@heartbeat)
+
+      def timing = { **heartbeats, write_timeout: Controller.write_timeout }
+
+      def head = HEADERS.merge(own_headers)
 
       # Rack 2's ETag reads a body to its end unless there is a validator.
       def own_headers = Delivery.rack_2? ? { "Last-Modified" => Time.now.httpdate } : {}
@@ -109,7 +117,7 @@ module Streamer
           stream.close
           @action.refuse(error)
         else
-          @action.run(sink)
+          Reloading.permit { @action.run(sink) }
         end
       end
 
@@ -233,7 +241,7 @@ module Streamer
 
         def deliver(action)
           Sinks::Cork.release_for(@response.stream)
-          action.run(Sinks::Live.new(@response.stream, heartbeat: @heartbeat))
+          action.run(Sinks::Live.new(@response.stream, **heartbeats))
         end
       end
 

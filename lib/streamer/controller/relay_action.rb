@@ -99,11 +99,15 @@ module Streamer
         Sinks::ConnectionPools.release
       end
 
+      # Whether it ended with an error.
+      def failed? = @failed == true
+
       # Once, however it ended.
       def finish(result)
         @over = true
+        @failed = %i[failed timed_out].include?(result.status)
         notify("stream", status: result.status, reason: result.reason, **result.timings)
-        safely { @error_reporter.report(result.error) } if %i[failed timed_out].include?(result.status)
+        safely { @error_reporter.report(result.error) } if failed?
         safely { @finished.call(result) } if @finished
       end
 

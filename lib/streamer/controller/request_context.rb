@@ -3,13 +3,15 @@
 module Streamer
   module Controller
     # What a request's code takes for granted, for code of it that runs later, perhaps in another thread or fiber: CurrentAttributes,
-    # I18n.locale and Time.zone.
+    # I18n.locale, Time.zone, the databases of connected_to and the tags of its log lines.
     class RequestContext # :nodoc:
       def initialize
         @state = ActiveSupport::IsolatedExecutionState.context
         @attributes = ActiveSupport::CurrentAttributes.descendants.to_h { |type| [type, type.attributes.dup] }
         @locale = I18n.locale
         @zone = Time.zone
+        @roles = roles.dup
+        @tags = tags.dup
       end
 
       # Runs the block as the request goes on: with its own CurrentAttributes. With config.active_support.isolation_level = :fiber they
@@ -25,7 +27,44 @@ module Streamer
 
       private
 
-      def localized(&block) = I18n.with_locale(@locale) { Time.use_zone(@zone, &block) }
+      def localized(&block) = I18n.with_locale(@locale) { Time.use_zone(@zone) { connected { tagged(&block) } } }
+
+      # The calls of connected_to that are under way, as Active Record keeps them.
+      def roles = defined?(::ActiveRecord::Base) ? ::ActiveRecord::Base.connected_to_stack : []
+
+      def connected
+        return yield if roles == @roles
+
+        before = roles.dup
+        begin
+          roles.replace(@roles)
+          yield
+        ensure
+          roles.replace(before)
+        end
+      end
+
+      def tags
+        formatter = ::Rails.logger&.formatter if defined?(::Rails.logger)
+        formatter.respond_to?(:current_tags) ? formatter.current_tags : []
+      end
+
+      def tagged
+        return yield if tags == @tags
+
+        before = tags.dup
+        begin
+          retag(@tags)
+          yield
+        ensure
+          retag(before)
+        end
+      end
+
+      def retag(tags)
+        ::Rails.logger.clear_tags!
+        ::Rails.logger.push_tags(*tags)
+      end
 
       def in_execution_state
         here = ActiveSupport::IsolatedExecutionState.context

@@ -10,6 +10,7 @@ module Streamer
     # One run of a stream_events block: begins in the action, runs where the server calls the body.
     class StreamAction # :nodoc:
       def initialize(controller, block)
+        @controller = controller
         @error_reporter = ErrorReporter.new(controller)
         @block = block
         @request_context = RequestContext.new
@@ -24,6 +25,9 @@ module Streamer
         sink.close
       end
 
+      # Whether it ended with an error.
+      def failed? = @failed == true
+
       # Instead of run, where there is nothing to write to.
       def refuse(error) = @error_reporter.report(error)
 
@@ -33,13 +37,14 @@ module Streamer
       private
 
       def stream(sink)
-        events = Sinks::Events.new(sink)
+        events = Sinks::Events.new(sink, @controller)
         events.comment # the head and the first bytes pass every proxy before anything slow begins
         Sinks::ConnectionPools.release
         @block.call(events)
       rescue BrowserDisconnectedError
         nil
       rescue StandardError => error
+        @failed = true
         @error_reporter.report(error)
         tell(sink, error)
       end

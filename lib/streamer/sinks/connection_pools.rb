@@ -14,6 +14,17 @@ module Streamer
           pool.release_connection if connection && !connection.transaction_open?
         end
       end
+
+      # A stream may last for minutes, and what it is begun in lasts no shorter: an open transaction, with its connection and its locks. But the
+      # transaction that a test is rolled back with is nobody's. Raises OpenTransactionError.
+      def self.refuse_transaction(method)
+        return unless defined?(::ActiveRecord::Base)
+
+        ::ActiveRecord::Base.connection_handler.each_connection_pool(:all) do |pool|
+          transaction = pool.active_connection?&.current_transaction
+          raise OpenTransactionError, method if transaction&.open? && transaction.joinable?
+        end
+      end
     end
   end
 end

@@ -13,8 +13,12 @@ module Streamer
     # Several threads or fibers may use it at once; frames never interleave. A write raises BrowserDisconnectedError once the
     # browser has left; let it pass, the stream ends there. While the block waits, the browser gets heartbeats.
     class Events
-      def initialize(sink) # :nodoc:
+      autoload :TurboStream, "streamer/sinks/events/turbo_stream"
+      private_constant :TurboStream
+
+      def initialize(sink, controller = nil) # :nodoc:
         @sink = sink
+        @controller = controller
       end
 
       # One event. `data`: a String as it is, nil for none, anything else as JSON. `fields`: event, id, retry (milliseconds).
@@ -29,6 +33,17 @@ module Streamer
         @sink.write(Encoder.comment(text))
         self
       end
+
+      # Writes Turbo Stream actions, as unnamed events, which is what Turbo's own <turbo-stream-source> hears: see
+      # SourceHelper#streamer_turbo_source.
+      #
+      #   events.turbo_stream.append "messages", partial: "messages/message", locals: { message: message }
+      #   events.turbo_stream(id: message.id).replace message
+      #
+      # fields: id and retry of the event. The result has turbo-rails' methods (append, prepend, replace, update, remove, before, after, refresh,
+      # their *_all, and those that the application adds), each of which writes one event and returns this. Raises Streamer::Error where there
+      # is no turbo-rails, or no view, as in ActionController::API; ArgumentError for other fields.
+      def turbo_stream(**fields) = TurboStream.new(self, @controller, fields)
 
       # Writes another event stream to the browser until it ends; nil. upstream: a Response; or a Request or a provider's Chat, which is sent now.
       # With `value`, each event that has this part (a JSON path) becomes {"name":part} under the type `event`; without, events pass as
