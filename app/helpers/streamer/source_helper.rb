@@ -6,35 +6,35 @@ module Streamer
     # An element in which the Stimulus controller `streamer` follows the event stream at `url` (anything that url_for takes); the block is
     # what it contains, its targets among it.
     #
-    #   <%= streamer_source answer_path(@answer) do %>
+    #   <%= streamer_source answer_path(@answer), event: "token", path: "content" do %>
     #     <p data-streamer-target="text"></p>
     #   <% end %>
     #
-    # last_event_id: the id of the last event that the page contains already; the action reads it with last_event_id. attributes: of the
-    # element; other controllers may be named in data: { controller: }.
-    def streamer_source(url, last_event_id: nil, data: {}, **attributes, &block)
+    # method, params, event, path, done: the values of the controller, see docs/browser.md; what is nil has its default there. last_event_id:
+    # the id of the last event that the page contains already, which the controller sends as Last-Event-ID. attributes: of the element; data:
+    # { controller: } may name others.
+    def streamer_source(url, method: nil, params: nil, event: nil, path: nil, done: nil, last_event_id: nil, data: {}, **attributes, &block)
+      values = { src: url_for(url), method: method, params: params, event: event, path: path, done: done, cursor: last_event_id }
       data = data.symbolize_keys
       data[:controller] = token_list("streamer", data[:controller])
-      data[:streamer_src_value] = streamer_source_url(url, last_event_id)
+      values.compact.each { |name, value| data[:"streamer_#{name}_value"] = value }
       content_tag(:div, nil, { **attributes, data: data }, &block)
     end
 
     # Turbo's own element for an event stream: it performs the Turbo Stream actions that events.turbo_stream writes, with no WebSocket and no
-    # code of the page. url, last_event_id and attributes as in streamer_source.
+    # code of the page. url (anything that url_for takes) and attributes: of the element.
     #
     #   <%= streamer_turbo_source import_path(@import), id: dom_id(@import, :stream) %>
     #
     # The element connects again whenever a response ends. So the stream ends with `events.turbo_stream.remove dom_id(@import, :stream)`,
     # and where there is nothing to stream the action answers `head :no_content`. Therefore `id` has to be given.
+    #
+    # last_event_id: the id of the last event that the page contains already. The element sends no Last-Event-ID at first, so it is in the
+    # URL, signed; the action reads either with last_event_id.
     def streamer_turbo_source(url, id:, last_event_id: nil, **attributes)
-      content_tag(:"turbo-stream-source", nil, { id: id, **attributes, src: streamer_source_url(url, last_event_id) })
-    end
-
-    private
-
-    def streamer_source_url(url, last_event_id)
-      url = url_for(url)
-      last_event_id.nil? ? url : Controller::LastEventID.add_to(url, last_event_id)
+      src = url_for(url)
+      src = Controller::LastEventID.add_to(src, last_event_id) unless last_event_id.nil?
+      content_tag(:"turbo-stream-source", nil, { id: id, **attributes, src: src })
     end
   end
 end

@@ -24,6 +24,7 @@ module Streamer
           return super unless @builder.respond_to?(name)
 
           @events.write(@builder.public_send(name, ...).to_s, **@fields)
+          self
         end
 
         def respond_to_missing?(name, include_private = false) = @builder.respond_to?(name) || super
