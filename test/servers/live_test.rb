@@ -58,6 +58,15 @@ module LiveTests
     assert_equal %w[began ended], server.notes.of(name).map { |note| note["what"] }
   end
 
+  def test_a_browser_that_left_while_the_buffer_was_full_holds_no_thread # row 18
+    client = server.stream("/live/flood?note=#{name}")
+    server.notes.wait(name, "began")
+    client.next_event
+    client.reset
+
+    assert_equal "Streamer::BrowserDisconnectedError", server.notes.wait(name, "ended")["error"]
+  end
+
   def test_an_error_becomes_an_event_and_one_report
     client = server.stream("/live/failed?note=#{name}")
     events = client.events

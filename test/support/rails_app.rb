@@ -7,7 +7,9 @@ require "active_record/railtie"
 require "action_controller/railtie"
 require "streamer"
 require "streamer/engine" # for a test in this process, where streamer was there before Rails
+require "action_controller/test_case" if ENV.key?("TEST_CASE") # as gems do that take an application for its tests
 require_relative "notes"
+require_relative "rails_app/middleware"
 
 # The application behind the tests of the servers and of the controller: the default middleware stack with
 # Rack::Deflater in front, a database with two connections, and an action for every case. What happens behind a response
@@ -21,45 +23,6 @@ module RailsApp
 
   def self.note(name, what, **details)
     NOTES.add(name, what, **details) if name
-  end
-
-  # One request at a time, as Rails has it without config.allow_concurrency.
-  Lock = Rack::Lock
-
-  # As Rack::Timeout does.
-  class Limit
-    SECONDS = 3
-
-    def initialize(app)
-      @app = app
-    end
-
-    def call(env) = Timeout.timeout(SECONDS) { @app.call(env) }
-  end
-
-  # As Warden's: what is thrown in an action is answered here.
-  class Authentication
-    def initialize(app)
-      @app = app
-    end
-
-    def call(env)
-      result = catch(:warden) { return @app.call(env) }
-      [401, { "content-type" => "text/plain", "www-authenticate" => "Test" }, ["sign in first, #{result[:scope]}"]]
-    end
-  end
-
-  # Notes how often the server says that a response is over.
-  class Finished
-    def initialize(app)
-      @app = app
-    end
-
-    def call(env)
-      name = Rack::Request.new(env).params["note"]
-      (env["rack.response_finished"] ||= []) << ->(*) { RailsApp.note(name, "finished") }
-      @app.call(env)
-    end
   end
 
   class Application < Rails::Application
@@ -417,6 +380,15 @@ module RailsApp
 
   class LiveController < ApplicationController
     include ActionController::Live
+
+    def flood
+      stream_events do |events|
+        note "began"
+        loop { events.write("x" * 1000) }
+      ensure
+        note "ended", error: $!&.class&.name
+      end
+    end
 
     def sse
       response.headers["Content-Type"] = "text/event-stream"
