@@ -15,7 +15,7 @@ class SnippetsTest < Minitest::Test
   RESULTS = %w[output stream].freeze
 
   # Languages of blocks that are nothing to run here; what `sh` blocks name is checked in commands_test.rb.
-  OTHERS = %w[sh text js html nginx yaml].freeze
+  OTHERS = %w[sh text js html json nginx yaml].freeze
 
   FILES.each do |file|
     file.blocks.each_with_index do |block, index|

@@ -4,6 +4,10 @@ require "async"
 require "async/semaphore"
 require "open3"
 require "puma"
+require "rails"
+require "active_record/railtie"
+require "action_controller/railtie"
+require "turbo-rails" # before the application is initialized
 require "puma/server"
 require "rbconfig"
 require "streamer/providers" # here, since async on Ruby 3.1 cannot read files
