@@ -2,3 +2,4 @@
 
 pin "streamer", to: "streamer.js"
 pin "streamer/stimulus", to: "streamer/stimulus.js"
+pin "streamer-rails", to: "streamer.js" # what streamer/stimulus imports, by the npm package's name

@@ -22,9 +22,9 @@ class EngineTest < Minitest::Test
   end
 
   def test_the_importmap_has_the_module_and_its_stimulus_controller
-    script = 'puts Rails.application.importmap.packages.values_at("streamer", "streamer/stimulus").map(&:path)'
+    script = 'puts Rails.application.importmap.packages.values_at("streamer", "streamer/stimulus", "streamer-rails").map(&:path)'
 
-    assert_equal "streamer.js\nstreamer/stimulus.js\n", boot(script, libraries: %w[importmap-rails])
+    assert_equal "streamer.js\nstreamer/stimulus.js\nstreamer.js\n", boot(script, libraries: %w[importmap-rails])
   end
 
   def test_sprockets_is_told_of_the_assets
