@@ -34,5 +34,18 @@ module Streamer
     initializer "streamer.executor" do |app|
       Relay::Dispatcher.executor = app.executor
     end
+
+    initializer "streamer.test_assertions" do
+      ActiveSupport.on_load(:action_dispatch_integration_test) do
+        require "streamer/testing"
+        include Streamer::Testing::Assertions, Streamer::Testing::Integration
+
+        Streamer::Testing::Integration.register_encoder
+      end
+      ActiveSupport.on_load(:action_dispatch_system_test_case) do
+        require "streamer/testing"
+        include Streamer::Testing::System
+      end
+    end
   end
 end

@@ -18,7 +18,8 @@ class ApiDocsTest < Minitest::Test
     Streamer::Controller Streamer::SSE Streamer::Sinks::Events Streamer::Providers Streamer::Providers::Provider
     Streamer::Providers::Chat Streamer::Providers::ToolCall Streamer::Testing Streamer::Testing::Assertions
     Streamer::Testing::Upstream Streamer::Testing::Upstream::Exchange Streamer::Testing::Upstream::Request
-    Streamer::Testing::HTTP2Upstream
+    Streamer::Testing::HTTP2Upstream Streamer::Testing::Clock Streamer::Testing::EventStream
+    Streamer::Testing::EventStream::Received Streamer::Testing::NextStreamed Streamer::Testing::Integration Streamer::Testing::System
   ].freeze
 
   # Classes with methods in C, and those of them that are for the library's own use.

@@ -11,7 +11,8 @@ class RailtieTest < Minitest::Test
   end
 
   def test_the_initializers_have_names
-    assert_equal %w[streamer.deprecator streamer.mimetype streamer.config streamer.executor], Streamer::Railtie.initializers.map(&:name)
+    assert_equal %w[streamer.deprecator streamer.mimetype streamer.config streamer.executor streamer.test_assertions],
+                 Streamer::Railtie.initializers.map(&:name)
   end
 
   def test_without_rails_nothing_of_it_is_loaded

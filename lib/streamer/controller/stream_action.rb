@@ -3,6 +3,7 @@
 require_relative "../sinks/connection_pools"
 require_relative "../sinks/events"
 require_relative "error_reporter"
+require_relative "open_streams"
 require_relative "request_context"
 
 module Streamer
@@ -20,7 +21,7 @@ module Streamer
       # Until the block has ended; then the sink is closed. Raises only what is no StandardError (a task that is stopped,
       # a thread that is killed).
       def run(sink)
-        @request_context.continue { stream(sink) }
+        OpenStreams.hold(sink) { @request_context.continue { stream(sink) } }
       ensure
         sink.close
       end

@@ -43,6 +43,9 @@ module Streamer
         # Ends all streams with this key; false when there are none.
         def stop(key) = synchronize { @by_key.fetch(key, []) }.each { |stream| stream.stop(:stopped) }.any?
 
+        # Ends all streams.
+        def stop_all = synchronize { all }.each { |stream| stream.stop(:stopped) }
+
         # Number of streams.
         def size = synchronize { @by_key.each_value.sum(&:size) }
 

@@ -5,6 +5,9 @@ module Streamer
     # Calls a sink's `beat` when it asks for it: in an Async task on the sink's own event loop, where its stream belongs, or
     # else on one Ruby thread for all sinks of the process, which is there only while there are sinks.
     module Heartbeat
+      # The variable of a thread whose streams live on a clock of their own, see Testing::EventStream: what starts their heartbeats.
+      TIMER = :streamer_heartbeat_timer
+
       # A sink without heartbeats.
       module None
         def self.stop; end
@@ -101,6 +104,7 @@ module Streamer
 
         # Begins after `interval` seconds (nil or 0: never). The result has `stop`.
         def start(sink, interval)
+          timer = Thread.current.thread_variable_get(TIMER) and return timer.start(sink, interval)
           return None unless interval&.positive?
           return task(sink, interval) if defined?(::Async::Task) && ::Async::Task.current?
 

@@ -12,8 +12,11 @@ module Streamer
     #   { token: { content: String } }    anywhere in it: whatever matches with ===
     #   { token: /\d+/ }                  its type and a pattern of its data
     class Streamed
-      # The events of a response, a body, or something with each.
+      # The events of a response, a body, or something with each; of an EventStream, those that are left.
       def self.events(response)
+        return response.events if response.is_a?(EventStream)
+        return response if response.is_a?(Array) && response.all?(Event)
+
         body = response.respond_to?(:body) ? response.body : response
         bytes = body.respond_to?(:each) ? body.each.to_a.join : body.to_s
         Decoder.new(done: nil).feed(bytes)
@@ -77,6 +80,8 @@ module Streamer
 
       def found
         return lines(@events.map { |event| [event.type, event.data] }) if @events.any?
+
+        return "  none\n" if @response.is_a?(EventStream) || @response.is_a?(Array)
 
         body = @response.respond_to?(:body) ? @response.body : @response
         "  none, but #{body.to_s[0, 300].inspect}"
