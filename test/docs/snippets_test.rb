@@ -11,11 +11,14 @@ class SnippetsTest < Minitest::Test
   FILES = [File.join(ROOT, "README.md"), *Dir[File.join(ROOT, "docs/*.md")].sort].map { |path| Markdown.new(path) }
   HARNESSES = %w[setup script async alone controller action events config integration].freeze
 
+  # What the guide of test/install/getting_started_test.rb shows and has a reader write and type.
+  GUIDE = %w[shown written typed served].freeze
+
   # What a `ruby` block gives is shown in the block behind it.
   RESULTS = %w[output stream].freeze
 
   # Languages of blocks that are nothing to run here; what `sh` blocks name is checked in commands_test.rb.
-  OTHERS = %w[sh text js html json nginx yaml].freeze
+  OTHERS = %w[sh text js html erb json nginx yaml].freeze
 
   FILES.each do |file|
     file.blocks.each_with_index do |block, index|
@@ -33,7 +36,7 @@ class SnippetsTest < Minitest::Test
   def test_no_block_is_forgotten
     FILES.flat_map(&:blocks).each do |block|
       if block.language == "ruby"
-        assert_includes HARNESSES, block.harness, "#{block.location} has no harness"
+        assert_includes HARNESSES + GUIDE, block.harness, "#{block.location} has no harness"
       else
         assert_includes OTHERS, block.language, "#{block.location} is in no language that is known here"
       end
