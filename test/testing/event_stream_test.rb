@@ -44,6 +44,10 @@ class EventStreamTest < ActionDispatch::IntegrationTest
       end
     end
 
+    def beating
+      stream_events(heartbeat: :event) { |events| sleep(Streamer::Sinks::Heartbeat.options(:event)[:heartbeat] + 1) && events.write("late") }
+    end
+
     def relayed
       relay_events(Streamer.request(:get, params[:upstream])) { |result| LOG << result.reason }
     end
@@ -66,7 +70,7 @@ class EventStreamTest < ActionDispatch::IntegrationTest
 
   ROUTES = ActionDispatch::Routing::RouteSet.new.tap do |routes|
     routes.draw do
-      %w[countdown endless silent relayed broken plain stuck echo].each { |name| match name, to: PacesController.action(name), via: :all }
+      %w[countdown endless silent beating relayed broken plain stuck echo].each { |name| match name, to: PacesController.action(name), via: :all }
     end
   end
   # What a stream passes in an application.
@@ -168,6 +172,10 @@ class EventStreamTest < ActionDispatch::IntegrationTest
     assert_equal "at last", stream.next.data
     assert_equal 30.0, stream.seconds
     assert_equal ["", "", ""], stream.comments # the opening, and after 15 and 30 seconds
+  end
+
+  test "heartbeats that are events come, too" do
+    assert_equal %w[heartbeat message], open_event_stream("/beating").events.map(&:type)
   end
 
   test "the session's cookies are sent, and its response stays what it was" do

@@ -40,6 +40,9 @@ module Streamer
 
       attr_reader :bytes
 
+      # What a heartbeat writes.
+      def heartbeat_frame = @beat
+
       def write(bytes)
         @lock.synchronize { put(bytes) }
         nil

@@ -3,7 +3,7 @@
 module Streamer
   module Generators
     # The lines of a Dockerfile that the gem's C extension needs: written where the Dockerfile is Rails' own, shown otherwise.
-    module Dockerfile
+    module Dockerfile # :nodoc:
       # Names that Debian 12 and 13 have.
       BUILD = "libcurl4-openssl-dev libssl-dev libnghttp2-dev libyajl-dev"
       RUN = "libcurl4 libnghttp2-14 libyajl2"

@@ -7,7 +7,7 @@ require_relative "javascript"
 module Streamer
   module Generators
     # What an application needs beside the gem. Can be run again at any time; `rails d streamer:install` takes it away.
-    class InstallGenerator < ::Rails::Generators::Base
+    class InstallGenerator < ::Rails::Generators::Base # :nodoc:
       include Dockerfile
       include JavaScript
 

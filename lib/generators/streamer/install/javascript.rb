@@ -3,7 +3,7 @@
 module Streamer
   module Generators
     # The browser's side, by what the application has: importmap-rails, which finds the gem's own pins, or a package manager of Node.js.
-    module JavaScript
+    module JavaScript # :nodoc:
       PACKAGE = "streamer-rails"
 
       # Lock file => [add, remove]

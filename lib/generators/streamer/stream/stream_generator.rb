@@ -6,7 +6,7 @@ module Streamer
   module Generators
     # A page that asks a language model and shows its answer token by token, with all that belongs to it. `rails d streamer:stream NAME` takes
     # it away.
-    class StreamGenerator < ::Rails::Generators::NamedBase
+    class StreamGenerator < ::Rails::Generators::NamedBase # :nodoc:
       source_root File.expand_path("templates", __dir__)
       class_option :api, type: :boolean, desc: "Without the page, as in an API-only application"
       class_option :skip_javascript, type: :boolean, default: false, desc: "Without the page"

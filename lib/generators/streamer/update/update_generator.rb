@@ -6,7 +6,7 @@ module Streamer
   module Generators
     # streamer:install once more, for an application that an older version has set up: its initializer keeps what it says, and gets the
     # settings that it does not name.
-    class UpdateGenerator < InstallGenerator
+    class UpdateGenerator < InstallGenerator # :nodoc:
       source_root InstallGenerator.source_root
 
       def add_settings

@@ -44,7 +44,7 @@ module Streamer
         # A heartbeat now: that is how a stream learns that its browser has left.
         def beat
           @sinks.each_key do |sink|
-            sink.write(Sinks::Base::COMMENT)
+            sink.write(sink.heartbeat_frame)
           rescue BrowserDisconnectedError
             nil # and so it did
           end
