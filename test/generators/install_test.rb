@@ -32,6 +32,7 @@ class InstallGeneratorTest < Rails::Generators::TestCase
     CMD ["./bin/thrust", "./bin/rails", "server"]
   DOCKER
   PUMA = "threads 3, 3\n\nplugin :tmp_restart\n\npidfile ENV[\"PIDFILE\"]\n"
+  ROOT = File.expand_path("../..", __dir__)
   FILES = {
     "Dockerfile" => DOCKERFILE,
     "config/puma.rb" => PUMA,
@@ -110,10 +111,24 @@ class InstallGeneratorTest < Rails::Generators::TestCase
       files = { "package.json" => "{}", "app/javascript/controllers/index.js" => "// controllers\n", lock => "" }
       install({ **files.compact, "config/importmap.rb" => nil }.except(nil))
 
-      assert_equal ["#{command} streamer-rails@#{Streamer::VERSION}"], @commands, lock
+      added, package = @commands.first.split(/ (?=\S+\z)/)
+      assert_equal command, added, lock
+      assert_equal ROOT, File.expand_path(package.delete_prefix("file:"), File.realpath(destination_root))
       assert_file CONTROLLER, %r{from "streamer-rails/stimulus"}
       assert_file "app/javascript/controllers/index.js", %r{import StreamerController from "./streamer_controller"\napplication.register\("streamer"}
     end
+  end
+
+  def test_a_gem_that_is_no_checkout_asks_for_the_package_of_its_version
+    write(FILES.merge("config/importmap.rb" => nil, "package.json" => "{}"))
+    Dir.mktmpdir do |copy|
+      FileUtils.cp_r("#{ROOT}/lib", copy)
+      script = "require 'rails/generators'; require 'generators/streamer/install/install_generator'; " \
+               "Streamer::Generators::InstallGenerator.start([], destination_root: ARGV.first)"
+      recorded { system(RbConfig.ruby, "-rbundler/setup", "-I", "#{copy}/lib", "-e", script, destination_root, out: File::NULL) }
+    end
+
+    assert_equal ["npm install streamer-rails@#{Streamer::VERSION}"], @commands
   end
 
   def test_without_stimulus_it_says_what_to_import
@@ -160,7 +175,7 @@ class InstallGeneratorTest < Rails::Generators::TestCase
 
     assert_equal before, tree
     assert_empty @commands
-    assert_match(%r{create  config/initializers/streamer.rb.*run  npm install streamer-rails}m, output)
+    assert_match(%r{create  config/initializers/streamer.rb.*run  npm install file:}m, output)
   end
 
   def test_destroy_takes_away_what_it_has_made

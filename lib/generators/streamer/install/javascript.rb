@@ -1,5 +1,8 @@
 # frozen_string_literal: true
 
+require "pathname"
+require "streamer/version"
+
 module Streamer
   module Generators
     # The browser's side, by what the application has: importmap-rails, which finds the gem's own pins, or a package manager of Node.js.
@@ -15,7 +18,8 @@ module Streamer
         "package-lock.json" => ["npm install", "npm uninstall"]
       }.freeze
       NPM = PACKAGE_MANAGERS.fetch("package-lock.json")
-      private_constant :PACKAGE, :PACKAGE_MANAGERS, :NPM
+      GEM_ROOT = File.expand_path("../../../..", __dir__)
+      private_constant :PACKAGE, :PACKAGE_MANAGERS, :NPM, :GEM_ROOT
 
       private
 
@@ -32,7 +36,14 @@ module Streamer
       # npm where there is no lock file.
       def change_package
         add, remove = PACKAGE_MANAGERS.find { |lock, _| exists?(lock) }&.last || NPM
-        run_anyway(behavior == :invoke ? "#{add} #{PACKAGE}@#{VERSION}" : "#{remove} #{PACKAGE}")
+        run_anyway(behavior == :invoke ? "#{add} #{package}" : "#{remove} #{PACKAGE}")
+      end
+
+      # The package of the gem's version; a gem that is a checkout has it beside it.
+      def package
+        return "#{PACKAGE}@#{VERSION}" unless File.exist?("#{GEM_ROOT}/package.json")
+
+        "file:#{Pathname(GEM_ROOT).relative_path_from(File.realpath(destination_root))}"
       end
 
       # Thor's `run` does nothing when a generator is undone.
