@@ -65,7 +65,7 @@ class GettingStartedTest < Minitest::Test
     @page.wait("the Stimulus controller") { @page.evaluate("(window.Stimulus?.controllers ?? []).some((one) => one.identifier === 'streamer')") }
     @page.execute("document.querySelector('[name=question]').value = 'Why?'; #{note_changes("[data-streamer-target=text]", "textContent")}")
     @page.click("button[name=button]")
-    @page.wait("the end") { @page.text("[data-streamer-target=state]") == "Finished" }
+    wait_for_end
 
     assert_equal TOKENS.each_index.map { |last| TOKENS[0..last].map { |token| "#{token} " }.join }, @page.evaluate("window.changes")
     assert_equal ["Why?", "Bearer sk-test"], [JSON.parse(@upstream.requests.last.body)["messages"].last["content"],
@@ -76,10 +76,16 @@ class GettingStartedTest < Minitest::Test
   def assert_progress(url)
     @page.close
     @page = Browser.open(url)
-    @page.wait("the end") { @page.text("[data-streamer-target=state]") == "Finished" }
+    wait_for_end
 
     assert_equal [4, 4], @page.evaluate("[document.querySelector('progress').value, document.querySelector('progress').max]")
     assert_empty @page.errors
+  end
+
+  def wait_for_end
+    @page.wait("the end") { @page.text("[data-streamer-target=state]") == "Finished" }
+  rescue Browser::Late => error
+    flunk "#{error.message}: #{@page.text("body").squish}\n#{@page.errors.join("\n")}\n#{@upstream.requests.size} requests"
   end
 
   # Notes each value that a property of the element has.
