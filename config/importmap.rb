@@ -3,4 +3,3 @@
 pin "streamer", to: "streamer.js"
 pin "streamer-rails", to: "streamer.js" # the npm package's name, by which the Stimulus controller imports it
 pin "streamer/stimulus", to: "streamer/stimulus.js"
-pin "streamer-rails", to: "streamer.js" # what streamer/stimulus imports, by the npm package's name
