@@ -51,7 +51,7 @@ bool streamer_poller_set(struct streamer_poller *poller, int fd, int events, voi
     if (events & STREAMER_WRITABLE) event.events |= EPOLLOUT;
     if (events & STREAMER_HANGUP) event.events |= EPOLLRDHUP;
 
-    /* libcurl may close a number and open it again without a word: epoll is asked, not a table of ours. */
+    /* Whether it is new only epoll knows: what was closed is out of it without a word. */
     if (epoll_ctl(poller->fd, EPOLL_CTL_MOD, fd, &event) == 0) return true;
     return errno == ENOENT && epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }

@@ -24,11 +24,14 @@ enum { KICK = 100 };
 
 /* ---- libcurl's sockets and timer ---- */
 
-/* A socket of libcurl's that the loop watches. */
+/* A socket of libcurl's that the loop watches, by a descriptor of our own: libcurl closes one that is still connecting
+ * before it says that it is to be watched no more, and what a poller holds of a closed descriptor cannot be taken out.
+ */
 struct socket_watch {
     struct streamer_watch watch;
     struct streamer_connector *connector;
-    curl_socket_t fd;
+    curl_socket_t fd; /* libcurl's */
+    int own;          /* -1: none */
 };
 
 static void act(struct streamer_connector *connector, curl_socket_t fd, int selected) {
@@ -49,6 +52,23 @@ static void on_timer(struct streamer_timer *timer, int64_t now) {
     act(STREAMER_OWNER(timer, struct streamer_connector, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
+static void unwatch(struct socket_watch *watch) {
+    if (watch->own < 0) return;
+    streamer_loop_unwatch(watch->connector->loop, watch->own, &watch->watch);
+    streamer_fork_close(watch->own);
+    watch->own = -1;
+}
+
+/* Anew each time: behind the number may be another socket than before. Without a descriptor it is never ready, and the
+ * connect timeout ends it. */
+static void rewatch(struct socket_watch *watch, int events) {
+    unwatch(watch);
+    watch->own = fcntl(watch->fd, F_DUPFD_CLOEXEC, 0);
+    if (watch->own < 0) return;
+    streamer_fork_track(watch->own);
+    streamer_loop_watch(watch->connector->loop, watch->own, events, &watch->watch);
+}
+
 /* Called by libcurl, as all down to on_context: these note, and do not enter libcurl but for curl_multi_assign, which
  * is made for it. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned) {
@@ -57,7 +77,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     struct socket_watch *watch = assigned;
     if (what == CURL_POLL_REMOVE) {
         if (watch == NULL) return 0;
-        streamer_loop_unwatch(connector->loop, fd, &watch->watch);
+        unwatch(watch);
         curl_multi_assign(connector->multi, fd, NULL);
         free(watch);
         return 0;
@@ -65,12 +85,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     if (watch == NULL) {
         watch = calloc(1, sizeof *watch);
         if (watch == NULL) return 0; /* never ready: the connect timeout ends it. -1 would end all of the multi */
-        *watch =
-            (struct socket_watch){.watch = {.ready = on_ready, .background = true}, .connector = connector, .fd = fd};
+        *watch = (struct socket_watch){
+            .watch = {.ready = on_ready, .background = true}, .connector = connector, .fd = fd, .own = -1};
         curl_multi_assign(connector->multi, fd, watch);
     }
-    int events = (what & CURL_POLL_IN ? STREAMER_READABLE : 0) | (what & CURL_POLL_OUT ? STREAMER_WRITABLE : 0);
-    streamer_loop_watch(connector->loop, fd, events, &watch->watch);
+    rewatch(watch, (what & CURL_POLL_IN ? STREAMER_READABLE : 0) | (what & CURL_POLL_OUT ? STREAMER_WRITABLE : 0));
     return 0;
 }
 
