@@ -10,6 +10,7 @@ class RequireTest < Minitest::Test
   def test_requiring_streamer_loads_neither_rails_nor_rack_nor_async_nor_faraday_nor_the_test_kit
     loaded, status = Open3.capture2e(RbConfig.ruby, "-I", LIB, "-r", "streamer", "-e", "puts $LOADED_FEATURES")
     assert_predicate status, :success?, loaded
-    assert_empty loaded.gsub(File.dirname(LIB), "").lines.grep(%r{/(rails|railties|rack|async|action_\w+|active_support|faraday|streamer/testing)[./-]})
+    loaded.gsub!(File.dirname(LIB), "")
+    assert_empty loaded.lines.grep(%r{/(rails|railties|rack|async|action_\w+|active_support|faraday|streamer/testing)[./-]})
   end
 end
