@@ -76,7 +76,7 @@ class TurboSourceTest < Minitest::Test
 
   def visit_within(id)
     wait("Turbo") { @page.evaluate("typeof Turbo === 'object'") }
-    @page.click("#to-#{id}")
+    @page.execute("document.querySelector('#to-#{id}').click()")
     wait("the page #{id}") { @page.text("h1") == id && !@page.evaluate("document.documentElement.hasAttribute('data-turbo-preview')") }
   end
 

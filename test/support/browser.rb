@@ -117,7 +117,8 @@ module Browser
       @tab.command("Emulation.setEmulatedMedia", features: [{ name: "prefers-color-scheme", value: scheme }])
     end
 
-    def text(selector) = @tab.at_css(selector).text
+    # In one step: a page that changes may have no such element by the next. nil where there is none.
+    def text(selector) = evaluate("document.querySelector(#{selector.to_json})?.textContent")
     def click(selector) = @tab.at_css(selector).click
 
     def wait(what, timeout: SECONDS)

@@ -269,6 +269,7 @@ static enum streamer_status next_event(struct streamer_pipeline *pipeline, const
     enum streamer_status taken =
         streamer_raw_take(pipeline->source, streamer_reader_decoder(pipeline->reader), start, *cursor, decoded);
     if (taken != STREAMER_OK) status = taken;
+    if (streamer_reader_done(pipeline->reader)) streamer_raw_end(pipeline->source);
     if (decoded && status != STREAMER_EVENT) streamer_raw_withhold(pipeline->source);
     return status;
 }

@@ -60,6 +60,10 @@ void streamer_raw_withhold(struct streamer_raw *raw) {
     raw->passes_carried = !raw->event_carried;
 }
 
+void streamer_raw_end(struct streamer_raw *raw) {
+    raw->to = raw->from + counted(raw->from, (size_t)(raw->to - raw->from));
+}
+
 size_t streamer_raw_size(const struct streamer_raw *raw) {
     return (raw->passes_carried ? raw->carried.length : 0) + (size_t)(raw->to - raw->from);
 }

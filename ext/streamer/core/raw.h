@@ -36,6 +36,9 @@ enum streamer_status streamer_raw_take(struct streamer_raw *raw, const struct st
 /* The event does not pass after all; what was in front of it does. */
 void streamer_raw_withhold(struct streamer_raw *raw);
 
+/* The event is the stream's last: the LF behind its last CR does not pass, for it may not have been read yet. */
+void streamer_raw_end(struct streamer_raw *raw);
+
 /* Bytes that pass now. */
 size_t streamer_raw_size(const struct streamer_raw *raw);
 
