@@ -50,8 +50,8 @@ module TurboApp
     # stream stays open until the browser leaves; otherwise the source is removed.
     def show
       seen = last_event_id.to_i
-      note "began", seen: seen, header: request.headers["Last-Event-ID"]
-      stream_events(heartbeat: 0.05) do |events|
+      stream_events(heartbeat: 0.05) do |events| # which never runs where the browser has left again
+        note "began", seen: seen, header: request.headers["Last-Event-ID"]
         events.write(nil, retry: 10)
         (seen + 1).upto(params.fetch(:count, 0).to_i) do |number|
           events.turbo_stream(id: number).append("messages", Message.new(number, "message #{number}"))
