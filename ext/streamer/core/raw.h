@@ -4,7 +4,8 @@
  * as its lines are whole: a comment that keeps a connection alive is of no use later. A BOM, which is no part of the
  * first event, is left out, and so are line ends in front of a body whose format is not known yet.
  *
- * What passes does not depend on how the stream was cut into reads, and is a prefix of the stream.
+ * What passes does not depend on how the stream was cut into reads, and is a prefix of the stream. Whether fields
+ * without data meet the ceiling of an event does: only what is carried from one read to the next is counted for them.
  */
 #pragma once
 
