@@ -15,6 +15,7 @@ class EventStreamTest < ActionDispatch::IntegrationTest
     include Streamer::Controller
 
     LOG = []
+    LATCH = Thread::Queue.new
 
     def countdown
       from = request.headers["Last-Event-ID"].to_i
@@ -58,7 +59,7 @@ class EventStreamTest < ActionDispatch::IntegrationTest
     def stuck
       stream_events do |events|
         events.write("one")
-        Thread::Queue.new.pop(*[]) if params[:for_ever]
+        LATCH.pop if params[:for_ever]
         Kernel.sleep 0.1
       end
     end
@@ -228,6 +229,7 @@ class EventStreamTest < ActionDispatch::IntegrationTest
     assert_match(/sent no event within 0.1 s; it stands at\n.*event_stream_test.rb/m, error.message)
   ensure
     assert_raises(Streamer::Testing::EventStream::Late) { close_event_streams }
+    PacesController::LATCH << true
   end
 
   test "assertions that need time refuse a response, which has none" do

@@ -18,7 +18,10 @@ module Streamer
           @changed = ConditionVariable.new
           @parts = []
           @wanted = @left = @ended = false
-          @thread = Thread.new { run { yield self } }
+          @thread = Thread.new do
+            @thread = Thread.current # it may offer before `new` has returned
+            run { yield self }
+          end
         end
 
         def call(env)
