@@ -35,6 +35,9 @@ module Streamer
   # would show it too (config.consider_all_requests_local). A browser that leaves is no error: the block ends with
   # BrowserDisconnectedError, its ensure clauses run, nothing is reported.
   module Controller
+    DEFAULT_HEARTBEAT = 15
+    private_constant :DEFAULT_HEARTBEAT
+
     class << self
       # A controller that includes this gets the methods below and none of the constants in here: they would hide the application's own
       # from its code, a model named Delivery, for one. It gets respond_to, too, which ActionController::API leaves out.
@@ -53,7 +56,7 @@ module Streamer
       # Streamer::Testing.inline!
       attr_accessor :inline
     end
-    self.heartbeat = 15
+    self.heartbeat = DEFAULT_HEARTBEAT
     self.write_timeout = 30
 
     # What a controller gets. All methods are private there.

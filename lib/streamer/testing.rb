@@ -42,9 +42,9 @@ module Streamer
     def self.close_streams(timeout: 5)
       Relay::Registry.stop_all
       Controller::OpenStreams.close
-      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + timeout
+      deadline = Upstream.now + timeout
       while Relay::Registry.size.positive? || Controller::OpenStreams.threads.any?
-        open_stream(timeout) if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+        open_stream(timeout) if Upstream.now > deadline
         sleep 0.01
       end
     end

@@ -69,7 +69,12 @@ module Streamer
 
       private
 
-      def heartbeats = Sinks::Heartbeat.options(@heartbeat)
+      # What a sink takes of the setting.
+      def heartbeats
+        return { heartbeat: @heartbeat } unless @heartbeat == :event
+
+        { heartbeat: Controller.heartbeat.is_a?(Numeric) ? Controller.heartbeat : DEFAULT_HEARTBEAT, heartbeat_event: true }
+      end
 
       def timing = { **heartbeats, write_timeout: Controller.write_timeout }
 

@@ -32,38 +32,31 @@ module Streamer
       # The calls of connected_to that are under way, as Active Record keeps them.
       def roles = defined?(::ActiveRecord::Base) ? ::ActiveRecord::Base.connected_to_stack : []
 
-      def connected
-        return yield if roles == @roles
-
-        before = roles.dup
-        begin
-          roles.replace(@roles)
-          yield
-        ensure
-          roles.replace(before)
-        end
-      end
+      def connected(&block) = replacing(roles, @roles, ->(list) { roles.replace(list) }, &block)
 
       def tags
         formatter = ::Rails.logger&.formatter if defined?(::Rails.logger)
         formatter.respond_to?(:current_tags) ? formatter.current_tags : []
       end
 
-      def tagged
-        return yield if tags == @tags
-
-        before = tags.dup
-        begin
-          retag(@tags)
-          yield
-        ensure
-          retag(before)
-        end
-      end
+      def tagged(&block) = replacing(tags, @tags, method(:retag), &block)
 
       def retag(tags)
         ::Rails.logger.clear_tags!
         ::Rails.logger.push_tags(*tags)
+      end
+
+      # Runs the block with `ours` in the place of what is there, which `set` puts back.
+      def replacing(there, ours, set)
+        return yield if there == ours
+
+        before = there.dup
+        begin
+          set.call(ours)
+          yield
+        ensure
+          set.call(before)
+        end
       end
 
       def in_execution_state

@@ -88,19 +88,9 @@ module Streamer
       @lock = Mutex.new
       @shared = nil
 
-      # Seconds between heartbeat events where config.streamer.heartbeat does not say.
-      INTERVAL = 15
-
       class << self
         # Whether a heartbeat: of stream_events and relay_events may be that.
         def setting?(value) = value.nil? || value == :event || (value.is_a?(Numeric) && !value.negative?)
-
-        # What a sink takes, of such a setting.
-        def options(setting)
-          return { heartbeat: setting } unless setting == :event
-
-          { heartbeat: Controller.heartbeat.is_a?(Numeric) ? Controller.heartbeat : INTERVAL, heartbeat_event: true }
-        end
 
         # Begins after `interval` seconds (nil or 0: never). The result has `stop`.
         def start(sink, interval)

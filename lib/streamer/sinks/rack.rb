@@ -4,8 +4,8 @@ require_relative "base"
 
 module Streamer
   module Sinks
-    # The stream that a Rack 3 server gives to a callable body: Falcon's and Puma's with TLS. Also anything
-    # else with `write` and `close`.
+    # The stream that a Rack 3 server gives to a callable body: Falcon's and Puma's with TLS. Also anything else with `write`
+    # and `close`.
     class Rack < Base
       # Falcon's HTTP/1 stream is a queue without an end: bytes that may lie in it before a write waits. After write_timeout
       # seconds of waiting the browser counts as gone. More at once goes in pieces, so that the time is that of a piece.

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "../upstream"
 require_relative "beats"
 
 module Streamer
@@ -107,17 +108,15 @@ module Streamer
 
         # Whether it became so in time. Within the lock.
         def wait(seconds)
-          deadline = now + seconds
+          deadline = Upstream.now + seconds
           until (reached = yield)
-            left = deadline - now
+            left = deadline - Upstream.now
             break unless left.positive?
 
             @changed.wait(@lock, left)
           end
           reached
         end
-
-        def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
         # An event stream's body.
         class Body # :nodoc:
