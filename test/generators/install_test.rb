@@ -1,19 +1,14 @@
 # frozen_string_literal: true
 
 require "test_helper"
-require "fileutils"
 require "open3"
 require "tmpdir"
-require "rails"
-require "rails/generators"
-require "rails/generators/test_case"
+require "support/generator_case"
 require "generators/streamer/install/install_generator"
 
 # rails g streamer:install and rails d streamer:install, on files as applications have them.
-class InstallGeneratorTest < Rails::Generators::TestCase
+class InstallGeneratorTest < GeneratorCase
   tests Streamer::Generators::InstallGenerator
-  destination Dir.mktmpdir("streamer-generators").tap { |path| Minitest.after_run { FileUtils.remove_entry(path) } }
-  setup :prepare_destination
 
   DOCKERFILE = <<~DOCKER
     FROM docker.io/library/ruby:3.4-slim AS base
@@ -120,7 +115,7 @@ class InstallGeneratorTest < Rails::Generators::TestCase
   end
 
   def test_a_gem_that_is_no_checkout_asks_for_the_package_of_its_version
-    write(FILES.merge("config/importmap.rb" => nil, "package.json" => "{}"))
+    write_all(FILES.merge("config/importmap.rb" => nil, "package.json" => "{}"))
     Dir.mktmpdir do |copy|
       FileUtils.cp_r("#{ROOT}/lib", copy)
       script = "require 'rails/generators'; require 'generators/streamer/install/install_generator'; " \
@@ -169,7 +164,7 @@ class InstallGeneratorTest < Rails::Generators::TestCase
   end
 
   def test_pretend_writes_nothing_and_runs_nothing
-    write(FILES.merge("config/importmap.rb" => nil, "package.json" => "{}"))
+    write_all(FILES.merge("config/importmap.rb" => nil, "package.json" => "{}"))
     before = tree
     output = recorded { run_generator(["--pretend"]) }
 
@@ -179,7 +174,7 @@ class InstallGeneratorTest < Rails::Generators::TestCase
   end
 
   def test_destroy_takes_away_what_it_has_made
-    write(FILES.merge("spec/rails_helper.rb" => "require \"rspec/rails\"\n"))
+    write_all(FILES.merge("spec/rails_helper.rb" => "require \"rspec/rails\"\n"))
     before = tree
     install(nil)
     refute_equal before, tree
@@ -189,8 +184,8 @@ class InstallGeneratorTest < Rails::Generators::TestCase
   end
 
   def test_destroy_removes_the_package
-    write(FILES.merge("config/importmap.rb" => nil, "package.json" => "{}", "yarn.lock" => "",
-                      "app/javascript/controllers/index.js" => "// controllers\n"))
+    write_all(FILES.merge("config/importmap.rb" => nil, "package.json" => "{}", "yarn.lock" => "",
+                          "app/javascript/controllers/index.js" => "// controllers\n"))
     before = tree
     install(nil)
 
@@ -204,9 +199,11 @@ class InstallGeneratorTest < Rails::Generators::TestCase
 
   # files: path => text, over FILES; nil leaves one out. Returns what it prints.
   def install(files = {}, *arguments)
-    write(FILES.merge(files)) if files
+    write_all(FILES.merge(files)) if files
     recorded { run_generator(arguments) }
   end
+
+  def write_all(files) = files.compact.each { |name, text| write(name, text) }
 
   # Package managers that note what they are asked for.
   def recorded
@@ -222,16 +219,6 @@ class InstallGeneratorTest < Rails::Generators::TestCase
       ENV["PATH"] = before
     end
   end
-
-  def write(files)
-    files.compact.each do |name, text|
-      FileUtils.mkdir_p(File.dirname(path(name)))
-      File.write(path(name), text)
-    end
-  end
-
-  def path(name) = File.join(destination_root, name)
-  def tree = Dir["#{destination_root}/**/*"].select { |name| File.file?(name) }.to_h { |name| [name, File.read(name)] }
 
   # What the library says by itself, in a process without this test's application.
   def fresh(expression)

@@ -1,18 +1,12 @@
 # frozen_string_literal: true
 
 require "test_helper"
-require "fileutils"
-require "tmpdir"
-require "rails"
-require "rails/generators"
-require "rails/generators/test_case"
+require "support/generator_case"
 require "generators/streamer/stream/stream_generator"
 
 # rails g streamer:stream NAME and rails d streamer:stream NAME. That what it makes works is seen in fresh applications (app_test.rb).
-class StreamGeneratorTest < Rails::Generators::TestCase
+class StreamGeneratorTest < GeneratorCase
   tests Streamer::Generators::StreamGenerator
-  destination Dir.mktmpdir("streamer-generators").tap { |path| Minitest.after_run { FileUtils.remove_entry(path) } }
-  setup :prepare_destination
 
   ROUTES = "Rails.application.routes.draw do\n  get \"up\" => \"rails/health#show\"\nend\n"
 
@@ -93,14 +87,4 @@ class StreamGeneratorTest < Rails::Generators::TestCase
 
     assert_equal before, tree
   end
-
-  private
-
-  def write(name, text)
-    path = File.join(destination_root, name)
-    FileUtils.mkdir_p(File.dirname(path))
-    File.write(path, text)
-  end
-
-  def tree = Dir["#{destination_root}/**/*"].select { |name| File.file?(name) }.to_h { |name| [name, File.read(name)] }
 end

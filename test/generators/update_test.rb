@@ -1,18 +1,12 @@
 # frozen_string_literal: true
 
 require "test_helper"
-require "fileutils"
-require "tmpdir"
-require "rails"
-require "rails/generators"
-require "rails/generators/test_case"
+require "support/generator_case"
 require "generators/streamer/update/update_generator"
 
 # rails g streamer:update in an application that an older version has set up.
-class UpdateGeneratorTest < Rails::Generators::TestCase
+class UpdateGeneratorTest < GeneratorCase
   tests Streamer::Generators::UpdateGenerator
-  destination Dir.mktmpdir("streamer-generators").tap { |path| Minitest.after_run { FileUtils.remove_entry(path) } }
-  setup :prepare_destination
 
   INITIALIZER = "config/initializers/streamer.rb"
 
@@ -40,13 +34,5 @@ class UpdateGeneratorTest < Rails::Generators::TestCase
     run_generator
 
     assert_file "config/puma.rb", /^plugin :streamer$/
-  end
-
-  private
-
-  def write(name, text)
-    path = File.join(destination_root, name)
-    FileUtils.mkdir_p(File.dirname(path))
-    File.write(path, text)
   end
 end

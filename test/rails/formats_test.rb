@@ -7,6 +7,8 @@ require "action_dispatch/testing/integration"
 
 # An event stream among the formats of an action, without a server.
 class FormatsTest < ActionDispatch::IntegrationTest
+  include WithUpstream
+
   self.app = RailsApp::Application
 
   STREAM = "text/event-stream"
@@ -77,7 +79,7 @@ class FormatsTest < ActionDispatch::IntegrationTest
   end
 
   def test_json_also_of_a_relay
-    with_upstream do |url|
+    with_two_tokens do |url|
       ask "/formats/collected_relay?upstream=#{url}&note=#{name}", "application/json"
     end
 
@@ -87,7 +89,7 @@ class FormatsTest < ActionDispatch::IntegrationTest
   end
 
   def test_a_block_without_a_parameter_answers_by_itself
-    with_upstream do |url|
+    with_two_tokens do |url|
       ask "/formats/collected_relay?upstream=#{url}"
     end
 
@@ -267,12 +269,7 @@ class FormatsTest < ActionDispatch::IntegrationTest
     response.parsed_body["seen"]
   end
 
-  def with_upstream
-    upstream = Upstream.new { |exchange| exchange.openai(tokens: 2) }
-    yield upstream.url
-  ensure
-    upstream.stop
-  end
+  def with_two_tokens = with_upstream(->(exchange) { exchange.openai(tokens: 2) }) { |upstream| yield upstream.url }
 
   def with_forgery_protection
     before = ActionController::Base.allow_forgery_protection

@@ -6,6 +6,8 @@ require "support/upstream"
 
 # A stream holds no database connection while it waits: the application has two.
 module DatabaseTests
+  include WithUpstream
+
   STREAMS = 4
 
   def server = AppServer.shared(self.class::KIND)
@@ -49,13 +51,6 @@ module DatabaseTests
   def pool_state = JSON.parse(server.get("/plain/state").body)["pool"]
 
   def with_silent_upstream(&block) = with_upstream(->(exchange) { exchange.head.stall }, &block)
-
-  def with_upstream(script)
-    upstream = Upstream.new { |exchange| script.call(exchange) }
-    yield upstream
-  ensure
-    upstream&.stop
-  end
 end
 
 class PumaDatabaseTest < Minitest::Test

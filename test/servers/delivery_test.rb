@@ -6,6 +6,8 @@ require "support/upstream"
 
 # What stream_events promises, on real servers.
 module DeliveryTests
+  include WithUpstream
+
   DISCONNECTED = "Streamer::BrowserDisconnectedError"
 
   def server = AppServer.shared(self.class::KIND)
@@ -258,13 +260,6 @@ module DeliveryTests
   end
 
   private
-
-  def with_upstream(script)
-    upstream = Upstream.new { |exchange| script.call(exchange) }
-    yield upstream
-  ensure
-    upstream&.stop
-  end
 
   def median(numbers) = numbers.sort[numbers.size / 2]
 

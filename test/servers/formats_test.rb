@@ -6,6 +6,8 @@ require "support/upstream"
 
 # An event stream among the formats of an action, on real servers.
 module FormatsTests
+  include WithUpstream
+
   # One with heartbeats that a test can wait for.
   def server
     AppServer.shared(self.class::KIND)
@@ -42,7 +44,7 @@ module FormatsTests
   end
 
   def test_json_of_a_relay_comes_with_its_end_and_its_result
-    events = with_upstream do |url|
+    events = with_two_tokens do |url|
       JSON.parse(server.get("/formats/collected_relay?upstream=#{url}&note=#{name}", "accept" => "application/json").body)["events"]
     end
 
@@ -69,7 +71,7 @@ module FormatsTests
   end
 
   def test_a_relays_callback_has_the_actions_databases_and_log_tags # row 19
-    with_upstream { |url| ask("/formats/relayed_surroundings?upstream=#{url}&note=#{name}", "text/event-stream").events }
+    with_two_tokens { |url| ask("/formats/relayed_surroundings?upstream=#{url}&note=#{name}", "text/event-stream").events }
 
     assert_equal({ "role" => "reading", "writes" => false, "tags" => ["request-7"] },
                  server.notes.wait(name, "result").slice("role", "writes", "tags"))
@@ -89,12 +91,7 @@ module FormatsTests
 
   def ask(path, accept, **options) = server.stream(path, headers: { "accept" => accept }, **options)
 
-  def with_upstream
-    upstream = Upstream.new { |exchange| exchange.openai(tokens: 2) }
-    yield upstream.url
-  ensure
-    upstream.stop
-  end
+  def with_two_tokens = with_upstream(->(exchange) { exchange.openai(tokens: 2) }) { |upstream| yield upstream.url }
 end
 
 class PumaFormatsTest < Minitest::Test

@@ -4,6 +4,7 @@ require "bundler"
 require "fileutils"
 require "net/http"
 require "open3"
+require "rails/version"
 require "tmpdir"
 require_relative "ports"
 
@@ -29,7 +30,9 @@ class FreshApp
 
   attr_reader :path
 
-  def initialize(*options)
+  # gems: a directory for gems that the application's owner installs, beside those of the bundle.
+  def initialize(*options, gems: nil)
+    @gems = gems
     @directory = File.realpath(Dir.mktmpdir("streamer-app"))
     @path = "#{@directory}/chat"
     @variables = {}
@@ -43,9 +46,10 @@ class FreshApp
     raise
   end
 
-  # `bundle add streamer`, from this checkout.
+  # `bundle add streamer`, from this checkout unless it is among the owner's gems.
   def add(*gems)
-    write("Gemfile", read("Gemfile") + gems.map { |name| %(gem "#{name}"#{", path: #{ROOT.dump}" if name == "streamer"}\n) }.join)
+    from = ->(name) { ", path: #{ROOT.dump}" if name == "streamer" && @gems.nil? }
+    write("Gemfile", read("Gemfile") + gems.map { |name| %(gem "#{name}"#{from[name]}\n) }.join)
     install
   end
 
@@ -95,7 +99,8 @@ class FreshApp
   def environment
     bundle = Bundler.bundle_path.to_s
     {
-      "GEM_HOME" => bundle, "GEM_PATH" => bundle, "PATH" => ["#{bundle}/bin", ENV.fetch("PATH")].join(File::PATH_SEPARATOR),
+      "GEM_HOME" => @gems || bundle, "GEM_PATH" => [@gems, bundle].compact.join(File::PATH_SEPARATOR),
+      "PATH" => ["#{bundle}/bin", ENV.fetch("PATH")].join(File::PATH_SEPARATOR),
       "BUNDLE_APP_CONFIG" => "#{@directory}/.bundle", "BUNDLE_PATH" => nil, "BUNDLE_GEMFILE" => nil, "BUNDLE_FROZEN" => nil,
       "STREAMER_STRICT" => nil, "RAILS_ENV" => nil
     }

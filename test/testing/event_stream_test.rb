@@ -46,7 +46,7 @@ class EventStreamTest < ActionDispatch::IntegrationTest
     end
 
     def beating
-      stream_events(heartbeat: :event) { |events| sleep(Streamer::Sinks::Heartbeat.options(:event)[:heartbeat] + 1) && events.write("late") }
+      stream_events(heartbeat: :event) { |events| sleep(Streamer::Controller.heartbeat + 1) && events.write("late") }
     end
 
     def relayed
