@@ -33,6 +33,8 @@ module Streamer
   autoload :Providers, "streamer/providers"
   autoload :SSE, "streamer/sse"
   autoload :Controller, "streamer/controller"
+  autoload :Log, "streamer/log"
+  autoload :Stores, "streamer/stores"
   autoload :Configuration, "streamer/configuration"
 
   # Where events go. Events is what the block of stream_events gets; the others are for servers.

@@ -208,6 +208,34 @@ module Streamer
     end
   end
 
+  # Something is the matter with a log.
+  class LogError < Error; end
+
+  # There is no log with this key (any more).
+  class UnknownLogError < LogError
+    def initialize(key) # :nodoc:
+      super("there is no log #{key.inspect}: it was never made, or it was deleted")
+    end
+  end
+
+  # The log belongs to another attempt now, or the lease could not be renewed in time: this writer can add nothing more.
+  class FencedError < LogError; end
+
+  # Somebody has asked this attempt to stop (Log#stop); the log was closed as "cancelled".
+  class StoppedError < LogError; end
+
+  # The log is closed: nothing can be added.
+  class LogClosedError < LogError; end
+
+  # An attempt has written more than Log::Writer::MAX_BYTES.
+  class LogFullError < LogError; end
+
+  # The store of the logs cannot be reached, or does not answer. Whether it did what was asked for is not known.
+  class StoreUnavailableError < LogError; end
+
+  # A position that a browser gave is none, or is one of another log.
+  class InvalidPositionError < LogError; end
+
   # An object was made in the parent process and used after a fork.
   class ForkError < Error
     def timed(_transfer) = self # :nodoc: -- there is nothing to end
