@@ -43,6 +43,7 @@ module Streamer
 
       def run
         watch = @store.watch { |keys| wake(keys) }
+        wake(nil) # what was asked before that went by unheard
         due = Clock.now + every
         until (writers = wait(due)).empty?
           renews = Clock.now >= due
