@@ -37,8 +37,9 @@ module NetworkStoreTests
     key = claimed(store)
     store.append([entries(key, 1, 0)])
     own.stop
-    errors = [-> { store.append([entries(key, 1, 1)]) }, -> { store.read({ key => LogWriting::START }) }, -> { store.heads([key]) }, -> { store.create("a") },
-              -> { store.renew({ key => 1 }, owner: "writer", lease: 30) }].map { |call| assert_raises(Streamer::StoreUnavailableError) { call.call } }
+    calls = [-> { store.append([entries(key, 1, 1)]) }, -> { store.read({ key => LogWriting::START }) }, -> { store.heads([key]) },
+             -> { store.create("a") }, -> { store.renew({ key => 1 }, owner: "writer", lease: 30) }]
+    errors = calls.map { |call| assert_raises(Streamer::StoreUnavailableError) { call.call } }
     assert(errors.all?(&:cause))
     own.start
     assert_equal [nil], retrying { store.append([entries(key, 1, 1)]) }

@@ -58,7 +58,7 @@ module Streamer
 
         def tell(look)
           keys = @store.connections.own(quiet: true) { |connection| look.call(connection) }
-          return if keys&.empty?
+          return false if keys == []
 
           @store.watches.call(keys.nil? || keys.size > MAX_KEYS ? nil : keys)
           true

@@ -20,7 +20,7 @@ module Streamer
             parts = keys.each_with_object([]) do |key, packed|
               text = JSON.generate(key)
               fits = packed.any? && packed.last.bytesize + text.bytesize < MAX_BYTES
-              fits ? packed.last << "," << text : packed << +"#{sender},#{text}"
+              fits ? packed.last << "," << text : packed << "#{sender},#{text}"
             end
             parts.size > MAX_COUNT ? ["[#{sender}]"] : parts.map { |part| "[#{part}]" }
           end
