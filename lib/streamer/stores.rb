@@ -24,5 +24,6 @@ module Streamer
   # Whoever cannot reach its database raises StoreUnavailableError; the caller cannot know then whether it happened.
   module Stores
     autoload :Memory, "streamer/stores/memory"
+    autoload :Redis, "streamer/stores/redis"
   end
 end
