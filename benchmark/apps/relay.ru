@@ -88,6 +88,7 @@ class AsyncHTTPBody
 end
 
 class Relay < Rails::Application
+  config.root = __dir__ # the engine's own root is the working directory
   config.load_defaults Rails::VERSION::STRING.to_f
   config.eager_load = true
   config.cache_classes = true # as in production: nothing is looked up on disk for each request

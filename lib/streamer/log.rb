@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "securerandom"
+
 require_relative "log/position"
 require_relative "log/entry"
 require_relative "log/frames"
@@ -7,13 +9,163 @@ require_relative "log/batch"
 require_relative "log/piece"
 require_relative "log/append"
 require_relative "log/head"
+require_relative "log/characters"
+require_relative "log/compactor"
+require_relative "log/attempt"
+require_relative "log/writer"
+require_relative "log/committer"
+require_relative "log/lease_keeper"
+require_relative "log/reaper"
+require_relative "log/background"
+require_relative "log/settings"
 require_relative "stores"
 
 module Streamer
+  # What was said to a browser, for whoever comes later: a numbered log of one answer, in a store that several processes share. One attempt
+  # writes at a time; any process reads, from any position, and learns of the end.
+  #
+  #   log = Streamer::Log.create
+  #   log.write { |out| chat.ask(question) { |chunk| out << chunk.content } }   # in a job
+  #   log.follow { |entry| entry.type; entry.data }                             # in any process; in a controller: follow_events log
+  #
+  # docs/log.md says what is promised.
   class Log
+    # What a key may be.
+    KEY = /\A[A-Za-z0-9_.:-]{1,191}\z/
+    private_constant :KEY
+
     class << self
-      # Where logs are kept: a store, see Stores.
-      attr_accessor :store
+      # Where logs are kept: a store, see Stores; config.streamer.log.store in a Rails application.
+      attr_writer :store
+
+      def store
+        @store or raise ArgumentError, "logs have no store yet: set config.streamer.log.store, or Streamer::Log.store = Streamer::Stores::Memory.new"
+      end
+
+      # Seconds for which the entries of a closed log are kept; its text stays.
+      attr_accessor :retention
+
+      # Called with each Log whose writer is gone, on a thread of the process that found it: true where it has seen to its being written on.
+      # Others are closed as failed, with what had come.
+      attr_accessor :recover
+
+      # Whether this process looks for such logs: true in a Rails application, except in tests.
+      attr_accessor :reaps
+
+      # Makes a log, for one answer; it is never used for another. key: 1 to 191 letters, digits and `_.:-`, which nobody should be able to
+      # guess; random unless given. A log that is there already is left as it is.
+      def create(key = SecureRandom.alphanumeric(24))
+        log = new(key)
+        store.create(log.key)
+        log
+      end
+
+      # The Log with this key; raises UnknownLogError where there is none.
+      def find(key)
+        self[key].tap(&:head)
+      end
+
+      # The same without a look whether it is there.
+      def [](key) = key.is_a?(Log) ? key : new(key)
+
+      def background # :nodoc:
+        Background.of(store).tap { |background| background.reaper.start if reaps }
+      end
+    end
+    self.retention = 3600
+
+    attr_reader :key
+
+    private_class_method :new
+
+    def initialize(key)
+      raise ArgumentError, "a log's key is 1 to 191 letters, digits and _.:- ; got #{key.inspect}" unless KEY.match?(key.to_s)
+
+      @key = key.to_s
+    end
+
+    # How it is now, a Head. Raises UnknownLogError, StoreUnavailableError.
+    def head
+      store.heads([key])[key] or raise UnknownLogError, key
+    end
+
+    # Begins an attempt: its Writer, or nil when another attempt's lease runs or the log is closed. mode: "reset" where it begins from the
+    # start, and readers drop what they have; "continue" where it goes on. The first one always begins.
+    def claim(mode: "reset")
+      raise ArgumentError, "mode is \"reset\" or \"continue\"; got #{mode.inspect}" unless %w[reset continue].include?(mode.to_s)
+
+      background.claim(key, mode: mode.to_s)
+    end
+
+    # The same for the length of a block, which gets the Writer: the log is closed as completed when it returns and as failed when it raises
+    # (`message` in the close: "failed"; say more with writer.close). True; false when there was nothing to claim.
+    def write(mode: "reset")
+      writer = claim(mode: mode) or return false
+      begin
+        yield writer
+      rescue FencedError, StoppedError
+        raise
+      rescue StandardError
+        writer.close("failed") unless writer.over?
+        raise
+      end
+      writer.close unless writer.over?
+      true
+    end
+
+    # Asks an attempt to stop, the present one unless named: its writer is told, in whatever process, and the log closed as cancelled. A log
+    # that nobody writes is closed at once. What belongs to an earlier attempt does nothing. The Head.
+    def stop(epoch: nil)
+      head = self.head
+      return head if head.closed? || (epoch && epoch != head.epoch)
+
+      head = store.stop(key, epoch: head.epoch) unless head.queued?
+      store.wake([key])
+      close_idle if head.open? && !head.leased?
+      self.head
+    end
+
+    # The entries behind a position, an Array of at most `limit` Entries.
+    def entries(after: Position::START, limit: 500)
+      batches = store.read({ key => after }, limit: limit).fetch(key, [])
+      batches.flat_map { |batch| batch.entries(after: after) }.first(limit)
+    end
+
+    # The text so far, a String: what is in pieces and in the entries behind them.
+    def text
+      head = self.head
+      text = store.text(key).map(&:text).join
+      after = [head.compacted, Position.new(head.text_epoch, 0)].max
+      until (found = entries(after: after)).empty?
+        found.each { |entry| text << Compactor.text_of_entry(entry).to_s }
+        after = found.last.position
+      end
+      text.force_encoding(Encoding::UTF_8).scrub("\u{FFFD}")
+    end
+
+    # Removes it with all that belongs to it; its readers' streams end.
+    def delete
+      store.delete([key])
+      store.wake([key])
+    end
+
+    def ==(other) = other.is_a?(Log) && key == other.key
+    alias eql? ==
+
+    def hash = key.hash
+
+    def inspect = "#<Streamer::Log #{key}>"
+
+    private
+
+    def store = self.class.store
+
+    def background = self.class.background
+
+    def close_idle
+      claim(mode: "continue")&.close("cancelled")
+    rescue LogError
+      nil # somebody began to write: it is told
     end
   end
 end

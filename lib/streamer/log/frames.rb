@@ -32,6 +32,9 @@ module Streamer
           offset.zero? ? frames : frames.byteslice(offset..)
         end
 
+        # Each frame's bytes.
+        def split(frames) = frames.split(END_OF_FRAME).map { |frame| frame << END_OF_FRAME }
+
         # The entries in the frames, in order.
         def entries(frames)
           Decoder.new.feed(frames).map do |event|

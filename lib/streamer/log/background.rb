@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+require "securerandom"
+require "socket"
+
+module Streamer
+  class Log
+    # What a process does for all its logs of one store, on threads that are there while there is something to do. A forked child makes its
+    # own.
+    class Background # :nodoc:
+      @lock = Mutex.new
+      @all = {}.compare_by_identity
+
+      class << self
+        def of(store)
+          @lock.synchronize do
+            @all = {}.compare_by_identity unless @pid == Process.pid
+            @pid = Process.pid
+            @all[store] ||= new(store)
+          end
+        end
+      end
+
+      attr_reader :store, :committer, :lease_keeper, :reaper
+
+      def initialize(store)
+        @store = store
+        @committer = Committer.new(store)
+        @lease_keeper = LeaseKeeper.new(store)
+        @reaper = Reaper.new(self)
+      end
+
+      # The Writer of a new attempt; nil when another one's lease runs, and for a closed log. Raises UnknownLogError.
+      def claim(key, mode:)
+        now = Clock.now
+        head = store.claim(key, owner: lease_keeper.owner, lease: lease_keeper.lease, mode: mode)
+        return (raise UnknownLogError, key unless store.heads([key]).key?(key)) unless head
+
+        store.wake([key])
+        attempt = Attempt.new(head, owner: lease_keeper.owner, lease: lease_keeper.lease, now: now)
+        resume(attempt, head) if head.text_epoch < head.epoch
+        Writer.new(attempt, self).tap { |writer| lease_keeper.add(writer) }
+      end
+
+      private
+
+      # Reads what the attempts before have written.
+      def resume(attempt, head)
+        store.text(head.key).each { |piece| attempt.resume(piece.text) }
+        after = [head.compacted, Position.new(head.text_epoch, 0)].max
+        while (batches = store.read({ head.key => after })[head.key])
+          batches.each { |batch| resume_batch(attempt, batch, after) }
+          after = batches.last.last
+        end
+      end
+
+      def resume_batch(attempt, batch, after)
+        frames = batch.after(after)
+        batch.entries(after: after).zip(Frames.split(frames)) { |entry, frame| attempt.resume_entry(entry, frame) }
+      end
+    end
+  end
+end

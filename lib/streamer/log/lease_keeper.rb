@@ -1,0 +1,94 @@
+# frozen_string_literal: true
+
+module Streamer
+  class Log
+    # The thread of a process that renews its writers' leases, and hears what was asked of them meanwhile.
+    class LeaseKeeper # :nodoc:
+      # Seconds for which a log is claimed. It is renewed six times as often.
+      LEASE = 30
+
+      # Seconds between looks at what somebody may have asked of a writer, however many wakes come.
+      LOOK = 0.05
+      private_constant :LOOK
+
+      attr_reader :owner, :lease
+
+      def initialize(store, lease: LEASE)
+        @store = store
+        @lease = lease
+        @owner = "#{Socket.gethostname}:#{Process.pid}:#{SecureRandom.hex(4)}"[0, 100]
+        @lock = Mutex.new
+        @changed = ConditionVariable.new
+        @writers = {} # key => Writer
+        @woken = false
+      end
+
+      def add(writer)
+        @lock.synchronize do
+          @writers[writer.key] = writer
+          @thread ||= Thread.new { run }.tap { |thread| thread.name = "streamer-leases" }
+        end
+      end
+
+      def remove(writer)
+        @lock.synchronize do
+          next unless @writers[writer.key].equal?(writer)
+
+          @writers.delete(writer.key)
+          @changed.signal if @writers.empty?
+        end
+      end
+
+      private
+
+      def run
+        watch = @store.watch { |keys| wake(keys) }
+        wake(nil) # what was asked before that went by unheard
+        due = Clock.now + every
+        until (writers = wait(due)).empty?
+          renews = Clock.now >= due
+          ask(writers, renews)
+          due = Clock.now + every if renews
+          sleep(LOOK)
+        end
+      rescue StandardError => error
+        Streamer.report(error)
+        @lock.synchronize { @thread = nil }
+      ensure
+        watch&.close
+      end
+
+      def every = @lease / 6.0
+
+      def wake(keys)
+        @lock.synchronize do
+          next unless keys.nil? || keys.any? { |key| @writers.key?(key) }
+
+          @woken = true
+          @changed.signal
+        end
+      end
+
+      # The writers, once it is time or somebody may have asked something of one; none, and then this thread is nobody's.
+      def wait(due)
+        @lock.synchronize do
+          @changed.wait(@lock, due - Clock.now) until @woken || @writers.empty? || Clock.now >= due
+          @woken = false
+          @thread = nil if @writers.empty?
+          @writers.values
+        end
+      end
+
+      def ask(writers, renews)
+        sent = Clock.now
+        epochs = writers.to_h { |writer| [writer.key, writer.epoch] }
+        heads = renews ? @store.renew(epochs, owner: @owner, lease: @lease) : @store.heads(epochs.keys)
+        writers.each { |writer| writer.renewed(heads[writer.key], renews ? sent : nil) }
+      rescue StoreUnavailableError => error
+        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
+      ensure
+        writers.each { |writer| writer.look_at_lease(Clock.now) }
+      end
+    end
+  end
+end

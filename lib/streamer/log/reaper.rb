@@ -1,0 +1,66 @@
+# frozen_string_literal: true
+
+module Streamer
+  class Log
+    # The thread of a process that looks after logs whose writer is gone, and after entries that have been kept long enough. Any number of
+    # processes may have one.
+    class Reaper # :nodoc:
+      # Seconds between rounds, and up to how many more, so that processes do not look all at once.
+      EVERY = 10
+      JITTER = 5
+      private_constant :EVERY, :JITTER
+
+      def initialize(background)
+        @background = background
+        @store = background.store
+        @lock = Mutex.new
+      end
+
+      # Once; it goes on until the process ends.
+      def start
+        @lock.synchronize do
+          next if @thread
+
+          @thread = Thread.new { run }
+          @thread.name = "streamer-reaper"
+        end
+        self
+      end
+
+      # One round, whatever the time.
+      def round
+        @store.overdue.each { |key| reap(key) }
+        @store.expired(age: Log.retention).each { |key| prune(key) }
+      rescue StoreUnavailableError => error
+        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
+      rescue StandardError => error
+        Streamer.report(error)
+      end
+
+      # Has a log whose writer is gone written on (Log.recover), or closes it, with its text, as failed for the reason `interrupted`.
+      def reap(key)
+        return if Log.recover&.call(Log[key])
+
+        writer = @background.claim(key, mode: "continue") or return
+        Instrumentation.publish("reap", log: key, epoch: writer.epoch)
+        writer.close("failed", reason: "interrupted")
+      rescue LogError
+        nil # another was quicker, or the store is away: the next round sees
+      end
+
+      private
+
+      def run
+        loop do
+          round
+          sleep(EVERY + (rand * JITTER))
+        end
+      end
+
+      def prune(key)
+        head = @store.heads([key])[key] or return
+        @store.prune(key, through: head.position)
+      end
+    end
+  end
+end

@@ -1,0 +1,222 @@
+# frozen_string_literal: true
+
+module Streamer
+  class Log
+    # Who writes a log: one attempt, from Log#claim or Log#write. Entries are stored in the background, at once or, where many come, in
+    # batches; append waits only while more than MAX_WAITING bytes have not been stored.
+    #
+    # The lease is renewed in the background as well. Whoever loses it, to another attempt or because the store was away for too long, gets
+    # FencedError at the next call; whoever was asked to stop (Log#stop), StoppedError. on_stop tells both at once. Any thread or fiber may
+    # call any method; entries are in the order of the calls.
+    class Writer
+      # Bytes of all entries of an attempt: they are kept in memory until it ends, for a store that loses some.
+      MAX_BYTES = 64 * 1024 * 1024
+
+      # Bytes of entries that are not stored yet.
+      MAX_WAITING = 1024 * 1024
+
+      # Bytes of one entry's data.
+      MAX_ENTRY = 16 * 1024 * 1024
+
+      attr_reader :key
+
+      def initialize(attempt, background) # :nodoc:
+        @attempt = attempt
+        @key = attempt.key
+        @background = background
+        @lock = Mutex.new
+        @changed = ConditionVariable.new
+        @on_stop = []
+        @characters = Characters.new
+      end
+
+      # The number of this attempt, counted from 1.
+      def epoch = @attempt.epoch
+
+      # The Position of the last entry.
+      def position = @lock.synchronize { @attempt.position }
+
+      # Adds text: an entry `event: token` with { content: text }. Text may be cut within a character, so one caller at a time adds it. self.
+      def <<(text)
+        whole = @characters.whole(text)
+        append({ content: whole }, event: "token") unless whole.empty?
+        self
+      end
+
+      # Adds an entry. data: a String as it is, anything else as JSON; what a Hash has under "content" is part of the log's text. event: its
+      # name, none of those that the log uses itself. The Position. Raises FencedError, StoppedError, LogClosedError, LogFullError,
+      # EventTooLargeError, ArgumentError.
+      def append(data, event: nil)
+        check_event(event)
+        raise ArgumentError, "an entry needs data; a browser dispatches no event without" if data.nil?
+
+        add(Compactor.text_of(data)) { |position| Frames.entry(position, data, event: event) }
+      end
+
+      # Adds an entry `event: state` with { phase: phase, ... }: what the work is at, beside its text.
+      def state(phase, **data)
+        add(nil, kind: :state) { |position| Frames.entry(position, { phase: phase, **data }, event: "state") }
+      end
+
+      # Adds the frames of `count` entries that are numbered already, from position.next on. text: what they add to the log's text; others:
+      # the frames of those that add none.
+      def append_frames(frames, count, text:, others: "") # :nodoc:
+        check_room(frames.bytesize)
+        @lock.synchronize do
+          wait_for_room
+          @attempt.add_frames(frames, count, text: text, others: others)
+        end
+        @background.committer.notify(self)
+      end
+
+      # Adds the last entry and waits until it is stored; state: completed, failed, cancelled or timed_out; data: what the application wants to
+      # say with it. The state in which the log is: "cancelled" where somebody has asked for that first.
+      def close(state = "completed", **data)
+        raise ArgumentError, "state must be one of #{Frames::STATES.keys.join(", ")}; got #{state.inspect}" unless Frames::STATES.key?(state.to_s)
+
+        rest = @characters.rest
+        self << rest unless rest.empty? || over?
+        @lock.synchronize do
+          raise_outcome unless @attempt.stopping?
+          @attempt.close(state.to_s, data) unless @attempt.over? || @attempt.stopping?
+        end
+        @background.committer.notify(self)
+        outcome = @lock.synchronize { wait_until { @attempt.outcome } }
+        return outcome == :stopped ? "cancelled" : state.to_s if %i[closed stopped].include?(outcome)
+
+        @lock.synchronize { raise_outcome }
+      end
+
+      # Waits until everything that was added is stored. Raises as append.
+      def flush
+        @background.committer.notify(self)
+        @lock.synchronize do
+          wait_until { @attempt.outcome || @attempt.waiting.zero? }
+          raise_outcome
+        end
+        nil
+      end
+
+      # Gives the log back as it is, once everything is stored: another attempt may begin at once. For a worker that is told to end.
+      def release
+        flush
+        @lock.synchronize { @attempt.finish(:released) }
+        @background.store.release(key, epoch: epoch, owner: @attempt.owner)
+        leave
+        nil
+      end
+
+      # Whether nothing can be added any more.
+      def over? = @lock.synchronize { @attempt.over? || @attempt.stopping? }
+
+      # Whether somebody has asked this attempt to stop.
+      def stopped? = @lock.synchronize { @attempt.stopping? }
+
+      # Calls the block once, from another thread, when this writer cannot or need not go on: somebody has asked to stop, or the log is
+      # another attempt's. At once if that is so already. What it raises is reported.
+      def on_stop(&block)
+        @lock.synchronize do
+          next @on_stop << block unless @attempt.stopping? || lost?
+
+          block
+        end.then { |now| now.equal?(block) && call(block) }
+        self
+      end
+
+      # For the committer and the keeper of leases, each on a thread of its own. :nodoc: all.
+
+      def ready? = @lock.synchronize { @attempt.ready? } # :nodoc:
+
+      def urgent?(entries, bytes) = @lock.synchronize { @attempt.urgent?(entries, bytes) } # :nodoc:
+
+      def take(now) = @lock.synchronize { @attempt.take(now) } # :nodoc:
+
+      def settle(append, answer) # :nodoc:
+        advance { @attempt.settle(append, answer) }
+      end
+
+      def renewed(head, sent) # :nodoc:
+        advance { @attempt.renewed(head, sent) }
+      end
+
+      def look_at_lease(now) # :nodoc:
+        advance { @attempt.look_at_lease(now) }
+      end
+
+      private
+
+      def add(text, kind: :data, &frame)
+        position = @lock.synchronize do
+          wait_for_room
+          @attempt.add(text, kind: kind) { |position| frame.call(position).tap { |bytes| check_room(bytes.bytesize) } }
+        end
+        @background.committer.notify(self)
+        position
+      end
+
+      def check_event(event)
+        return unless Frames::RESERVED.include?(event.to_s)
+
+        raise ArgumentError, "#{event.inspect} is the log's own name for an event; take another (its own: #{Frames::RESERVED.join(", ")})"
+      end
+
+      def check_room(bytes)
+        raise EventTooLargeError, "an entry of #{bytes} bytes; a log takes at most #{MAX_ENTRY}" if bytes > MAX_ENTRY
+        return if @attempt.bytes + bytes <= MAX_BYTES
+
+        raise LogFullError, "an attempt may write #{MAX_BYTES} bytes to its log; keep large results elsewhere and put a reference in the log"
+      end
+
+      def wait_for_room
+        wait_until { over_or_stopping? || @attempt.waiting < MAX_WAITING }
+        raise_outcome
+        raise LogClosedError, "the log is being closed; nothing can be added" if @attempt.over?
+        raise StoppedError, "somebody has asked this attempt to stop" if @attempt.stopping?
+      end
+
+      def over_or_stopping? = @attempt.over? || @attempt.stopping?
+
+      # The lock is held.
+      def wait_until
+        loop do
+          value = yield
+          return value if value
+
+          @changed.wait(@lock)
+        end
+      end
+
+      def lost? = %i[fenced overdue].include?(@attempt.outcome)
+
+      def raise_outcome
+        case @attempt.outcome
+        when nil then nil
+        when :fenced then raise FencedError, "the log #{key} is no longer attempt #{epoch}'s: another has taken over, or it was closed or deleted"
+        when :overdue then raise FencedError, "the lease on the log #{key} could not be renewed in time, since its store did not answer"
+        when :stopped then raise StoppedError, "somebody has asked attempt #{epoch} to stop; the log is closed as cancelled"
+        else raise LogClosedError, "the log #{key} is #{@attempt.outcome}; nothing can be added"
+        end
+      end
+
+      # Runs a rule, and tells whoever waits and whoever wants to know of the end.
+      def advance
+        told, over = @lock.synchronize do
+          yield
+          @changed.broadcast
+          [(@on_stop.slice!(0..) if @attempt.stopping? || lost?), @attempt.outcome]
+        end
+        leave if over
+        @background.committer.notify(self) if told && !over
+        told&.each { |block| call(block) }
+      end
+
+      def call(block)
+        block.call
+      rescue StandardError => error
+        Streamer.report(error)
+      end
+
+      def leave = @background.lease_keeper.remove(self)
+    end
+  end
+end
