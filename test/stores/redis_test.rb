@@ -167,40 +167,6 @@ class RedisStoreTest < Minitest::Test
     assert other.create(key)
   end
 
-  def test_many_processes_claim_one_log_and_one_has_it
-    @store.create("wanted")
-    winners = Array.new(8) do |number|
-      IO.popen("-") do |pipe|
-        next pipe.read if pipe
-
-        print @store.claim("wanted", owner: "owner #{number}", lease: LEASE)&.epoch
-        $stdout.flush
-        exit!(0)
-      end
-    end
-    assert_equal ["1"], winners.reject(&:empty?)
-  end
-
-  def test_threads_share_it
-    keys = Array.new(8) { begun(@store) }
-    keys.map do |key|
-      Thread.new { 20.times { |number| assert_nil write(@store, key, number, number + 1) } }
-    end.each(&:join)
-    assert_equal [20] * 8, @store.heads(keys).values.map(&:sequence)
-  end
-
-  def test_a_fork_uses_connections_of_its_own
-    key = begun(@store)
-    child = fork do
-      write(@store, key, 0, 1)
-      exit!(head(@store, key).sequence == 1 ? 0 : 1)
-    end
-    20.times { assert_equal 1, head(@store, key).epoch }
-    Process.wait(child)
-    assert_predicate $?, :success?
-    assert_equal 1, head(@store, key).sequence
-  end
-
   def test_a_clock_that_is_wrong_in_the_process_changes_nothing
     script = <<~RUBY
       class << Process

@@ -19,9 +19,10 @@ module Streamer
         private_constant :Stop
 
         # Yields the keys of each message, and nil when messages may have been missed.
-        def initialize(server, channel, &block)
+        def initialize(server, channel, silence: SILENCE, &block)
           @server = server
           @channel = channel
+          @silence = silence
           @block = block
           @lock = Mutex.new
           @tried = ConditionVariable.new
@@ -81,10 +82,10 @@ module Streamer
         end
 
         def receive(connection)
-          event = interruptible { connection.next_event(SILENCE) } and return event
+          event = interruptible { connection.next_event(@silence) } and return event
 
           connection.call("PING")
-          interruptible { connection.next_event(SILENCE) } or raise ::RedisClient::ReadTimeoutError, "no answer for #{SILENCE} s"
+          interruptible { connection.next_event(@silence) } or raise ::RedisClient::ReadTimeoutError, "no answer for #{@silence} s"
         end
 
         def handle(event)
