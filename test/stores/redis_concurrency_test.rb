@@ -39,7 +39,7 @@ class RedisConcurrencyTest < Minitest::Test
   def test_it_needs_no_more_of_a_fiber_scheduler_than_every_one_has
     key = begun(@store)
     MinimalScheduler.run do
-      Array.new(6) { |number| Fiber.schedule { @store.read({ key => Position.new(1, number) }) } }
+      Array.new(3) { |number| Fiber.schedule { @store.read({ key => Position.new(1, number) }) } }
       assert_nil write(@store, key, 0, 1)
       watch = @store.watch { nil }
       watch.close
