@@ -189,6 +189,30 @@ class RedisStoreTest < Minitest::Test
     assert_empty @store.overdue
   end
 
+  def test_a_user_may_be_allowed_no_more_than_the_documents_say
+    rights = Dir[File.join(ROOT, "docs/stores*.md")].map { |path| File.read(path) }.join[/A user for it needs `(.*?)`/, 1].split
+    assert_includes rights, "~{streamer:*}*"
+    redis.command("ACL", "SETUSER", "logs", "on", ">secret", *rights)
+    store = Streamer::Stores::Redis.new(RedisClient.config(**redis.fresh, username: "logs", password: "secret"))
+    watch = store.watch { nil }
+    key = begun(store)
+    write(store, key, 0, 2, text: "two")
+    store.prune(key, through: Position.new(1, 2))
+    store.renew({ key => 1 }, owner: "me", lease: LEASE)
+    store.stop(key, epoch: 1)
+    write(store, key, 2, 3, state: "cancelled")
+    assert_equal %w[1-3], ids(read(store, key))
+    assert_equal [["two"], [], []], [store.text(key).map(&:text), store.overdue, store.expired(age: 9)]
+    assert_in_delta 1.0, watch.interval
+    store.delete([key])
+    assert_raises(RedisClient::PermissionError) do
+      RedisClient.config(**redis.fresh, username: "logs", password: "secret").new_client.call("GET", "session")
+    end
+  ensure
+    watch&.close
+    redis.command("ACL", "DELUSER", "logs")
+  end
+
   def test_it_says_which_gem_is_missing
     script = <<~RUBY
       module Kernel
