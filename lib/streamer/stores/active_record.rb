@@ -31,7 +31,7 @@ module Streamer
       ADAPTERS = {
         "sqlite3" => :SQLite, "postgresql" => :PostgreSQL, "postgis" => :PostgreSQL, "mysql2" => :MySQL, "trilogy" => :MySQL
       }.freeze
-      private_constant :CHUNK, :ADAPTERS
+      private_constant :ADAPTERS
 
       # connects_to: what Active Record's method of this name takes; nil for the application's own connection.
       # record: an abstract class whose connection is used, for logs in several databases.
@@ -141,11 +141,11 @@ module Streamer
       # For the adapters.
       attr_reader :connections, :watches, :listen_url # :nodoc:
 
-      private
-
-      def adapter
+      def adapter # :nodoc:
         @adapter || @lock.synchronize { @adapter ||= ActiveRecord.const_get(adapter_name, false).new(self) }
       end
+
+      private
 
       def adapter_name
         configured = @connections.configuration.adapter.to_s
