@@ -110,6 +110,16 @@ class RedisStoreTest < Minitest::Test
     assert_in_delta 500_000, call("PTTL", own("log", key)), 5000
   end
 
+  def test_a_log_of_which_nothing_can_be_pruned_is_not_found_expired_for_ever
+    key = begun(@store)
+    write(@store, key, 0, 2)
+    write(@store, key, 2, 3, state: "failed")
+    assert_equal [key], @store.expired(age: 0)
+    assert_equal "0-0", @store.prune(key, through: Position.new(1, 3)).pruned.to_s
+    assert_empty @store.expired(age: 0)
+    assert_equal %w[1-0 1-1 1-2 1-3], ids(read(@store, key))
+  end
+
   def test_a_log_whose_entries_have_expired_still_has_its_text_and_its_close
     store = Streamer::Stores::Redis.new(**@options, retention: 0.05)
     key = begun(store)
