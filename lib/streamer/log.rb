@@ -20,6 +20,7 @@ require_relative "log/origin"
 require_relative "log/intake"
 require_relative "log/inline_intake"
 require_relative "log/background"
+require_relative "log/settings"
 require_relative "stores"
 
 module Streamer
@@ -44,6 +45,16 @@ module Streamer
         @store or raise ArgumentError, "logs have no store yet: set config.streamer.log.store, or Streamer::Log.store = Streamer::Stores::Memory.new"
       end
 
+      # Seconds for which the entries of a closed log are kept; its text stays.
+      attr_accessor :retention
+
+      # Who looks after what the logs belong to, on a thread of every process that reaps: `round`, called every ten seconds or so, and
+      # `recover(log)`, called for a log whose writer is gone: true where it has seen to that; others are closed as failed, with what had come.
+      attr_accessor :upkeep # :nodoc:
+
+      # Whether this process looks for such logs: true in a Rails application, except in tests.
+      attr_accessor :reaps
+
       # Makes a log, for one answer; it is never used for another. key: 1 to 191 letters, digits and `_.:-`, which nobody should be able to
       # guess; random unless given. A log that is there already is left as it is.
       def create(key = SecureRandom.alphanumeric(24))
@@ -59,7 +70,12 @@ module Streamer
 
       # The same without a look whether it is there.
       def [](key) = key.is_a?(Log) ? key : new(key)
+
+      def background # :nodoc:
+        Background.of(store).tap { |background| background.reaper.start if reaps }
+      end
     end
+    self.retention = 3600
 
     attr_reader :key
 
@@ -98,6 +114,8 @@ module Streamer
       end
       writer.close unless writer.over?
       true
+    ensure
+      writer&.abandon # a thread that is killed, say
     end
 
     # Claims the log, adds what an upstream answers, and closes it: as completed, as timed_out or failed (the close has the error's name and
@@ -167,7 +185,7 @@ module Streamer
 
     def store = self.class.store
 
-    def background = Background.of(store)
+    def background = self.class.background
 
     def close_idle
       claim(mode: "continue")&.close("cancelled")
