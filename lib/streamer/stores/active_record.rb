@@ -27,11 +27,14 @@ module Streamer
       # Keys in one statement.
       CHUNK = 500
 
+      # Of a transaction that another one was preferred to.
+      TRIES = 3
+
       # What an application's adapter is called => the class that knows the database.
       ADAPTERS = {
         "sqlite3" => :SQLite, "postgresql" => :PostgreSQL, "postgis" => :PostgreSQL, "mysql2" => :MySQL, "trilogy" => :MySQL
       }.freeze
-      private_constant :ADAPTERS
+      private_constant :TRIES, :ADAPTERS
 
       # connects_to: what Active Record's method of this name takes; nil for the application's own connection.
       # record: an abstract class whose connection is used, for logs in several databases.
@@ -171,7 +174,14 @@ module Streamer
 
       def writing(method, quiet: false, &block)
         adapter.check_transaction(method)
-        own(quiet: quiet, &block)
+        tries = 0
+        begin
+          own(quiet: quiet, &block)
+        rescue StoreUnavailableError => error
+          # Rolled back for certain, in favour of another one's transaction.
+          retry if error.cause.is_a?(::ActiveRecord::TransactionRollbackError) && (tries += 1) < TRIES
+          raise
+        end
       end
 
       def all_heads(connection, keys)
