@@ -125,11 +125,12 @@ class RedisChaosTest < Minitest::Test
     def lose_tail
       script(<<~LUA)
         local meta = redis.call("HMGET", KEYS[1], "epoch", "sequence", "state", "pruned")
-        local last = redis.call("XREVRANGE", KEYS[2], "+", "-", "COUNT", 3)
-        if meta[3] or #last < 3 or last[3][1]:match("^(%d+)") ~= meta[1] or redis.call("EXISTS", KEYS[3]) == 1 then return 0 end
-        redis.call("XDEL", KEYS[2], last[1][1], last[2][1])
-        redis.call("XSETID", KEYS[2], last[3][1])
-        redis.call("HSET", KEYS[1], "sequence", last[3][1]:match("(%d+)$"))
+        local all = redis.call("XRANGE", KEYS[2], "-", "+")
+        local last = all[#all - 2]
+        if meta[3] or not last or last[1]:match("^(%d+)") ~= meta[1] or redis.call("EXISTS", KEYS[3]) == 1 then return 0 end
+        redis.call("DEL", KEYS[2])
+        for index = 1, #all - 2 do redis.call("XADD", KEYS[2], all[index][1], unpack(all[index][2])) end
+        redis.call("HSET", KEYS[1], "sequence", last[1]:match("(%d+)$"))
         return 1
       LUA
     end
