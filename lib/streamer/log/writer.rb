@@ -315,7 +315,7 @@ module Streamer
           due, @later = @later.partition { |condition, _| condition.call }
           due
         end
-        due.each { |_, block| call(block) }
+        due.each { |due_now| call(due_now.last) }
       end
 
       def call(block)
