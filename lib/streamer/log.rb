@@ -17,6 +17,7 @@ require_relative "log/committer"
 require_relative "log/lease_keeper"
 require_relative "log/reaper"
 require_relative "log/background"
+require_relative "log/settings"
 require_relative "stores"
 
 module Streamer
@@ -41,6 +42,16 @@ module Streamer
         @store or raise ArgumentError, "logs have no store yet: set config.streamer.log.store, or Streamer::Log.store = Streamer::Stores::Memory.new"
       end
 
+      # Seconds for which the entries of a closed log are kept; its text stays.
+      attr_accessor :retention
+
+      # Called with each Log whose writer is gone, on a thread of the process that found it: true where it has seen to its being written on.
+      # Others are closed as failed, with what had come.
+      attr_accessor :recover
+
+      # Whether this process looks for such logs: true in a Rails application, except in tests.
+      attr_accessor :reaps
+
       # Makes a log, for one answer; it is never used for another. key: 1 to 191 letters, digits and `_.:-`, which nobody should be able to
       # guess; random unless given. A log that is there already is left as it is.
       def create(key = SecureRandom.alphanumeric(24))
@@ -56,7 +67,12 @@ module Streamer
 
       # The same without a look whether it is there.
       def [](key) = key.is_a?(Log) ? key : new(key)
+
+      def background # :nodoc:
+        Background.of(store).tap { |background| background.reaper.start if reaps }
+      end
     end
+    self.retention = 3600
 
     attr_reader :key
 
@@ -144,7 +160,7 @@ module Streamer
 
     def store = self.class.store
 
-    def background = Background.of(store)
+    def background = self.class.background
 
     def close_idle
       claim(mode: "continue")&.close("cancelled")

@@ -14,9 +14,15 @@ module Streamer
   #   config.streamer.write_timeout = 30 # seconds in which a browser may take nothing before it counts as gone
   #   config.streamer.drain_timeout = 25 # seconds that relays have to finish in when the process is told to end; on Falcon 0.8
   #
+  #   config.streamer.log.store = :active_record # where logs are kept: also :redis, :memory (one process), or a store
+  #   config.streamer.log.connects_to = { database: { writing: :streamer } } # a database of their own
+  #   config.streamer.log.redis = { url: ENV["REDIS_URL"] }
+  #   config.streamer.log.retention = 1.hour     # for which entries are kept once a log is closed; its text stays
+  #
   # Settings are checked when the application has been initialized. What pages need (helpers, JavaScript) is in Engine.
   class Railtie < ::Rails::Railtie
     config.streamer = ActiveSupport::OrderedOptions.new
+    config.streamer.log = ActiveSupport::OrderedOptions.new
 
     initializer "streamer.deprecator", before: :load_environment_config do |app|
       app.deprecators[:streamer] = Streamer.deprecator
@@ -28,7 +34,18 @@ module Streamer
     end
 
     initializer "streamer.config" do
-      config.after_initialize { |app| Configuration.apply(app.config.streamer) }
+      config.after_initialize { |app| Configuration.apply(app.config.streamer.except(:log)) }
+    end
+
+    # Not before the models are there, which Active Record's store is one of.
+    initializer "streamer.log" do
+      config.after_initialize do |app|
+        next if app.config.streamer.log.empty?
+
+        adapter = app.config.respond_to?(:active_job) ? app.config.active_job.queue_adapter : nil
+        Log::Settings.new(app.config.streamer.log, queue_adapter: adapter).apply
+        Log.reaps = !::Rails.env.test?
+      end
     end
 
     initializer "streamer.executor" do |app|

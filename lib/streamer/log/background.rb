@@ -21,12 +21,13 @@ module Streamer
         end
       end
 
-      attr_reader :store, :committer, :lease_keeper
+      attr_reader :store, :committer, :lease_keeper, :reaper
 
       def initialize(store)
         @store = store
         @committer = Committer.new(store)
         @lease_keeper = LeaseKeeper.new(store)
+        @reaper = Reaper.new(self)
       end
 
       # The Writer of a new attempt; nil when another one's lease runs, and for a closed log. Raises UnknownLogError.

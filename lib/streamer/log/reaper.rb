@@ -10,11 +10,9 @@ module Streamer
       JITTER = 5
       private_constant :EVERY, :JITTER
 
-      def initialize(background, retention:, recover:)
+      def initialize(background)
         @background = background
         @store = background.store
-        @retention = retention
-        @recover = recover
         @lock = Mutex.new
       end
 
@@ -32,17 +30,16 @@ module Streamer
       # One round, whatever the time.
       def round
         @store.overdue.each { |key| reap(key) }
-        @store.expired(age: @retention).each { |key| prune(key) }
+        @store.expired(age: Log.retention).each { |key| prune(key) }
       rescue StoreUnavailableError => error
         Instrumentation.publish("store_unavailable", store: @store.name, error: error)
       rescue StandardError => error
         Streamer.report(error)
       end
 
-      # Ends a log whose writer is gone, or has it written on: recover, called with the Log, says true where it sees to that. With its text
-      # kept, and as `failed` with the reason `interrupted`.
+      # Has a log whose writer is gone written on (Log.recover), or closes it, with its text, as failed for the reason `interrupted`.
       def reap(key)
-        return if @recover&.call(Log[key])
+        return if Log.recover&.call(Log[key])
 
         writer = @background.claim(key, mode: "continue") or return
         Instrumentation.publish("reap", log: key, epoch: writer.epoch)
