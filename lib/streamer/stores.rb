@@ -23,6 +23,7 @@ module Streamer
   #
   # Whoever cannot reach its database raises StoreUnavailableError; the caller cannot know then whether it happened.
   module Stores
+    autoload :ActiveRecord, "streamer/stores/active_record"
     autoload :Memory, "streamer/stores/memory"
   end
 end
