@@ -3,6 +3,7 @@
 #include "../loop/clock.h"
 #include "../loop/fork.h"
 #include "../relay/thread.h"
+#include "../sink/fanout.h"
 #include "await.h"
 #include "binding.h"
 #include "errors.h"
@@ -268,6 +269,10 @@ static VALUE counters(VALUE class) {
     SET("open", relays.open);
     SET("relays", relays.relays);
     SET("frames", relays.frames);
+    struct streamer_fanout_stats fanouts = streamer_fanout_stats();
+    SET("followers", fanouts.readers);
+    SET("followers_cut", fanouts.cut);
+    SET("shared_bytes", fanouts.blocks.shared_bytes);
     const struct streamer_pool *pool = streamer_thread_running_pool();
     struct streamer_pool_stats stats = {0};
     if (pool != NULL) stats = streamer_pool_stats(pool);
