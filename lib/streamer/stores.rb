@@ -25,5 +25,6 @@ module Streamer
   module Stores
     autoload :ActiveRecord, "streamer/stores/active_record"
     autoload :Memory, "streamer/stores/memory"
+    autoload :Redis, "streamer/stores/redis"
   end
 end
