@@ -2,6 +2,7 @@
 
 require "test_helper"
 require "support/redis_store_case"
+require "support/tcp_proxy"
 
 # What happens to logs when their Redis stops, starts again, is full, or does not answer.
 class RedisOutageTest < Minitest::Test
@@ -101,7 +102,7 @@ class RedisOutageTest < Minitest::Test
   def test_a_connection_that_breaks_behind_an_append_leaves_it_stored_and_the_repetition_finds_that
     server
     key = begun(@store)
-    proxy = CuttingProxy.new(redis.port)
+    proxy = TCPProxy.new(redis.port)
     store = Streamer::Stores::Redis.new(RedisClient.config(url: "redis://127.0.0.1:#{proxy.port}", timeout: 2))
     assert_nil write(store, key, 0, 1)
     proxy.cut_next_answer
@@ -112,44 +113,5 @@ class RedisOutageTest < Minitest::Test
     assert_equal %w[1-0 1-1 1-2 1-3], ids(read(store, key))
   ensure
     proxy&.close
-  end
-
-  # Passes bytes on, and at a word cuts a connection in the place of an answer.
-  class CuttingProxy
-    def initialize(target)
-      @target = target
-      @server = TCPServer.new("127.0.0.1", 0)
-      @threads = [Thread.new { loop { serve(@server.accept) } }]
-    end
-
-    def port = @server.local_address.ip_port
-
-    def cut_next_answer = @cut = true
-
-    def close
-      @threads.each(&:kill).each(&:join)
-      @server.close
-    end
-
-    private
-
-    def serve(client)
-      upstream = TCPSocket.new("127.0.0.1", @target)
-      @threads << Thread.new { pass(client, upstream) } << Thread.new { pass(upstream, client, answers: true) }
-    end
-
-    def pass(from, into, answers: false)
-      loop do
-        bytes = from.readpartial(65_536)
-        break if answers && @cut
-
-        into.write(bytes)
-      end
-    rescue IOError, SystemCallError
-      nil
-    ensure
-      @cut = false if answers
-      [from, into].each { |socket| socket.close unless socket.closed? }
-    end
   end
 end

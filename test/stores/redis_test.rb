@@ -167,40 +167,6 @@ class RedisStoreTest < Minitest::Test
     assert other.create(key)
   end
 
-  def test_many_processes_claim_one_log_and_one_has_it
-    @store.create("wanted")
-    winners = Array.new(8) do |number|
-      IO.popen("-") do |pipe|
-        next pipe.read if pipe
-
-        print @store.claim("wanted", owner: "owner #{number}", lease: LEASE)&.epoch
-        $stdout.flush
-        exit!(0)
-      end
-    end
-    assert_equal ["1"], winners.reject(&:empty?)
-  end
-
-  def test_threads_share_it
-    keys = Array.new(8) { begun(@store) }
-    keys.map do |key|
-      Thread.new { 20.times { |number| assert_nil write(@store, key, number, number + 1) } }
-    end.each(&:join)
-    assert_equal [20] * 8, @store.heads(keys).values.map(&:sequence)
-  end
-
-  def test_a_fork_uses_connections_of_its_own
-    key = begun(@store)
-    child = fork do
-      write(@store, key, 0, 1)
-      exit!(head(@store, key).sequence == 1 ? 0 : 1)
-    end
-    20.times { assert_equal 1, head(@store, key).epoch }
-    Process.wait(child)
-    assert_predicate $?, :success?
-    assert_equal 1, head(@store, key).sequence
-  end
-
   def test_a_clock_that_is_wrong_in_the_process_changes_nothing
     script = <<~RUBY
       class << Process
@@ -221,6 +187,30 @@ class RedisStoreTest < Minitest::Test
     assert_predicate head(@store, "late"), :leased?
     assert_nil @store.claim("late", owner: "me", lease: 30)
     assert_empty @store.overdue
+  end
+
+  def test_a_user_may_be_allowed_no_more_than_the_documents_say
+    rights = Dir[File.join(ROOT, "docs/stores*.md")].map { |path| File.read(path) }.join[/A user for it needs `(.*?)`/, 1].split
+    assert_includes rights, "~{streamer:*}*"
+    redis.command("ACL", "SETUSER", "logs", "on", ">secret", *rights)
+    store = Streamer::Stores::Redis.new(RedisClient.config(**redis.fresh, username: "logs", password: "secret"))
+    watch = store.watch { nil }
+    key = begun(store)
+    write(store, key, 0, 2, text: "two")
+    store.prune(key, through: Position.new(1, 2))
+    store.renew({ key => 1 }, owner: "me", lease: LEASE)
+    store.stop(key, epoch: 1)
+    write(store, key, 2, 3, state: "cancelled")
+    assert_equal %w[1-3], ids(read(store, key))
+    assert_equal [["two"], [], []], [store.text(key).map(&:text), store.overdue, store.expired(age: 9)]
+    assert_in_delta 1.0, watch.interval
+    store.delete([key])
+    assert_raises(RedisClient::PermissionError) do
+      RedisClient.config(**redis.fresh, username: "logs", password: "secret").new_client.call("GET", "session")
+    end
+  ensure
+    watch&.close
+    redis.command("ACL", "DELUSER", "logs")
   end
 
   def test_it_says_which_gem_is_missing

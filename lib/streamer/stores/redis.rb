@@ -44,6 +44,9 @@ module Streamer
         @listener = Listener.new(@server, @keys.channel)
       end
 
+      # What every store has: see Stores.
+      # :stopdoc:
+
       def name = :redis
 
       # Whether `append` has told the others by itself, so that nobody has to `wake` them.

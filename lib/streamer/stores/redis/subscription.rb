@@ -7,7 +7,7 @@ module Streamer
       # when it breaks, and closes it.
       class Subscription # :nodoc:
         # Seconds: of silence before the server is asked whether it is there, and again until it is taken for lost; between attempts to
-        # connect, first and at most; and for which `wait` waits.
+        # connect, first and at most; and until the subscription has to be acknowledged.
         SILENCE = 5
         FIRST_PAUSE = 0.05
         LONGEST_PAUSE = 2.0
@@ -19,31 +19,29 @@ module Streamer
         private_constant :Stop
 
         # Yields the keys of each message, and nil when messages may have been missed.
-        def initialize(server, channel, &block)
+        def initialize(server, channel, silence: SILENCE, &block)
           @server = server
           @channel = channel
+          @silence = silence
           @block = block
-          @lock = Mutex.new
-          @tried = ConditionVariable.new
-          @subscribed = nil # until there was an attempt
+          @subscribed = false
+          @tried = Thread::Queue.new # closed once it was: fibers of any scheduler can wait for that
           @thread = Thread.new do
             Thread.handle_interrupt(Stop => :never) { run }
           rescue Stop
             nil # when it had ended already
+          ensure
+            @tried.close
           end
           @thread.name = "streamer-redis"
         end
 
-        def subscribed? = @subscribed == true
+        def subscribed? = @subscribed
 
         # Until the server has acknowledged the subscription, or could not be reached.
         def wait
-          deadline = Clock.now + PATIENCE
-          @lock.synchronize do
-            while @subscribed.nil? && (rest = deadline - Clock.now).positive?
-              @tried.wait(@lock, rest)
-            end
-          end
+          @tried.pop
+          nil
         end
 
         # Returns at once; the thread ends as soon as it waits for something.
@@ -71,6 +69,7 @@ module Streamer
         def listen
           connection = interruptible { @server.subscriber.pubsub }
           connection.call("SUBSCRIBE", @channel)
+          handle(interruptible { connection.next_event(PATIENCE) } || raise(silent(PATIENCE)))
           handle(receive(connection)) until @stopped
         rescue Stop
           raise
@@ -81,11 +80,13 @@ module Streamer
         end
 
         def receive(connection)
-          event = interruptible { connection.next_event(SILENCE) } and return event
+          event = interruptible { connection.next_event(@silence) } and return event
 
           connection.call("PING")
-          interruptible { connection.next_event(SILENCE) } or raise ::RedisClient::ReadTimeoutError, "no answer for #{SILENCE} s"
+          interruptible { connection.next_event(@silence) } or raise silent(@silence)
         end
+
+        def silent(seconds) = ::RedisClient::ReadTimeoutError.new("no answer for #{seconds} s")
 
         def handle(event)
           raise event if event.is_a?(::RedisClient::Error)
@@ -109,10 +110,8 @@ module Streamer
         end
 
         def set(subscribed)
-          @lock.synchronize do
-            @subscribed = subscribed
-            @tried.broadcast
-          end
+          @subscribed = subscribed
+          @tried.close
         end
 
         # Where the thread waits for others it can be ended; nowhere else, so that nobody's block is torn.

@@ -9,6 +9,7 @@ local compacted = meta[6]
 if meta[1] ~= epoch or meta[2] ~= after or meta[3] or not (state or tonumber(meta[4]) < tonumber(epoch)) then return head(load()) end
 if compacted and redis.call("EXISTS", TEXT) == 0 then return head(load()) end
 
+local time = state and now()
 -- NOMKSTREAM: a writer that was away for long must not bring back what was deleted.
 local id, first = epoch .. "-" .. last, integer(after + 1)
 local batch = { "XADD", LOG, "NOMKSTREAM", id, "n", first, "f", frames }
@@ -24,7 +25,6 @@ if not state then return 1 end
 
 -- Entries whose text is in no piece are the result, and are kept as long.
 local whole = piece or compacted == epoch .. "-" .. after or (after == "0" and meta[7] == epoch)
-local time = now()
 local result = integer(time + ARGV[8])
 redis.call("HSET", META, "state", state, "close", frames, "first", first)
 if whole then redis.call("HSET", META, "whole", 1) end
