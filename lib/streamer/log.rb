@@ -16,6 +16,9 @@ require_relative "log/writer"
 require_relative "log/committer"
 require_relative "log/lease_keeper"
 require_relative "log/reaper"
+require_relative "log/origin"
+require_relative "log/intake"
+require_relative "log/inline_intake"
 require_relative "log/background"
 require_relative "log/settings"
 require_relative "stores"
@@ -113,6 +116,26 @@ module Streamer
       true
     ensure
       writer&.abandon # a thread that is killed, say
+    end
+
+    # Claims the log, adds what an upstream answers, and closes it: as completed, as timed_out or failed (the close has the error's name and
+    # a `message`), or as cancelled when it was stopped. Waits for all of that, in a thread or, under a fiber scheduler, in its fiber, while
+    # the native thread reads the upstream. The Relay::Result, which the block gets too; nil where there is nothing to claim.
+    #
+    #   log.relay(client.request(:post, "/v1/chat/completions", json: { ... }), value: "choices.0.delta.content")
+    #
+    # upstream: a Request, a Response or a provider's chat. value: a path, of the text; or a Hash of name => path, where `content` is the
+    # text's; or nil, and events pass through, whose text is the String under "content" in their data (of a body of text it is all of it).
+    # event: the entries' name, "token" unless given. Events that pass through keep their own; one that the log uses itself has "upstream."
+    # in front of it. from, done, error, format, keep, collect, max_line, max_event, on_text, every: as in relay_events.
+    #
+    # close: what the close says besides, a Hash, or what is called with the Result and returns one. mode: as in claim.
+    # interrupted: what becomes of the log when the process ends, or whatever waits here is interrupted, before the upstream has ended:
+    # :close, as "failed" with the reason "interrupted"; :release gives it back open, for whoever begins again.
+    def relay(upstream, mode: "reset", **options)
+      intake = Intake.new(upstream, **options)
+      writer = claim(mode: mode) or return
+      intake.run(writer).tap { |result| yield result if block_given? }
     end
 
     # Asks an attempt to stop, the present one unless named: its writer is told, in whatever process, and the log closed as cancelled. A log
