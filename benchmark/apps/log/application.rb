@@ -7,6 +7,8 @@ require "action_controller/railtie"
 require "active_record/railtie" unless ENV.fetch("STORE") == "redis"
 require "logger"
 
+require_relative "sql"
+
 WAY = ENV.fetch("WAY")
 STORE = ENV.fetch("STORE")
 
@@ -16,6 +18,11 @@ else
   require "action_cable/engine"
   require "active_job/railtie"
   require "solid_cable" if WAY == "solid_cable"
+end
+
+# Before version 4, which needs Ruby 3.3, Solid Cable reads its configuration's file anew for each message.
+if WAY == "solid_cable" && SolidCable.respond_to?(:cable_config, true)
+  SolidCable.define_singleton_method(:cable_config) { @cable_config ||= Rails.application.config_for("cable") }
 end
 
 class Application < Rails::Application
@@ -35,7 +42,7 @@ class Application < Rails::Application
     config.action_cable.disable_request_forgery_protection = true
   end
   routes.append do
-    get "up", to: ->(_) { [200, {}, ["up"]] }
+    get "statements", to: ->(_) { [200, {}, [SQL.statements.to_s]] }
     get "answers/:id", to: "answers#show" if WAY == "streamer"
     post "answers/:id/stop", to: "answers#stop" if WAY == "streamer"
   end

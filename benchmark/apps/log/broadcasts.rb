@@ -1,10 +1,5 @@
 # frozen_string_literal: true
 
-# Before version 4, which needs Ruby 3.3, Solid Cable reads its configuration's file anew for each message.
-if WAY == "solid_cable" && SolidCable.respond_to?(:cable_config, true)
-  SolidCable.define_singleton_method(:cable_config) { @cable_config ||= Rails.application.config_for("cable") }
-end
-
 # What a worker does with Action Cable: a stream for each answer.
 class Broadcasts
   def self.make_tables

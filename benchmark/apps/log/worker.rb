@@ -8,17 +8,9 @@ require_relative(WAY == "streamer" ? "logs" : "broadcasts")
 require "json"
 
 class Worker
+  WORDS = [" the", " stream", " of", " tokens", " is", " on", " its", " way", ",", " and", " a", " caf\u00e9", ".\n\n"].freeze
+  DEAF = Struct.new(:interval) { def close = nil }.new(1.0)
   ANSWERS = WAY == "streamer" ? Logs : Broadcasts
-
-  def initialize
-    @statements = @commits = 0
-    ActiveSupport::Notifications.subscribe("sql.active_record") do |*, payload|
-      next if payload[:name] == "SCHEMA"
-
-      @statements += 1
-      @commits += 1 if payload[:sql].start_with?("COMMIT")
-    end
-  end
 
   def tables = ANSWERS.make_tables
 
@@ -42,23 +34,34 @@ class Worker
 
   def close = @answers.close
 
-  # An answer as long as that, in a log that is closed unless it is to stay open; its text.
-  def write(id:, tokens:, close:)
+  # An answer of so many tokens and the last one, in a log that is closed unless it is to go on; its text.
+  def write(id:, tokens:, last:, close:)
     writer = Streamer::Log.create(id).claim
-    tokens.times { |index| writer << words[index % words.size] }
-    writer.flush
-    writer.close if close
-    { text: Array.new(tokens) { |index| words[index % words.size] }.join }
+    pieces = [*Array.new(tokens - 1) { |index| WORDS[index % WORDS.size] }, last]
+    pieces.each { |text| writer << text }
+    close ? writer.close : writer.flush
+    { text: pieces.join }
+  end
+
+  # Reads an upstream into a log, whose first token is stored when this returns.
+  def relay(id:, url:)
+    log = Streamer::Log.create(id)
+    Thread.new { log.relay(Streamer::Client.new(url).request(:get, "/"), value: "content") }
+    sleep(0.005) until log.head.sequence.positive?
+  end
+
+  # No wake is heard any more.
+  def deafen
+    Streamer::Log.store.define_singleton_method(:watch) { |&_| DEAF }
+    nil
   end
 
   private
 
-  def words = @words ||= ["the", " stream", " of", " tokens", " is", " on", " its", " way", ",", " and", " a", " caf\u00e9", ".\n\n"].freeze
-
   def measure
-    before = [cpu, @statements, @commits]
+    before = [cpu, SQL.statements, SQL.commits]
     yield
-    after = [cpu, @statements, @commits]
+    after = [cpu, SQL.statements, SQL.commits]
     %i[cpu_s statements commits].zip(after.zip(before).map { |later, earlier| later - earlier }).to_h
   end
 
