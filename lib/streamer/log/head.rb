@@ -75,6 +75,14 @@ module Streamer
       # Somebody began to write, and has not been heard of for longer than the lease.
       def overdue? = open? && !owner.nil? && !leased?
 
+      # What it is at: "queued", "running" or "recovering" while it is open (the last: nobody writes, and somebody should), then its state.
+      def phase
+        return state if closed?
+        return "queued" if queued?
+
+        leased? ? "running" : "recovering"
+      end
+
       # Whether this attempt is to stop.
       def stop? = open? && epoch.positive? && stop_epoch >= epoch
 
