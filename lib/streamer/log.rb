@@ -19,6 +19,11 @@ require_relative "log/reaper"
 require_relative "log/origin"
 require_relative "log/intake"
 require_relative "log/inline_intake"
+require_relative "log/fanout"
+require_relative "log/cursor"
+require_relative "log/gap"
+require_relative "log/catch_up"
+require_relative "log/followers"
 require_relative "log/background"
 require_relative "log/settings"
 require_relative "stores"
@@ -41,6 +46,7 @@ module Streamer
       # Where logs are kept: a store, see Stores; config.streamer.log.store in a Rails application.
       attr_writer :store
 
+      # The same. Raises ArgumentError while there is none.
       def store
         @store or raise ArgumentError, "logs have no store yet: set config.streamer.log.store, or Streamer::Log.store = Streamer::Stores::Memory.new"
       end
@@ -71,17 +77,21 @@ module Streamer
       # The same without a look whether it is there.
       def [](key) = key.is_a?(Log) ? key : new(key)
 
+      # As Log#follow, for a Log or its key.
+      def follow(log, after: Position::START, &block) = self[log].follow(after: after, &block)
+
       def background # :nodoc:
         Background.of(store).tap { |background| background.reaper.start if reaps }
       end
     end
     self.retention = 3600
 
+    # Its key, a String.
     attr_reader :key
 
     private_class_method :new
 
-    def initialize(key)
+    def initialize(key) # :nodoc:
       raise ArgumentError, "a log's key is 1 to 191 letters, digits and _.:- ; got #{key.inspect}" unless KEY.match?(key.to_s)
 
       @key = key.to_s
@@ -154,6 +164,15 @@ module Streamer
     def entries(after: Position::START, limit: 500)
       batches = store.read({ key => after }, limit: limit).fetch(key, [])
       batches.flat_map { |batch| batch.entries(after: after) }.first(limit)
+    end
+
+    # Yields the Entries behind a position as they come, in this thread or fiber, and returns when the log is closed: nil. Among them are
+    # `attempt`, `state`, `gap` (for entries that were deleted, or that this is quicker than) and the close. Leave it by break, Timeout or
+    # by stopping the task. Raises UnknownLogError, and StoreUnavailableError where that is so at the beginning; later it waits.
+    def follow(after: Position::START, &block)
+      raise ArgumentError, "follow needs a block" unless block
+
+      Followers::Pull.new(background.followers, key, after).entries(&block)
     end
 
     # The text so far, a String: what is in pieces and in the entries behind them.

@@ -18,6 +18,7 @@ module Streamer
       # Bytes of one entry's data.
       MAX_ENTRY = 16 * 1024 * 1024
 
+      # The log's, a String.
       attr_reader :key
 
       def initialize(attempt, background) # :nodoc:
