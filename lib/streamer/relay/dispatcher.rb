@@ -23,6 +23,9 @@ module Streamer
           stream.relay.start
         end
 
+        # Runs somebody's code, inside the executor.
+        def guard(&callback) = protect { @executor ? @executor.wrap(&callback) : yield }
+
         private
 
         def revive
@@ -104,8 +107,6 @@ module Streamer
         def resume(stream)
           protect { stream.resume } || close(stream)
         end
-
-        def guard(&callback) = protect { @executor ? @executor.wrap(&callback) : yield }
 
         # Not even what is no StandardError (NotImplementedError, a stack too deep) may end the thread: all other streams need it.
         def protect
