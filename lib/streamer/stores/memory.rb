@@ -19,6 +19,9 @@ module Streamer
         @watches = []
       end
 
+      # What a store does is said in Stores.
+      # :stopdoc:
+
       def name = :memory
 
       def create(key)
@@ -142,7 +145,11 @@ module Streamer
 
         def interval = INTERVAL
 
-        def call(keys) = @block.call(keys)
+        def call(keys)
+          @block.call(keys)
+        rescue StandardError => error
+          Streamer.report(error)
+        end
 
         def close = @store.unwatch(self)
       end
