@@ -57,11 +57,13 @@ struct streamer_block *streamer_combined_copy(struct streamer_combined *combined
     pthread_mutex_lock(&combined->lock);
     int64_t position = combined->logs[index].position;
     for (size_t at = 0; at < block->length;) {
-        size_t frame = streamer_frames_first(frames + at, block->length - at), line = 0;
-        streamer_frames_position(frames + at, frame, &position, &line);
-        out = write_id(out, combined, index, position);
-        memcpy(out, frames + at + line, frame - line);
-        out += frame - line;
+        size_t frame = streamer_frames_first(frames + at, block->length - at), lines = 0;
+        size_t event = streamer_frames_event(frames + at, frame);
+        if (!streamer_frames_position(frames + at, frame, &position, &lines)) lines = event;
+        memcpy(out, frames + at, event);
+        out = write_id(out + event, combined, index, position);
+        memcpy(out, frames + at + lines, frame - lines);
+        out += frame - lines;
         at += frame;
     }
     struct streamer_block *made =
