@@ -46,6 +46,7 @@ module Streamer
       # Where logs are kept: a store, see Stores; config.streamer.log.store in a Rails application.
       attr_writer :store
 
+      # The same. Raises ArgumentError while there is none.
       def store
         @store or raise ArgumentError, "logs have no store yet: set config.streamer.log.store, or Streamer::Log.store = Streamer::Stores::Memory.new"
       end
@@ -85,11 +86,12 @@ module Streamer
     end
     self.retention = 3600
 
+    # Its key, a String.
     attr_reader :key
 
     private_class_method :new
 
-    def initialize(key)
+    def initialize(key) # :nodoc:
       raise ArgumentError, "a log's key is 1 to 191 letters, digits and _.:- ; got #{key.inspect}" unless KEY.match?(key.to_s)
 
       @key = key.to_s

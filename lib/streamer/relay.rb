@@ -10,7 +10,8 @@ require_relative "relay/into_log"
 module Streamer
   # relay: an upstream's response through a pipeline to a browser, in the native thread; no Ruby runs while it goes on.
   class Relay
-    # browser: a BrowserSocket; or nil, and the frames, which are entries of a log then, wait to be taken (take_entries). transfer: started, and not of a fiber scheduler. options: an Options.
+    # browser: a BrowserSocket; or nil, and the frames, which are entries of a log then, wait to be taken (take_entries).
+    # transfer: started, and not of a fiber scheduler. options: an Options.
     # notify: nil, or which of [first event, text] Dispatcher is notified of. terminal: frames that follow a complete response, after which the
     # browser's socket is closed; nil leaves that to the caller.
     def initialize(browser, transfer, options, notify: nil, outlives_browser: false, terminal: nil) # :nodoc:

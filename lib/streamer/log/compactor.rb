@@ -64,10 +64,8 @@ module Streamer
         size >= BYTES || (size.positive? && now - @since >= SECONDS)
       end
 
-      # What came since the last one, as a Piece; nil when there was nothing.
+      # What came since the last one, as a Piece.
       def piece(through, now)
-        return if @text.empty? && @events.empty?
-
         Piece.new(through: through, text: @text, events: @events).tap do
           @since = now
           clear

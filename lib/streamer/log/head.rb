@@ -59,17 +59,22 @@ module Streamer
       # What a log looks like that is not in the store.
       def self.missing(key) = new(key: key, state: "missing")
 
+      # Whether it is one of those.
       def missing? = state == "missing"
 
+      # The Position of its last entry.
       def position = Position.new(epoch, sequence)
 
+      # Whether something may still come.
       def open? = state.nil?
 
+      # Whether nothing comes any more.
       def closed? = !open?
 
       # Nobody has begun to write.
       def queued? = open? && epoch.zero?
 
+      # Whether the owner's lease runs, by the store's clock.
       def leased? = @leased
 
       # Somebody began to write, and has not been heard of for longer than the lease.

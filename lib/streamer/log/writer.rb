@@ -18,6 +18,7 @@ module Streamer
       # Bytes of one entry's data.
       MAX_ENTRY = 16 * 1024 * 1024
 
+      # The log's, a String.
       attr_reader :key
 
       def initialize(attempt, background) # :nodoc:
@@ -315,7 +316,7 @@ module Streamer
           due, @later = @later.partition { |condition, _| condition.call }
           due
         end
-        due.each { |_, block| call(block) }
+        due.each { |due_now| call(due_now.last) }
       end
 
       def call(block)
