@@ -2,7 +2,6 @@
 
 require "test_helper"
 require "socket"
-require "streamer/log/fanout"
 require "support/contexts"
 
 # One log's readers in this process: over real sockets, and asked by threads and fibers.
