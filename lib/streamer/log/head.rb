@@ -52,8 +52,9 @@ module Streamer
 
       # The same with other values.
       def with(**changes)
-        attributes = instance_variables.to_h { |name| [name.to_s.delete_prefix("@").to_sym, instance_variable_get(name)] }
-        self.class.new(**attributes, **changes)
+        self.class.new(key: @key, state: @state, epoch: @epoch, sequence: @sequence, text_epoch: @text_epoch, pruned: @pruned,
+                       compacted: @compacted, stop_epoch: @stop_epoch, owner: @owner, leased: @leased, interrupted: @interrupted,
+                       bytes: @bytes, created_at: @created_at, **changes)
       end
 
       # What a log looks like that is not in the store.
