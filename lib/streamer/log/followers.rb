@@ -71,7 +71,8 @@ module Streamer
 
       # What somebody who reads now has to know beside that; nil for nothing.
       def notice(key)
-        CatchUp.notice("recovering") if @lock.synchronize { @feeds[key]&.recovering? }
+        phase = @lock.synchronize { @feeds[key]&.phase }
+        CatchUp.notice(phase) if phase
       end
 
       # A Fanout::Reader of what is behind the position; browser: nil for one that is asked. overdue: whether the reader knows that nobody

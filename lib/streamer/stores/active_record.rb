@@ -47,6 +47,9 @@ module Streamer
         @watches = Watches.new
       end
 
+      # What every store has: see Stores.
+      # :stopdoc:
+
       # :sqlite, :postgresql or :mysql.
       def name = adapter.name
 
@@ -134,6 +137,8 @@ module Streamer
       end
 
       def wake(keys)
+        return if keys.empty?
+
         @watches.call(keys)
         adapter.announce(keys)
         nil
@@ -147,7 +152,7 @@ module Streamer
       # For the adapters.
       attr_reader :connections, :watches, :listen_url # :nodoc:
 
-      def adapter # :nodoc:
+      def adapter
         @adapter || @lock.synchronize { @adapter ||= ActiveRecord.const_get(adapter_name, false).new(self) }
       end
 
