@@ -223,7 +223,9 @@ class RelayIntoTest < Minitest::Test
     relay(close: ->(result) { { frames: result.timings[:frames] } })
     assert_equal(TEXT.size, close_of(@log).json["frames"])
 
-    { raising: ->(_) { raise "mine" }, no_json: { nan: Float::NAN } }.each do |name, close|
+    no_json = Object.new
+    %i[to_json as_json].each { |name| no_json.define_singleton_method(name) { |*| raise("no JSON") } }
+    { raising: ->(_) { raise("mine") }, no_json: { no: no_json } }.each do |name, close|
       @log = Streamer::Log.create
       reports = reported { relay(close: close) }
 
