@@ -82,7 +82,7 @@ module Streamer
         return if over? || ahead?
         return @parts.shift unless @parts.empty?
 
-        @batches = @reads.read({ @key => @position }, limit: BATCHES).fetch(@key, []) if @batches.empty?
+        @batches = @reads.read({ @key => @position }, limit: BATCHES).fetch(@key, []).dup if @batches.empty?
         return if @batches.empty?
         return give unless broken?
 
