@@ -237,7 +237,7 @@ class CatchUpTest < Minitest::Test
       random.rand(5..40).times { step(random, readers) }
       close(piece: random.rand(2).zero?)
       readers.each { |catch_up, reader| finish(catch_up, reader) }
-      readers.each do |_, reader|
+      readers.map(&:last).each do |reader|
         assert_equal [@text, "completed"], [reader.text, reader.state], "seed #{seed}"
       end
     rescue LogReader::Objection => error
