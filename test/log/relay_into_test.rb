@@ -303,6 +303,22 @@ class RelayIntoTest < Minitest::Test
 
   # ---- load ----
 
+  def test_a_callback_that_takes_its_time_holds_up_no_entry
+    gate = Thread::Queue.new
+    first = Streamer::Log.create
+    slow = Thread.new { first.relay(request, value: VALUE, on_text: ->(_) { gate.pop }) }
+    wait { gate.num_waiting == 1 }
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    thread = Thread.new { relay }
+
+    assert(wait { @log.text == "t0 " })
+  ensure
+    gate.close
+    slow.join
+    Streamer.stop(@log.key)
+    thread.join
+  end
+
   def test_a_store_that_is_away_holds_up_the_upstream_and_nothing_is_lost
     piece = "0123456789abcdef" * 1024
     sent = 0
