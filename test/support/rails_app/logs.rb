@@ -60,8 +60,6 @@ module RailsApp
       end
     end
 
-    def stop = render(json: { state: log.stop.state })
-
     # What relay_into does not take.
     def read_by_ruby
       relay_into(Streamer::Log.create, Streamer.get(params.fetch(:upstream)), value: "x")
