@@ -47,6 +47,8 @@ module RailsApp
       end
     end
 
+    def durable = durable_stream(params[:key])
+
     def create = render(json: { key: Streamer::Log.create(*params[:key]).key })
 
     # ?tokens=: how many; ?close=: the state, none for a log that stays open; ?mode=: of a later attempt; ?event=: of an entry without text.
