@@ -223,7 +223,9 @@ class RelayIntoTest < Minitest::Test
     relay(close: ->(result) { { frames: result.timings[:frames] } })
     assert_equal(TEXT.size, close_of(@log).json["frames"])
 
-    { raising: ->(_) { raise "mine" }, no_json: { nan: Float::NAN } }.each do |name, close|
+    no_json = Object.new
+    %i[to_json as_json].each { |name| no_json.define_singleton_method(name) { |*| raise("no JSON") } }
+    { raising: ->(_) { raise("mine") }, no_json: { no: no_json } }.each do |name, close|
       @log = Streamer::Log.create
       reports = reported { relay(close: close) }
 
@@ -300,6 +302,22 @@ class RelayIntoTest < Minitest::Test
   end
 
   # ---- load ----
+
+  def test_a_callback_that_takes_its_time_holds_up_no_entry
+    gate = Thread::Queue.new
+    first = Streamer::Log.create
+    slow = Thread.new { first.relay(request, value: VALUE, on_text: ->(_) { gate.pop }) }
+    wait { gate.num_waiting == 1 }
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    thread = Thread.new { relay }
+
+    assert(wait { @log.text == "t0 " })
+  ensure
+    gate.close
+    slow.join
+    Streamer.stop(@log.key)
+    thread.join
+  end
 
   def test_a_store_that_is_away_holds_up_the_upstream_and_nothing_is_lost
     piece = "0123456789abcdef" * 1024

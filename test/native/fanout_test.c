@@ -541,6 +541,7 @@ static void a_planned_end(struct streamer_loop *loop) {
     expect(read_until_closed(loop, fd), "11\r\nid: 1-0\ndata: x\n\n\r\nb\r\ndata: bye\n\n\r\n0\r\n\r\n", "rotation");
     struct text taken = {NULL, 0};
     enum streamer_taken last;
+    while (streamer_now() < pulling->rotate_at) usleep(1000);
     take_all(pulling, &taken, &last);
     CHECK(last == STREAMER_TAKEN_END, "no end");
     expect(taken, "data: bye\n\n", "rotation of a pull reader");
@@ -620,21 +621,28 @@ static void several_logs(struct streamer_loop *loop) {
     streamer_browser_release(browser);
 }
 
-/* Two logs with much to say on a browser that reads slowly: each has its turns. */
+/* Two logs with much to say, half of it in the store, on a browser that reads slowly: each has its turns. */
 static void turns(struct streamer_loop *loop) {
     int fd;
     struct streamer_browser *browser = browser_on(loop, false, &fd);
     int64_t positions[] = {0, 0};
     struct streamer_combined *combined = streamer_combined_new(positions, 2);
     struct streamer_fanout *fanouts[2];
-    for (int i = 0; i < 2; i++) {
-        fanouts[i] = streamer_fanout_new(loop, 0, (size_t)8 << 20);
-        struct streamer_follower_options options = {.combined = combined, .index = i};
-        streamer_follower_forget(streamer_fanout_join(fanouts[i], browser, 0, &options));
-    }
+    struct streamer_follower *readers[2];
     for (int i = 0; i < 20; i++) add_entry(at(1, i), 20000);
-    for (int i = 0; i < 40; i++) publish(fanouts[i % 2], i / 2, i / 2);
-    for (int i = 0; i < 2; i++) streamer_fanout_finish(fanouts[i], NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        fanouts[i] = streamer_fanout_new(loop, at(1, 9), (size_t)8 << 20);
+        struct streamer_follower_options options = {.combined = combined, .index = i};
+        readers[i] = streamer_fanout_join(fanouts[i], browser, 0, &options);
+    }
+    for (int i = 20; i < 40; i++) publish(fanouts[i % 2], i / 2, i / 2);
+    struct text store = frames_of(0, 9);
+    for (int i = 0; i < 2; i++) {
+        CHECK(streamer_follower_start(readers[i], store.bytes, store.length, at(1, 9)) == STREAMER_START_OK, "start");
+        streamer_follower_forget(readers[i]);
+        streamer_fanout_finish(fanouts[i], NULL, 0);
+    }
+    free(store.bytes);
     struct text got = read_until_closed(loop, fd);
     int last[] = {-1, -1}, most = 0, run = 0, before = -1;
     for (const char *id = got.bytes; (id = strstr(id, "id: ")) != NULL; id += 4) {

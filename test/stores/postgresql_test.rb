@@ -151,6 +151,22 @@ class PostgreSQLStoreTest < Minitest::Test
     end
   end
 
+  def test_what_is_listened_at_may_be_an_entry_of_the_applications_configuration
+    before = ActiveRecord::Base.configurations
+    environment = ActiveRecord::ConnectionHandling::DEFAULT_ENV.call
+    ActiveRecord::Base.configurations = { environment => { "direct" => @database.configuration.transform_keys(&:to_s) } }
+    with_pooler do |database|
+      told = Thread::Queue.new
+      watch = database.store(listen_url: :direct).watch { |keys| told << keys }
+      assert_nil told.pop
+      assert_operator watch.interval, :>=, 1
+    ensure
+      watch&.close
+    end
+  ensure
+    ActiveRecord::Base.configurations = before
+  end
+
   def test_behind_a_transaction_pooler_everything_else_goes_as_ever
     with_pooler do |database|
       store = database.store

@@ -75,7 +75,10 @@ module Streamer
 
       def every = @lease / 6.0
 
+      # What this process's own appends wake for asks nothing of its writers.
       def wake(keys)
+        return if Committer.here?
+
         @lock.synchronize do
           next unless keys.nil? || keys.any? { |key| @writers.key?(key) }
 

@@ -47,11 +47,11 @@ module Streamer
         @watches = Watches.new
       end
 
+      # What every store has: see Stores.
+      # :stopdoc:
+
       # :sqlite, :postgresql or :mysql.
       def name = adapter.name
-
-      # What a store does is said in Stores.
-      # :stopdoc:
 
       # In the transaction that the calling thread has open on this database, if there is one: rolled back with it, and seen by others when it
       # is committed.
@@ -134,6 +134,8 @@ module Streamer
       end
 
       def wake(keys)
+        return if keys.empty?
+
         @watches.call(keys)
         adapter.announce(keys)
         nil
@@ -147,7 +149,7 @@ module Streamer
       # For the adapters.
       attr_reader :connections, :watches, :listen_url # :nodoc:
 
-      def adapter # :nodoc:
+      def adapter
         @adapter || @lock.synchronize { @adapter ||= ActiveRecord.const_get(adapter_name, false).new(self) }
       end
 

@@ -165,7 +165,8 @@ module Streamer
 
       # As of now: whether the lease runs depends on the time.
       def head(record)
-        change(record, leased: record.head.open? && !record.head.owner.nil? && now < record.lease_until)
+        leased = record.head.open? && !record.head.owner.nil? && now < record.lease_until
+        leased == record.head.leased? ? record.head : change(record, leased: leased)
       end
 
       def change(record, **changes) = record.head = record.head.with(**changes)

@@ -49,6 +49,26 @@ module RailsApp
 
     def durable = durable_stream(params[:key])
 
+    # ?upstream=: its answer goes into the log ?key=; ?through=events: by relay_events.
+    def into
+      Current.user = params[:user]
+      log = Streamer::Log.create(params.fetch(:key))
+      given = [Streamer::Request.new("GET", params.fetch(:upstream)), { value: "choices.0.delta.content", **options }]
+      finished = ->(result) { note "result", status: result.status, reason: result.reason, text: result.text, user: Current.user }
+      if params[:through]
+        relay_events(given.first, log: log, **given.last, &finished)
+      else
+        relay_into(log, given.first, **given.last, &finished)
+      end
+    end
+
+    # What relay_into does not take.
+    def read_by_ruby
+      relay_into(Streamer::Log.create, Streamer.get(params.fetch(:upstream)), value: "x")
+    rescue ArgumentError => error
+      render plain: error.message, status: 422
+    end
+
     def create = render(json: { key: Streamer::Log.create(*params[:key]).key })
 
     # ?tokens=: how many; ?close=: the state, none for a log that stays open; ?mode=: of a later attempt; ?event=: of an entry without text.

@@ -6,7 +6,7 @@ module Streamer
       # Who wants to be told in this process. The database is watched for as long as there is one; a forked child begins without.
       class Watches # :nodoc:
         # Somebody who wants to be told.
-        class Watch
+        class Watch # :nodoc:
           # The seconds after which its owner looks without having been told.
           def interval = @adapter.interval
 
