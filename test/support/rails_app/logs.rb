@@ -47,6 +47,8 @@ module RailsApp
       end
     end
 
+    def durable = durable_stream(params[:key])
+
     # ?upstream=: its answer goes into the log ?key=; ?through=events: by relay_events.
     def into
       Current.user = params[:user]
