@@ -116,6 +116,22 @@ class CatchUpTest < Minitest::Test
     assert_equal %w[1-5], ids(catch_up.next)
   end
 
+  def test_a_position_whose_entries_were_lost_before_others_were_deleted_voids_what_the_reader_has
+    write("a", nil)
+    reader = LogReader.new
+    drain(begin_at("0-0"), reader)
+    lose_to("1-0")
+    @events.clear
+    @pending.clear
+    claim("continue")
+    write("x", nil, piece: true)
+    @store.prune(@key, through: position("2-2"))
+    gap = event(begin_at("1-2").next)
+
+    assert_equal %w[1-2 0-0], [reader.position.to_s, gap.json["after"]]
+    assert_equal(%w[2-2], gap.json["events"].map { |event| event["id"] })
+  end
+
   def test_a_closed_log_whose_entries_were_deleted_gives_its_text_and_the_close
     write("a", "b", piece: true)
     write("c")
@@ -237,7 +253,7 @@ class CatchUpTest < Minitest::Test
       random.rand(5..40).times { step(random, readers) }
       close(piece: random.rand(2).zero?)
       readers.each { |catch_up, reader| finish(catch_up, reader) }
-      readers.each do |_, reader|
+      readers.map(&:last).each do |reader|
         assert_equal [@text, "completed"], [reader.text, reader.state], "seed #{seed}"
       end
     rescue LogReader::Objection => error

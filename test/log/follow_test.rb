@@ -109,7 +109,7 @@ class FollowTest < Minitest::Test
       wait { readers.all? { |reader| reader.text.end_with?("#{index} ") } }
     end
 
-    assert_operator @store.asked(:read) - reads, :<=, 2 * 21 + 5 # a few rounds beside: how the logs are, and what is lost
+    assert_operator @store.asked(:read) - reads, :<=, (2 * 21) + 5 # a few rounds beside: how the logs are, and what is lost
     writer.close
     readers.each { |reader| finish(reader) }
   end

@@ -541,6 +541,7 @@ static void a_planned_end(struct streamer_loop *loop) {
     expect(read_until_closed(loop, fd), "11\r\nid: 1-0\ndata: x\n\n\r\nb\r\ndata: bye\n\n\r\n0\r\n\r\n", "rotation");
     struct text taken = {NULL, 0};
     enum streamer_taken last;
+    while (streamer_now() < pulling->rotate_at) usleep(1000);
     take_all(pulling, &taken, &last);
     CHECK(last == STREAMER_TAKEN_END, "no end");
     expect(taken, "data: bye\n\n", "rotation of a pull reader");

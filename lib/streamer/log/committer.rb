@@ -63,7 +63,7 @@ module Streamer
       def wait(pause)
         @lock.synchronize do
           due = Clock.now + pause
-          @changed.wait(@lock, due - Clock.now) until @urgent || Clock.now >= due
+          @changed.wait(@lock, [due - Clock.now, 0].max) until @urgent || Clock.now >= due
           @changed.wait(@lock, 1) if @ready.empty?
           next @thread = nil if @ready.empty?
 

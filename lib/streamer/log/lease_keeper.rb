@@ -90,7 +90,7 @@ module Streamer
       # The writers, once it is time or somebody may have asked something of one; none, and then this thread is nobody's.
       def wait(due)
         @lock.synchronize do
-          @changed.wait(@lock, due - Clock.now) until @woken || @writers.empty? || Clock.now >= due
+          @changed.wait(@lock, [due - Clock.now, 0].max) until @woken || @writers.empty? || Clock.now >= due
           @woken = false
           @thread = nil if @writers.empty?
           @writers.values

@@ -53,9 +53,6 @@ module Streamer
       # :sqlite, :postgresql or :mysql.
       def name = adapter.name
 
-      # What a store does is said in Stores.
-      # :stopdoc:
-
       # In the transaction that the calling thread has open on this database, if there is one: rolled back with it, and seen by others when it
       # is committed.
       def create(key)
