@@ -30,6 +30,7 @@ module Streamer
         @next = 0   # the one of @kept that comes next
         @stored = 0 # the last entry that was in the store at some time
         @waiting = @bytes = 0
+        @stopping = head.stop_epoch.positive? # an attempt before was to stop the log, and has not come to it
         @compactor = Compactor.new(now)
       end
 
@@ -43,7 +44,10 @@ module Streamer
       # The Position of the last entry that was added.
       def position = Position.new(epoch, @sequence)
 
-      def stopping? = @stopping == true
+      def stopping? = @stopping
+
+      # That of the close that was added; nil before.
+      def state = @closing
 
       # Whether nothing can be added any more.
       def over? = !outcome.nil? || !@closing.nil?

@@ -40,7 +40,7 @@ module Streamer
 
           @ready[writer] = true
           @urgent ||= urgent
-          @thread ||= Thread.new { run }.tap { |thread| thread.name = "streamer-log" }
+          @thread = Thread.new { run }.tap { |thread| thread.name = "streamer-log" } unless @thread&.alive?
           @changed.signal
         end
       end
@@ -75,7 +75,7 @@ module Streamer
       # Seconds to wait before the next one.
       def commit(writers)
         now = Clock.now
-        taken = writers.filter_map { |writer| (append = writer.take(now)) && [writer, append] }
+        taken = writers.filter_map { |writer| protect(writer) { (append = writer.take(now)) && [writer, append] } }
         return 0 if taken.empty?
 
         store(taken)
@@ -85,8 +85,9 @@ module Streamer
 
       def store(taken)
         answers = attempt(taken) or return
-        @store.wake(taken.zip(answers).filter_map { |(_, append), answer| append.key if answer.nil? }) unless @announced
-        taken.zip(answers) { |(writer, append), answer| writer.settle(append, answer) }
+        taken = taken.zip(answers)
+        @store.wake(taken.filter_map { |(_, append), answer| append.key if answer.nil? }) unless @announced
+        taken.each { |(writer, append), answer| protect(writer) { writer.settle(append, answer) } }
       end
 
       # The answers, however long the store is away; nil when nobody waits for them any more.
@@ -100,7 +101,26 @@ module Streamer
           delay = [delay * 2, RETRY.end].min
           taken.select! { |writer, _| writer.ready? }
           retry unless taken.empty?
+        rescue StandardError => error
+          single_out(taken, error)
         end
+      end
+
+      # The store could not take them, and is there: each by itself, so that one that cannot be stored harms its own writer alone.
+      def single_out(taken, error)
+        return protect(taken.first.first) { raise error } if taken.one?
+
+        taken.each { |one| store([one]) }
+        nil
+      end
+
+      # Whatever goes wrong with one writer, the others need this thread. nil then.
+      def protect(writer)
+        yield
+      rescue StandardError => error
+        Streamer.report(error)
+        writer.break_off(error)
+        nil
       end
     end
   end

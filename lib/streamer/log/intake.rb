@@ -80,7 +80,7 @@ module Streamer
       end
 
       # What the log's own end makes of the result, an error; nil where they agree.
-      def log_error(writer) = (writer.refusal if %i[fenced overdue stopped].include?(writer.outcome))
+      def log_error(writer) = (writer.refusal if %i[fenced overdue broken stopped].include?(writer.outcome))
 
       # Once, however it ended.
       def finish(result)

@@ -24,6 +24,9 @@ module Streamer
         @woken = false
       end
 
+      # The writers that are at work.
+      def writers = @lock.synchronize { @writers.values }
+
       # What the block gives, or nil while a writer of this process is at work, or about to be: to a store all of them are one owner.
       def reserve(key)
         @lock.synchronize do
@@ -41,7 +44,7 @@ module Streamer
       def add(writer)
         @lock.synchronize do
           @writers[writer.key] = writer
-          @thread ||= Thread.new { run }.tap { |thread| thread.name = "streamer-leases" }
+          @thread = Thread.new { run }.tap { |thread| thread.name = "streamer-leases" } unless @thread&.alive?
         end
       end
 
@@ -57,20 +60,33 @@ module Streamer
       private
 
       def run
-        watch = @store.watch { |keys| wake(keys) }
-        wake(nil) # what was asked before that went by unheard
+        @lock.synchronize { @woken = true } # what was asked before somebody listened went by unheard
         due = Clock.now + every
         until (writers = wait(due)).empty?
+          watch ||= listen
           renews = Clock.now >= due
           ask(writers, renews)
           due = Clock.now + every if renews
           sleep(LOOK)
         end
-      rescue StandardError => error
-        Streamer.report(error)
-        @lock.synchronize { @thread = nil }
       ensure
         watch&.close
+      end
+
+      # Tried again in the next round where the store is away.
+      def listen
+        protect { @store.watch { |keys| wake(keys) } }
+      end
+
+      # All writers of the process need this thread. nil when it went wrong.
+      def protect
+        yield
+      rescue StoreUnavailableError => error
+        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
+        nil
+      rescue StandardError => error
+        Streamer.report(error)
+        nil
       end
 
       def every = @lease / 6.0
@@ -98,12 +114,12 @@ module Streamer
       end
 
       def ask(writers, renews)
-        sent = Clock.now
-        epochs = writers.to_h { |writer| [writer.key, writer.epoch] }
-        heads = renews ? @store.renew(epochs, owner: @owner, lease: @lease) : @store.heads(epochs.keys)
-        writers.each { |writer| writer.renewed(heads[writer.key], renews ? sent : nil) }
-      rescue StoreUnavailableError => error
-        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
+        protect do
+          sent = Clock.now
+          epochs = writers.to_h { |writer| [writer.key, writer.epoch] }
+          heads = renews ? @store.renew(epochs, owner: @owner, lease: @lease) : @store.heads(epochs.keys)
+          writers.each { |writer| writer.renewed(heads[writer.key], renews ? sent : nil) }
+        end
       ensure
         writers.each { |writer| writer.look_at_lease(Clock.now) }
       end
