@@ -125,7 +125,7 @@ class RelayIntoTest < Minitest::Test
   def test_what_a_log_cannot_be_is_refused_with_the_way_out
     { frame: :raw, id_prefix: "a", id_start: 2, flush: { every: 1 }, terminal: nil, on_disconnect: :cancel, event: "done", close: 1,
       interrupted: :maybe, on_text: 1, nonsense: 1 }.each do |name, value|
-      error = assert_raises(ArgumentError, name) { relay(**{ name => value }) }
+      error = assert_raises(ArgumentError, name.to_s) { relay(**{ name => value }) }
 
       assert_match(/#{name}|content|log's own/, error.message)
     end
