@@ -235,6 +235,28 @@ class CatchUpTest < Minitest::Test
     assert_operator sizes.max, :<, 1_100_000
   end
 
+  def test_a_snapshot_is_a_text_and_its_position_at_every_moment
+    Log.store = @store
+    log = Log[@key]
+
+    assert_equal ["", START], log.snapshot
+    write("a", nil, "€", piece: true)
+    write("c")
+
+    assert_equal ["a€c", position("1-4")], log.snapshot
+    claim
+
+    assert_equal ["", position("2-0")], log.snapshot
+    write("x")
+    close(piece: true)
+    @store.prune(@key, through: position("2-2"))
+
+    assert_equal ["x", position("2-2")], log.snapshot
+    assert_raises(Streamer::UnknownLogError) { Log["other"].snapshot }
+  ensure
+    Log.store = nil
+  end
+
   def test_row_91_line_ends_of_every_kind_arrive_as_they_were
     text = "a\rb\nc\r\nd\u2028e\u0000f\r"
     write(text)
