@@ -32,7 +32,8 @@ module Bench
       progress("#{kind}: #{contender}")
       @sites.with(contender) do |site|
         site.worker.tell(:deafen) if kind == "without"
-        Array.new(1 + (@reduced ? 1 : TIMES.fetch(kind))) { |number| SilentUpstream.open { |upstream| time(site, upstream, "stop-#{number}") } }.drop(1)
+        count = @reduced ? 1 : TIMES.fetch(kind)
+        Array.new(count + 1) { |number| SilentUpstream.open { |upstream| time(site, upstream, "stop-#{number}") } }.drop(1)
       end
     end
 
