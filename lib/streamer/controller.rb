@@ -2,6 +2,7 @@
 
 require_relative "controller/collected"
 require_relative "controller/follow_events"
+require_relative "controller/durable_stream"
 require_relative "controller/intake_action"
 require_relative "controller/last_event_id"
 require_relative "controller/negotiation"
@@ -143,6 +144,17 @@ module Streamer
 
         Sinks::ConnectionPools.refuse_transaction("follow_events")
         FollowEvents.new(self, logs, rotate: rotate, retry_time: binding.local_variable_get(:retry)).answer(headers: headers, heartbeat: heartbeat)
+        nil
+      end
+
+      # Responds with a log, to be read by clients of the Durable Streams protocol (https://durablestreams.com): a stream of JSON messages, one
+      # for each entry, { "id":, "event":, "data": }. GET with ?offset= (-1, now, or as Stream-Next-Offset says), and ?live=long-poll or sse; and
+      # HEAD. It cannot be written to in that way. Raises as follow_events. Live readers keep the request's thread or fiber.
+      def durable_stream(log)
+        raise AbstractController::DoubleRenderError if performed?
+
+        Sinks::ConnectionPools.refuse_transaction("durable_stream")
+        DurableStream.new(self, log).answer
         nil
       end
 

@@ -125,7 +125,7 @@ class RelayIntoTest < Minitest::Test
   def test_what_a_log_cannot_be_is_refused_with_the_way_out
     { frame: :raw, id_prefix: "a", id_start: 2, flush: { every: 1 }, terminal: nil, on_disconnect: :cancel, event: "done", close: 1,
       interrupted: :maybe, on_text: 1, nonsense: 1 }.each do |name, value|
-      error = assert_raises(ArgumentError, name) { relay(**{ name => value }) }
+      error = assert_raises(ArgumentError, name.to_s) { relay(**{ name => value }) }
 
       assert_match(/#{name}|content|log's own/, error.message)
     end
@@ -302,6 +302,22 @@ class RelayIntoTest < Minitest::Test
   end
 
   # ---- load ----
+
+  def test_a_callback_that_takes_its_time_holds_up_no_entry
+    gate = Thread::Queue.new
+    first = Streamer::Log.create
+    slow = Thread.new { first.relay(request, value: VALUE, on_text: ->(_) { gate.pop }) }
+    wait { gate.num_waiting == 1 }
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    thread = Thread.new { relay }
+
+    assert(wait { @log.text == "t0 " })
+  ensure
+    gate.close
+    slow.join
+    Streamer.stop(@log.key)
+    thread.join
+  end
 
   def test_a_store_that_is_away_holds_up_the_upstream_and_nothing_is_lost
     piece = "0123456789abcdef" * 1024

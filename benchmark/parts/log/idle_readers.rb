@@ -25,7 +25,8 @@ module Bench
     private
 
     def cases
-      entries.map { |contender| Case.new(contender, "a log each", true) } + (entries & [SQLITE]).map { |contender| Case.new(contender, "one log", false) }
+      entries.map { |contender| Case.new(contender, "a log each", true) } +
+        (entries & [SQLITE]).map { |contender| Case.new(contender, "one log", false) }
     end
 
     def measure

@@ -32,7 +32,10 @@ module Bench
       progress("#{kind}: #{contender}")
       @sites.with(contender) do |site|
         site.worker.tell(:deafen) if kind == "without"
-        Array.new(1 + (@reduced ? 1 : TIMES.fetch(kind))) { |number| SilentUpstream.open { |upstream| time(site, upstream, "stop-#{number}") } }.drop(1)
+        times = Array.new(1 + (@reduced ? 1 : TIMES.fetch(kind))) do |number|
+          SilentUpstream.open { |upstream| time(site, upstream, "stop-#{number}") }
+        end
+        times.drop(1)
       end
     end
 

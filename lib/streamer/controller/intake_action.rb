@@ -12,6 +12,8 @@ module Streamer
       def initialize(controller, log, upstream, finished, **options)
         @request = controller.request
         @log = Log[FollowEvents.key_of(log)]
+        # Text is gathered where somebody can ask for it.
+        options[:collect] = nil unless finished || options[:on_text] || options[:close].respond_to?(:call)
         @intake = Log::Intake.new(upstream, origin: Origin.new(controller), **options)
         @finished = finished
         return if @intake.native?

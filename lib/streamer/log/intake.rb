@@ -128,8 +128,11 @@ module Streamer
       end
 
       def start_natively
-        Relay::IntoLog.new(@writer, @upstream, self).tap { |stream| Relay::Registry.start(stream) }
+        stream = Relay::IntoLog.new(@writer, @upstream, self)
+        Relay::Registry.start(stream)
+        stream
       rescue StandardError => error
+        stream&.leave
         refuse(error)
         Relay::Result.new(key: key, error: error)
       end

@@ -52,7 +52,6 @@ module Streamer
           return settle(id) unless stream
 
           guard { stream.first_event } if notifications.include?(:first)
-          protect { stream.store } if notifications.include?(:entries) && !ended
           if ended
             finish(stream)
           elsif notifications.include?(:text)

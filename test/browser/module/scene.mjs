@@ -165,7 +165,7 @@ export function scene({ random = () => 0 } = {}) {
 // The names and details of what a stream dispatches, in order.
 export function record(stream) {
   const events = []
-  for (const name of ["open", "message", "gap", "reset", "done", "error"]) {
+  for (const name of ["open", "message", "gap", "reset", "state", "done", "error"]) {
     stream.addEventListener(`streamer:${name}`, ({ detail }) => events.push([name, detail]))
   }
   events.texts = () => events.filter(([name]) => name === "message").map(([, { data }]) => data)

@@ -246,6 +246,8 @@ module Simulation
 
     reader "a gap does not say that what was before is void" do
       def gap(after) = super(after == Position::START ? @after : after)
+
+      def held?(*) = true
     end
 
     reader "a reader that is ahead of the log is sent all of it again" do

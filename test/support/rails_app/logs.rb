@@ -1,9 +1,31 @@
 # frozen_string_literal: true
 
 module RailsApp
-  Streamer::Log.store = Streamer::Stores::Memory.new
+  # LOG_DATABASE: the SQLite file that several servers share; otherwise logs are in the process's memory. With AWAY the store answers nobody
+  # while the file of that name is there.
+  class LogRecord < ActiveRecord::Base
+    self.abstract_class = true
+  end
 
-  # Logs that are written and followed in the server's own process.
+  module Away
+    %i[heads read].each do |name|
+      define_method(name) do |*arguments, **options|
+        raise Streamer::StoreUnavailableError, "away" if File.exist?(File.join(DIRECTORY, "away"))
+
+        super(*arguments, **options)
+      end
+    end
+  end
+
+  Streamer::Log.store =
+    if (database = ENV["LOG_DATABASE"])
+      LogRecord.establish_connection(adapter: "sqlite3", database: database, timeout: 5000)
+      Streamer::Stores::ActiveRecord.new(record: LogRecord)
+    else
+      Streamer::Stores::Memory.new.extend(Away)
+    end
+
+  # Logs that are written and followed here.
   class LogsController < ApplicationController
     rescue_from(KeyError) { head(:forbidden) }
 
@@ -25,6 +47,8 @@ module RailsApp
       end
     end
 
+    def durable = durable_stream(params[:key])
+
     # ?upstream=: its answer goes into the log ?key=; ?through=events: by relay_events.
     def into
       Current.user = params[:user]
@@ -38,8 +62,6 @@ module RailsApp
       end
     end
 
-    def stop = render(json: { state: log.stop.state })
-
     # What relay_into does not take.
     def read_by_ruby
       relay_into(Streamer::Log.create, Streamer.get(params.fetch(:upstream)), value: "x")
@@ -51,6 +73,7 @@ module RailsApp
 
     # ?tokens=: how many; ?close=: the state, none for a log that stays open; ?mode=: of a later attempt; ?event=: of an entry without text.
     def write
+      WRITERS.delete(log.key)&.release
       writer = log.claim(mode: params.fetch(:mode, "reset"))
       Integer(params.fetch(:tokens, 3)).times { |index| writer << "#{params.fetch(:word, "t")}#{index} " }
       writer.append({ url: "x" }, event: params[:event]) if params[:event]
@@ -70,6 +93,15 @@ module RailsApp
     def prune
       log.send(:store).prune(log.key, through: log.head.position)
       render json: { pruned: log.head.pruned.to_s }
+    end
+
+    def stop
+      render json: { state: log.stop.state }
+    end
+
+    def away
+      params[:back] ? FileUtils.rm_f(File.join(DIRECTORY, "away")) : FileUtils.touch(File.join(DIRECTORY, "away"))
+      head :no_content
     end
 
     def remove

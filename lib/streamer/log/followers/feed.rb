@@ -5,7 +5,7 @@ module Streamer
     class Followers
       # One log that has readers in this process: how far it was read from the store, and the Fanout that its entries go to. covers? and join
       # may be called from any thread; all else is for the one of Followers.
-      class Feed
+      class Feed # :nodoc:
         # Bytes of entries that are published together.
         BLOCK = 64 * 1024
 
