@@ -26,7 +26,7 @@ module Streamer
         @key = attempt.key
         @background = background
         @lock = Mutex.new
-        @changed = ConditionVariable.new
+        @changed = Changes.new
         @on_stop = []
         @later = []
         @lent = false
@@ -294,8 +294,7 @@ module Streamer
 
       def over_or_stopping? = @attempt.over? || @attempt.stopping?
 
-      # The lock is held. A thread looks at the lease as well: that of the keeper may be waiting for the store. A fiber does not: to some
-      # schedulers a wait with a time is a sleep that nobody ends.
+      # The lock is held. A thread looks at the lease as well: that of the keeper may be waiting for the store.
       def wait_until
         raise ForkError, "the log #{key} is written by this process's parent; a forked process makes its own attempt" if forked?
 
@@ -304,7 +303,7 @@ module Streamer
           value = yield
           return value if value
 
-          @changed.wait(@lock, (1 unless Fiber.current_scheduler))
+          @changed.wait(@lock, 1)
         end
       end
 
