@@ -59,7 +59,7 @@ class VisitTest < Minitest::Test
     ahead = visit(position("1-99"))
     @followers.dismiss { Log::Followers.farewell }
 
-    assert_match(/\Aevent: closing\ndata: {"reason":"shutdown"}\nretry: \d{4}\n\n\z/, ahead.read)
+    assert_match(/\Aevent: closing\nretry: \d{4}\ndata: {"reason":"shutdown"}\n\n\z/, ahead.read)
     refute_includes browser.read, "event: done"
     assert_equal 0, @followers.waiting
     @writer.close
