@@ -77,6 +77,7 @@ class CatchUpTest < Minitest::Test
 
     assert_equal :reset, catch_up.mode
     assert_equal "d", reader.text
+    assert_equal %w[3-0 3-1], ids(begin_at("1-1").next)
     assert_equal "3-1", reader.position.to_s
   end
 
