@@ -84,7 +84,7 @@ class PostgreSQLStoreTest < Minitest::Test
 
   def test_it_listens_again_when_the_server_has_ended_its_connection
     watching do |told|
-      server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+      listeners("pg_terminate_backend(pid)")
       assert_nil told.pop # whatever came meanwhile
       wait_until { @watch.interval >= 1 }
       @database.store.wake(["a"])
@@ -97,7 +97,7 @@ class PostgreSQLStoreTest < Minitest::Test
     listener = Streamer::Stores::ActiveRecord::PostgreSQL::Listener
     replace_constant(listener, :QUIET, 0.2) do
       watching do |told|
-        backend = server.sql("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").first.fetch("pid")
+        backend = listeners("pid").first.fetch("pid")
         Process.kill(:STOP, backend)
         assert_nil told.pop # listens anew
         wait_until { @watch.interval >= 1 }
@@ -246,9 +246,11 @@ class PostgreSQLStoreTest < Minitest::Test
 
   def ambiguous = "INSERT INTO streamer_log_batches"
 
-  def listening
-    server.sql("SELECT COUNT(*) AS count FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = '#{@database.configuration[:database]}'")
-          .first.fetch("count")
+  def listening = listeners("COUNT(*) AS count").first.fetch("count")
+
+  # Of the connections that listen to this test's database; others may still be ending.
+  def listeners(columns)
+    server.sql("SELECT #{columns} FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = '#{@database.configuration[:database]}'")
   end
 
   # Yields what the store's watch is told after it has begun.
