@@ -16,8 +16,10 @@ class LogWriterTest < Minitest::Test
     @log = Log.create
   end
 
+  # Leaves no writer behind: its lease would be renewed, by a thread, for as long as the tests run.
   def teardown
     @store.as_usual
+    [Log::Background.of(@store), *@processes].each { |process| process.lease_keeper.writers.each(&:abandon) }
     Log.store = Log.upkeep = nil
   end
 
@@ -382,7 +384,7 @@ class LogWriterTest < Minitest::Test
 
   def bounded(&block) = Timeout.timeout(20, &block)
 
-  def another_process = Log::Background.new(@store)
+  def another_process = Log::Background.new(@store).tap { |process| (@processes ||= []) << process }
 
   # A process whose leases are over soon, by its clock.
   def short_lease
