@@ -3,11 +3,14 @@
 require "test_helper"
 require "async"
 require "support/log_reader"
+require "support/patience"
 require "support/scheduler"
 require "support/watched_store"
 
 # Log#follow, and the thread that reads for all readers of a process.
 class FollowTest < Minitest::Test
+  include Patience
+
   Log = Streamer::Log
 
   def setup
@@ -293,14 +296,5 @@ class FollowTest < Minitest::Test
   # As a process that is killed.
   def lose(writer)
     Log.background.lease_keeper.remove(writer)
-  end
-
-  def wait(timeout: 20)
-    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + timeout
-    until (value = yield)
-      flunk "not within #{timeout} s" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-      sleep 0.005
-    end
-    value
   end
 end

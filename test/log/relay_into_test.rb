@@ -1,14 +1,17 @@
 # frozen_string_literal: true
 
 require "test_helper"
-require "active_support"
-require "active_support/error_reporter"
+require "support/error_reports"
 require "support/scheduler"
+require "support/patience"
 require "support/upstream"
 require "timeout"
 
 # An upstream's answer in a log: Log#relay and Writer#relay, on a real upstream and the store in memory.
 class RelayIntoTest < Minitest::Test
+  include ErrorReports
+  include Patience
+
   VALUE = "choices.0.delta.content"
   TEXT = ["He", "l\u00e9", "", "\u{1F600}\n", "\"quoted\"", " the end"].freeze
 
@@ -462,26 +465,5 @@ class RelayIntoTest < Minitest::Test
     assert_equal({ "state" => state, "length" => text.bytesize, "sha256" => Digest::SHA256.hexdigest(text) },
                  close_of(@log).json.slice("state", "length", "sha256"))
     assert_equal(1, entries.count { |entry| entry.kind == :close })
-  end
-
-  # The errors that were reported meanwhile.
-  def reported
-    reports = []
-    subscriber = Object.new
-    subscriber.define_singleton_method(:report) { |error, **| reports << error }
-    ActiveSupport.error_reporter.subscribe(subscriber)
-    yield
-    reports
-  ensure
-    ActiveSupport.error_reporter.unsubscribe(subscriber)
-  end
-
-  def wait(timeout: 20)
-    deadline = Upstream.now + timeout
-    until (value = yield)
-      flunk("not within #{timeout} s") if Upstream.now > deadline
-      sleep(0.005)
-    end
-    value
   end
 end

@@ -3,10 +3,13 @@
 require "test_helper"
 require "socket"
 require "support/log_reader"
+require "support/patience"
 require "support/watched_store"
 
 # A browser's way into a log, where it cannot be gone in one step.
 class VisitTest < Minitest::Test
+  include Patience
+
   Log = Streamer::Log
   START = Log::Position::START
 
@@ -218,14 +221,5 @@ class VisitTest < Minitest::Test
     record.batches.concat(batches)
     record.head = record.head.with(sequence: batches.last.last.sequence)
     @store.wake([@log.key])
-  end
-
-  def wait(timeout: 20)
-    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + timeout
-    until (value = yield)
-      flunk "not within #{timeout} s" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-      sleep 0.005
-    end
-    value
   end
 end

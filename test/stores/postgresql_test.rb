@@ -253,16 +253,6 @@ class PostgreSQLStoreTest < Minitest::Test
     server.sql("SELECT #{columns} FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = '#{@database.configuration[:database]}'")
   end
 
-  # Yields what the store's watch is told after it has begun.
-  def watching
-    told = Thread::Queue.new
-    @watch = @store.watch { |keys| told << keys }
-    assert_nil told.pop # whatever came before
-    yield told
-  ensure
-    @watch&.close
-  end
-
   def with_pooler
     pooler = Databases::PgBouncer.new(server, pool_mode: "transaction")
     database = LogDatabase.new(pooler.active_record(database: @database.configuration[:database]), tables: false)
@@ -270,15 +260,6 @@ class PostgreSQLStoreTest < Minitest::Test
   ensure
     database&.close
     pooler&.remove
-  end
-
-  def try(before, statement)
-    @store.connections.own do |connection|
-      connection.execute(before)
-      connection.execute(statement)
-    ensure
-      connection.disconnect!
-    end
   end
 
   def assert_passes(before, statement)

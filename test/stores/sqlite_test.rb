@@ -166,16 +166,6 @@ class SQLiteStoreTest < Minitest::Test
 
   def watchers = Thread.list.select { |thread| thread.name == "streamer SQLite watcher" && thread.alive? }
 
-  # Yields what the store's watch is told after it has begun.
-  def watching
-    told = Thread::Queue.new
-    watch = @store.watch { |keys| told << keys }
-    assert_nil told.pop # whatever came before
-    yield told
-  ensure
-    watch.close
-  end
-
   # Another process's transaction.
   def locked
     database = SQLite3::Database.new(path)

@@ -361,6 +361,16 @@ module ActiveRecordStoreTests
     retry
   end
 
+  # Yields what the store's watch is told after it has begun.
+  def watching
+    told = Thread::Queue.new
+    @watch = @store.watch { |keys| told << keys }
+    assert_nil told.pop # whatever came before
+    yield told
+  ensure
+    @watch&.close
+  end
+
   # What the block gives in so many processes at once, in the order of their numbers.
   def in_processes(count)
     gate, open = IO.pipe

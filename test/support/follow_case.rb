@@ -4,9 +4,12 @@ require "test_helper"
 require "json"
 require_relative "app_server"
 require_relative "log_reader"
+require_relative "patience"
 
 # What tests of follow_events have in common: logs of the application, and browsers that end with the test.
 module FollowCase
+  include Patience
+
   def setup
     @clients = []
     super
@@ -61,13 +64,4 @@ module FollowCase
   def tokens(count, word = "t") = Array.new(count) { |index| "#{word}#{index} " }.join
 
   def state(of: server) = ask("process_state", on: of)
-
-  def wait(timeout: 20)
-    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + timeout
-    until (value = yield)
-      flunk "not within #{timeout} s" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-      sleep 0.01
-    end
-    value
-  end
 end

@@ -1,23 +1,12 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { EventStream } from "streamer-rails"
-import { record, scene } from "./scene.mjs"
+import { play, scene } from "./scene.mjs"
 
 // What a stream of a log's dispatches; "|" is a lost connection.
 async function followed(frames, options) {
-  const { clock, server } = scene()
-  const stream = new EventStream("/log", { events: ["token", "source"], ...options })
-  const events = record(stream)
-  stream.open()
-  await clock.forward(0)
-  for (const frame of frames) {
-    if (frame !== "|") await server.body.write(frame)
-    else {
-      await server.body.cut()
-      await clock.forward(1000)
-    }
-  }
-  const told = events.filter(([name]) => !["open", "error"].includes(name)).map(([name, detail]) => {
+  const { stream, server, events } = await play(frames, { events: ["token", "source"], ...options })
+  const told = events.map(([name, detail]) => {
     if (name === "message") return `${detail.type} ${detail.id} ${detail.data}`
     if (name === "gap") return `gap ${detail.content === undefined ? `${detail.after}..${detail.before}` : `${detail.mode} ${detail.content}`}`
     if (name === "state") return `state ${detail.phase}`
