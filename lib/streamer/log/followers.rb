@@ -8,6 +8,8 @@ module Streamer
     # wakes may be lost. What it reads goes to the log's Fanout, and from there to the browsers without Ruby. It is there while there are
     # readers. When the store is away, readers stay, and hear nothing.
     class Followers # :nodoc:
+      include Protection
+
       # Seconds between two rounds at least; between looks at how the logs are; for which a log is read on without readers.
       PACE = 0.003
       LOOK = 1.0
@@ -122,22 +124,18 @@ module Streamer
 
       def run
         delay = 0
-        delay = protect { turn } ? PACE : [[delay * 2, RETRY.begin].max, RETRY.end].min while wait(delay)
+        delay = try_turn ? PACE : [[delay * 2, RETRY.begin].max, RETRY.end].min while wait(delay)
       ensure
         @watch&.close
         @watch = nil
       end
 
-      # Not even a store's own mistake may end the thread: all readers need it. Whether it went well.
-      def protect
-        yield
-        true
-      rescue StoreUnavailableError => error
-        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
-        @all = true
-        false
-      rescue StandardError => error
-        Streamer.report(error)
+      # Whether it went well; otherwise everything is looked at again.
+      def try_turn
+        protect do
+          turn
+          return true
+        end
         @all = true
         false
       end

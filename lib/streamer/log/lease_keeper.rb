@@ -4,6 +4,8 @@ module Streamer
   class Log
     # The thread of a process that renews its writers' leases, and hears what was asked of them meanwhile.
     class LeaseKeeper # :nodoc:
+      include Protection
+
       # Seconds for which a log is claimed. It is renewed six times as often.
       LEASE = 30
 
@@ -76,17 +78,6 @@ module Streamer
       # Tried again in the next round where the store is away.
       def listen
         protect { @store.watch { |keys| wake(keys) } }
-      end
-
-      # All writers of the process need this thread. nil when it went wrong.
-      def protect
-        yield
-      rescue StoreUnavailableError => error
-        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
-        nil
-      rescue StandardError => error
-        Streamer.report(error)
-        nil
       end
 
       def every = @lease / 6.0

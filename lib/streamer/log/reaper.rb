@@ -5,6 +5,8 @@ module Streamer
     # The thread of a process that looks after logs whose writer is gone, and after entries that have been kept long enough. Any number of
     # processes may have one.
     class Reaper # :nodoc:
+      include Protection
+
       # Seconds between rounds, and up to how many more, so that processes do not look all at once.
       EVERY = 10
       JITTER = 5
@@ -27,7 +29,7 @@ module Streamer
         self
       end
 
-      # One round, whatever the time.
+      # One round, whatever the time. One log that goes wrong is no reason to leave the others.
       def round
         protect { @store.overdue.each { |key| protect { reap(key) } } }
         protect { Log.upkeep&.round }
@@ -54,15 +56,6 @@ module Streamer
           round
           sleep(EVERY + (rand * JITTER))
         end
-      end
-
-      # One log that goes wrong is no reason to leave the others.
-      def protect
-        yield
-      rescue StoreUnavailableError => error
-        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
-      rescue StandardError => error
-        Streamer.report(error)
       end
 
       def prune(key)
