@@ -180,26 +180,17 @@ module Streamer
     # The text so far, a String, and the Position up to which it is that: for a page that shows the one and follows what is behind the other.
     # Raises UnknownLogError.
     def snapshot
-      catch_up = CatchUp.new(store, key, Position::START)
-      text = String.new(encoding: Encoding::UTF_8)
-      while (frames = catch_up.next)
-        Frames.entries(frames).each { |entry| write_on(text, entry) }
-      end
-      raise UnknownLogError, key if catch_up.mode == :gone
-
-      [text, catch_up.position]
-    end
-
-    # The text so far, a String: what is in pieces and in the entries behind them.
-    def text
       head = self.head
       loop do
-        text, through = read_text(head.text_epoch)
+        text, through, position = read_text(head.text_epoch)
         before, head = head, self.head
         # Otherwise another attempt has begun anew, or entries were pruned that came into a piece, meanwhile.
-        return text if head.text_epoch == before.text_epoch && head.pruned <= through
+        return [text, position] if head.text_epoch == before.text_epoch && head.pruned <= through
       end
     end
+
+    # The text so far, a String: what is in pieces and in the entries behind them. Raises UnknownLogError.
+    def text = snapshot.first
 
     # Removes it with all that belongs to it; its readers' streams end.
     def delete
@@ -220,7 +211,7 @@ module Streamer
 
     def background = self.class.background
 
-    # The text from this attempt on, and through where it is in pieces.
+    # The text from this attempt on, through where it is in pieces, and through where it goes.
     def read_text(epoch)
       pieces = store.text(key)
       text = pieces.map(&:text).join
@@ -229,7 +220,7 @@ module Streamer
         found.each { |entry| text << Compactor.text_of_entry(entry).to_s }
         after = found.last.position
       end
-      [text.force_encoding(Encoding::UTF_8).scrub("\u{FFFD}"), through]
+      [text.force_encoding(Encoding::UTF_8).scrub("\u{FFFD}"), through, after]
     end
 
     # Waits for the log's end, whoever has begun it. error: what has ended the block, and is not to be hidden by what comes of that.
@@ -237,17 +228,6 @@ module Streamer
       writer.close(state) unless %i[closed stopped released].include?(writer.outcome)
     rescue LogError
       raise unless error
-    end
-
-    # What a reader's text becomes by an entry.
-    def write_on(text, entry)
-      case entry.kind
-      when :attempt then text.clear if entry.json["mode"] == "reset"
-      when :gap
-        text.clear unless entry.json["mode"]
-        text << entry.json["content"]
-      else text << Compactor.text_of_entry(entry).to_s.dup.force_encoding(Encoding::UTF_8)
-      end
     end
 
     def close_idle
