@@ -24,7 +24,7 @@ module Streamer
       def frame(error) = Encoder.encode({ error: Error.name_of(error), message: message_of(error) }, event: "error")
 
       # What a browser may read of it.
-      def message_of(error) = @detailed ? error.message : "The stream was interrupted by an error."
+      def message_of(error) = @detailed ? error.message : Log::Origin::MESSAGE
     end
   end
 end

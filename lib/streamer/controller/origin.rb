@@ -5,7 +5,7 @@ require_relative "request_context"
 
 module Streamer
   module Controller
-    # An action that wants an upstream's answer in a log.
+    # An action that wants an upstream's answer, in a log or at once.
     class Origin < Log::Origin # :nodoc:
       def initialize(controller)
         @error_reporter = ErrorReporter.new(controller)
@@ -16,6 +16,9 @@ module Streamer
       def message(error) = error ? @error_reporter.message_of(error) : MESSAGE
 
       def report(error) = @error_reporter.report(error)
+
+      # The last event of a stream that failed.
+      def frame(error) = @error_reporter.frame(error)
 
       private
 
