@@ -22,7 +22,6 @@ module Streamer
       autoload :Record, "streamer/stores/active_record/record"
       autoload :Shipment, "streamer/stores/active_record/shipment"
       autoload :SQLite, "streamer/stores/active_record/sqlite"
-      autoload :Watches, "streamer/stores/active_record/watches"
 
       # Keys in one statement.
       CHUNK = 500
@@ -144,7 +143,7 @@ module Streamer
         nil
       end
 
-      def watch(&block) = @watches.add(adapter, block)
+      def watch(&block) = @watches.add(block, adapter)
 
       # For the adapters.
       attr_reader :connections, :watches, :listen_url # :nodoc:
