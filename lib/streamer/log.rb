@@ -176,6 +176,19 @@ module Streamer
       Followers::Pull.new(background.followers, key, after).entries(&block)
     end
 
+    # The text so far, a String, and the Position up to which it is that: for a page that shows the one and follows what is behind the other.
+    # Raises UnknownLogError.
+    def snapshot
+      catch_up = CatchUp.new(store, key, Position::START)
+      text = String.new(encoding: Encoding::UTF_8)
+      while (frames = catch_up.next)
+        Frames.entries(frames).each { |entry| write_on(text, entry) }
+      end
+      raise UnknownLogError, key if catch_up.mode == :gone
+
+      [text, catch_up.position]
+    end
+
     # The text so far, a String: what is in pieces and in the entries behind them.
     def text
       head = self.head
@@ -223,6 +236,17 @@ module Streamer
       writer.close(state) unless %i[closed stopped released].include?(writer.outcome)
     rescue LogError
       raise unless error
+    end
+
+    # What a reader's text becomes by an entry.
+    def write_on(text, entry)
+      case entry.kind
+      when :attempt then text.clear if entry.json["mode"] == "reset"
+      when :gap
+        text.clear unless entry.json["mode"]
+        text << entry.json["content"]
+      else text << Compactor.text_of_entry(entry).to_s.dup.force_encoding(Encoding::UTF_8)
+      end
     end
 
     def close_idle

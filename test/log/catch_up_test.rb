@@ -77,6 +77,7 @@ class CatchUpTest < Minitest::Test
 
     assert_equal :reset, catch_up.mode
     assert_equal "d", reader.text
+    assert_equal %w[3-0 3-1], ids(begin_at("1-1").next)
     assert_equal "3-1", reader.position.to_s
   end
 
@@ -233,6 +234,28 @@ class CatchUpTest < Minitest::Test
 
     assert_operator sizes.size, :>, 3
     assert_operator sizes.max, :<, 1_100_000
+  end
+
+  def test_a_snapshot_is_a_text_and_its_position_at_every_moment
+    Log.store = @store
+    log = Log[@key]
+
+    assert_equal ["", START], log.snapshot
+    write("a", nil, "€", piece: true)
+    write("c")
+
+    assert_equal ["a€c", position("1-4")], log.snapshot
+    claim
+
+    assert_equal ["", position("2-0")], log.snapshot
+    write("x")
+    close(piece: true)
+    @store.prune(@key, through: position("2-2"))
+
+    assert_equal ["x", position("2-2")], log.snapshot
+    assert_raises(Streamer::UnknownLogError) { Log["other"].snapshot }
+  ensure
+    Log.store = nil
   end
 
   def test_row_91_line_ends_of_every_kind_arrive_as_they_were

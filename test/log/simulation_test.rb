@@ -8,7 +8,7 @@ class LogSimulationTest < Minitest::Test
   RUNS = 5
 
   # Runs, each of so many logs, within which a mistake has to be found.
-  TRIES = 80
+  TRIES = 300
   LOGS = 30
 
   def test_whatever_goes_wrong_the_promises_are_kept

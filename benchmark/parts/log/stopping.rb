@@ -32,10 +32,8 @@ module Bench
       progress("#{kind}: #{contender}")
       @sites.with(contender) do |site|
         site.worker.tell(:deafen) if kind == "without"
-        times = Array.new(1 + (@reduced ? 1 : TIMES.fetch(kind))) do |number|
-          SilentUpstream.open { |upstream| time(site, upstream, "stop-#{number}") }
-        end
-        times.drop(1)
+        count = @reduced ? 1 : TIMES.fetch(kind)
+        Array.new(count + 1) { |number| SilentUpstream.open { |upstream| time(site, upstream, "stop-#{number}") } }.drop(1)
       end
     end
 

@@ -15,9 +15,12 @@ module Streamer
       # Writers in one commit at which the next one waits for the whole of PACE.
       CROWD = 64
 
+      # The part of it that is left to others where the commit itself took as long.
+      LEAST = 0.2
+
       # Seconds between tries while the store is away, from the first to the most.
       RETRY = (0.05..1.0)
-      private_constant :CROWD, :RETRY
+      private_constant :CROWD, :LEAST, :RETRY
 
       # Whether this is the thread of one: what it wakes others for is what it has stored itself.
       def self.here? = Thread.current[:streamer_committer] == true
@@ -41,7 +44,7 @@ module Streamer
           @ready[writer] = true
           @urgent ||= urgent
           @thread = Thread.new { run }.tap { |thread| thread.name = "streamer-log" } unless @thread&.alive?
-          @changed.signal
+          @changed.signal if urgent || !@resting
         end
       end
 
@@ -62,8 +65,7 @@ module Streamer
       # Those that have something, after the pause; nil when there has been nobody for a while, and then this thread is nobody's.
       def wait(pause)
         @lock.synchronize do
-          due = Clock.now + pause
-          @changed.wait(@lock, [due - Clock.now, 0].max) until @urgent || Clock.now >= due
+          rest(pause)
           @changed.wait(@lock, 1) if @ready.empty?
           next @thread = nil if @ready.empty?
 
@@ -72,7 +74,16 @@ module Streamer
         end
       end
 
-      # Seconds to wait before the next one.
+      # The lock is held. Nobody wakes this thread for what can wait.
+      def rest(pause)
+        @resting = true
+        due = Clock.now + pause
+        @changed.wait(@lock, [due - Clock.now, 0].max) until @urgent || Clock.now >= due
+      ensure
+        @resting = false
+      end
+
+      # Seconds to wait before the next one, which is to begin PACE behind the beginning of this one.
       def commit(writers)
         now = Clock.now
         taken = writers.filter_map { |writer| protect(writer) { (append = writer.take(now)) && [writer, append] } }
@@ -80,7 +91,8 @@ module Streamer
 
         store(taken)
         taken.map(&:first).each { |writer| notify(writer) if writer.ready? }
-        PACE * [taken.size, CROWD].min / CROWD
+        pace = PACE * [taken.size, CROWD].min / CROWD
+        [pace - (Clock.now - now), pace * LEAST].max
       end
 
       def store(taken)

@@ -28,10 +28,11 @@ module RailsApp
   # Logs that are written and followed here.
   class LogsController < ApplicationController
     rescue_from(KeyError) { head(:forbidden) }
+    skip_after_action :verify_same_origin_request, only: :script, raise: false
 
     # ?key=: the log of a user who may read it: ?as= whom it belongs to.
     def follow
-      note "authorized"
+      note "authorized", last_event_id: request.headers["Last-Event-ID"]
       follow_events(*keys, **options)
     end
 
@@ -46,6 +47,52 @@ module RailsApp
         format.event_stream { follow_events(*keys) }
       end
     end
+
+    # A page with the text so far, which follows when it is told to: start(). ?module=: with the JavaScript module; ?rotate=, ?retry=: of its
+    # stream.
+    def page
+      text, position = log.snapshot
+      source = helpers.streamer_source_url("/logs/follow?#{params.permit(:key, :note, :rotate, :retry).to_query}", last_event_id: position)
+      render html: PAGE.result_with_hash(text: text, source: source, position: position.to_s, module: params[:module]).html_safe
+    end
+
+    def script = send_file(File.expand_path("../../../app/assets/javascripts/streamer.js", __dir__), type: "text/javascript", disposition: "inline")
+
+    PAGE = ERB.new(<<~HTML)
+      <!doctype html><meta charset="utf-8"><title>log</title><link rel="icon" href="data:,">
+      <p id="text"><%= ERB::Util.h(text) %></p><p id="ids"></p><p id="state">open</p>
+      <script type="module">
+        const element = (id) => document.getElementById(id)
+        const text = element("text")
+        if (!text.firstChild) text.append("")
+        const seen = (id) => element("ids").append(id + " ")
+        const add = (data) => text.firstChild.appendData(data.content ?? "")
+        const replace = (content) => { text.firstChild.data = content }
+        <% if binding.local_variable_get(:module) %>
+        const { EventStream } = await import("/logs/script")
+        window.start = () => {
+          const stream = new EventStream("<%= source.sub(/[?&]last_event_id=[^&]*/, "") %>", { events: ["token"], cursor: "<%= position %>" })
+          stream.addEventListener("streamer:message", ({ detail }) => { seen(detail.id); add(JSON.parse(detail.data)) })
+          stream.addEventListener("streamer:reset", () => replace(""))
+          stream.addEventListener("streamer:gap", ({ detail }) => { seen("gap"); replace(detail.content) })
+          stream.addEventListener("streamer:done", ({ detail }) => { element("state").textContent = detail.type ?? "204" })
+          stream.open()
+        }
+        <% else %>
+        window.start = () => {
+          const source = new EventSource("<%= source %>")
+          const on = (type, act) => source.addEventListener(type, (event) => act(JSON.parse(event.data), event.lastEventId))
+          on("token", (data, id) => { seen(id); add(data) })
+          on("attempt", (data) => data.mode === "reset" && replace(""))
+          on("gap", (data) => { seen("gap"); replace(data.content) })
+          for (const type of ["done", "failed", "cancelled"]) on(type, () => { element("state").textContent = type; source.close() })
+          source.onerror = () => { if (source.readyState === EventSource.CLOSED) element("state").textContent = "204" }
+        }
+        <% end %>
+        window.ready = true
+      </script>
+    HTML
+    private_constant :PAGE
 
     def durable = durable_stream(params[:key])
 
