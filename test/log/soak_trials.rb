@@ -18,13 +18,13 @@ happened = Hash.new(0)
 failed = seeds.count do |seed|
   trial = Trials::Trial.new(site, seed)
   trial.run
-  trial.happened.each { |what| happened[what.to_s[/\w+\z/]] += 1 }
+  trial.happened.each { |what| happened[what] += 1 }
   false
 rescue StandardError => error
   puts "FAILED with --seed #{seed}: #{error.class}: #{error.message}", error.backtrace.first(8).map { |line| "    #{line}" }
   true
 end
 site.close
-puts "soak: #{options[:runs]} runs on #{name}, seeds #{seeds.first} to #{seeds.last}: #{failed.zero? ? "nothing found" : "#{failed} FAILED"}"
+puts "soak: #{options[:runs]} runs on #{name}, seeds #{seeds.first} to #{seeds.max}: #{failed.zero? ? "nothing found" : "#{failed} FAILED"}"
 puts "soak: #{happened.sort.map { |what, count| "#{what} #{count}" }.join(", ")}"
 exit(failed.zero?)

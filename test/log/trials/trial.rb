@@ -91,7 +91,7 @@ module Trials
       options[:skew] = [-3600, 3600].sample(random: @random) if may?(:clock)
       options.update(point: @site.points.sample(random: @random), append: @random.rand(1..10)) if may?(:point) && @happened.size < @at_most
       options.update(point: @points.shift, append: 2) if @points.any?
-      @happened << options.values_at(:mode, :skew, :point, :append).compact.join("/") if options[:point] || options[:skew]
+      @happened.concat([(:clock if options[:skew]), options[:point]].compact)
       options[:port] = proxy.port if may?(:cut)
       sleep(0.05) while head.leased?
       Author.new(@site, @key, **options).tap { |author| @authors << author }
