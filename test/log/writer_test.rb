@@ -187,6 +187,7 @@ class LogWriterTest < Minitest::Test
     first = Thread.new { writer.close("failed") }
     sleep(0.001) until writer.over?
     second = Thread.new { writer.close("completed") }
+    sleep(0.001) until second.stop?
     gate << true
 
     assert_equal %w[failed failed], bounded { [first.value, second.value] }
