@@ -41,9 +41,16 @@ class TCPProxy
   def accept
     loop do
       client = @server.accept
-      upstream = TCPSocket.new("127.0.0.1", @target)
+      upstream = reach or next client.close
       @threads << Thread.new { pass(client, upstream) } << Thread.new { pass(upstream, client, answers: true) }
     end
+  end
+
+  # nil while nobody listens there.
+  def reach
+    TCPSocket.new("127.0.0.1", @target)
+  rescue SystemCallError
+    nil
   end
 
   def pass(from, into, answers: false)

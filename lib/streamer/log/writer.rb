@@ -288,8 +288,8 @@ module Streamer
       # The lock is held.
       def check_open
         raise_outcome
-        raise LogClosedError, "the log is being closed; nothing can be added" if @attempt.over?
         raise StoppedError, "somebody has asked this attempt to stop" if @attempt.stopping?
+        raise LogClosedError, "the log is being closed; nothing can be added" if @attempt.over?
       end
 
       def over_or_stopping? = @attempt.over? || @attempt.stopping?
