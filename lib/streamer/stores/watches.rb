@@ -5,7 +5,7 @@ module Streamer
     # Who wants to be told in this process. What they hear of is observed for as long as there is one; a forked child begins without.
     class Watches # :nodoc:
       # What whoever watches a store hears of, unless it is something else: what this process says, with no need to observe it.
-      module Here
+      module Here # :nodoc:
         def self.interval = 1.0
 
         def self.observe; end
