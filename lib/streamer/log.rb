@@ -157,7 +157,7 @@ module Streamer
       return head if head.closed? || (epoch && epoch != head.epoch)
 
       head = store.stop(key, epoch: head.epoch) || raise(UnknownLogError, key) unless head.queued?
-      store.wake([key])
+      store.wake([key, LeaseKeeper.call_name(key)])
       close_idle if head.open? && !head.leased?
       self.head
     end
@@ -195,7 +195,7 @@ module Streamer
     # Removes it with all that belongs to it; its readers' streams end.
     def delete
       store.delete([key])
-      store.wake([key])
+      store.wake([key, LeaseKeeper.call_name(key)])
     end
 
     def ==(other) = other.is_a?(Log) && key == other.key

@@ -17,7 +17,8 @@ module Streamer
   #   expired(age:, limit: 100)                   keys of logs that were closed more than so many seconds ago and still have entries
   #   prune(key, through:)                        deletes entries, none that is not in a piece, and never the last; the Head
   #   delete(keys)                                removes logs
-  #   wake(keys)                                  says that there is news, to this process and others; may be lost; does not raise
+  #   wake(keys)                                  says that there is news, to this process and others; may be lost; does not raise. A key with a
+  #                                               "!" behind it calls a log's writer
   #   watch { |keys or nil| }                     calls the block with the keys that may have news, nil for any; has `close` and `interval`:
   #                                               how many seconds may pass before somebody looks without having been told
   #

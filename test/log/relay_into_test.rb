@@ -267,7 +267,7 @@ class RelayIntoTest < Minitest::Test
     silent do |thread|
       @store.now = 60
       head = @store.claim(@log.key, owner: "another", lease: 600, mode: "continue")
-      @store.wake([@log.key])
+      @store.wake([Streamer::Log::LeaseKeeper.call_name(@log.key)])
 
       assert(@upstream.requests.last.wait_gone)
       assert_equal(%i[failed fenced], thread.value.then { |result| [result.status, result.reason] })

@@ -76,7 +76,7 @@ module Streamer
         before = store.heads([key])[key] or raise UnknownLogError, key
         mode = "continue" if before.stop? # all that is left to do is to close it with what has come
         head = store.claim(key, owner: lease_keeper.owner, lease: lease_keeper.lease, mode: mode) or return
-        store.wake([key])
+        store.wake([key, LeaseKeeper.call_name(key)])
         attempt = Attempt.new(head, owner: lease_keeper.owner, lease: lease_keeper.lease, now: now)
         resume(attempt, head) if head.text_epoch < head.epoch
         begin_writing(Writer.new(attempt, self))

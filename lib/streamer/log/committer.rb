@@ -22,9 +22,6 @@ module Streamer
       RETRY = (0.05..1.0)
       private_constant :CROWD, :LEAST, :RETRY
 
-      # Whether this is the thread of one: what it wakes others for is what it has stored itself.
-      def self.here? = Thread.current[:streamer_committer] == true
-
       def initialize(store)
         @store = store
         @announced = store.respond_to?(:announces?) && store.announces?
@@ -51,7 +48,6 @@ module Streamer
       private
 
       def run
-        Thread.current[:streamer_committer] = true
         pause = 0
         while (writers = wait(pause))
           pause = commit(writers)

@@ -11,7 +11,13 @@ module Streamer
 
       # Seconds between looks at what somebody may have asked of a writer, however many wakes come.
       LOOK = 0.05
-      private_constant :LOOK
+
+      CALL = "!"
+      private_constant :LOOK, :CALL
+
+      # What is woken, beside a log's key, when something is asked of its writer: no log has such a key. The key alone is woken by whatever is
+      # stored, and would have writers look at what they have stored themselves.
+      def self.call_name(key) = "#{key}#{CALL}"
 
       attr_reader :owner, :lease
 
@@ -23,7 +29,8 @@ module Streamer
         @changed = ConditionVariable.new
         @writers = {} # key => Writer
         @reserved = {} # key => true
-        @woken = false
+        @called = {} # key => true
+        @all_called = false
       end
 
       # The writers that are at work.
@@ -62,12 +69,12 @@ module Streamer
       private
 
       def run
-        @lock.synchronize { @woken = true } # what was asked before somebody listened went by unheard
+        @lock.synchronize { @all_called = true } # what was asked before somebody listened went by unheard
         due = Clock.now + every
-        until (writers = wait(due)).empty?
+        while (called = wait(due))
           watch ||= listen
           renews = Clock.now >= due
-          ask(writers, renews)
+          ask(renews ? writers : called, renews)
           due = Clock.now + every if renews
           sleep(LOOK)
         end
@@ -82,29 +89,33 @@ module Streamer
 
       def every = @lease / 6.0
 
-      # What this process's own appends wake for asks nothing of its writers.
       def wake(keys)
-        return if Committer.here?
-
         @lock.synchronize do
-          next unless keys.nil? || keys.any? { |key| @writers.key?(key) }
-
-          @woken = true
-          @changed.signal
+          @all_called = true if keys.nil?
+          keys&.each { |name| @called[name.chomp(CALL)] = true if name.end_with?(CALL) }
+          @changed.signal if called?
         end
       end
 
-      # The writers, once it is time or somebody may have asked something of one; none, and then this thread is nobody's.
+      # The writers of whom something may have been asked, once it is time or there are some; nil without any writers, and then this thread is
+      # nobody's.
       def wait(due)
         @lock.synchronize do
-          @changed.wait(@lock, [due - Clock.now, 0].max) until @woken || @writers.empty? || Clock.now >= due
-          @woken = false
-          @thread = nil if @writers.empty?
-          @writers.values
+          @changed.wait(@lock, [due - Clock.now, 0].max) until called? || @writers.empty? || Clock.now >= due
+          next @thread = nil if @writers.empty?
+
+          called = @all_called ? @writers.values : @writers.values_at(*@called.keys).compact
+          @all_called = false
+          @called.clear
+          called
         end
       end
 
+      def called? = @all_called || @called.any?
+
       def ask(writers, renews)
+        return if writers.empty?
+
         protect do
           sent = Clock.now
           epochs = writers.to_h { |writer| [writer.key, writer.epoch] }
