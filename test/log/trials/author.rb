@@ -40,6 +40,13 @@ module Trials
       nil
     end
 
+    # Whether it comes to its end by itself.
+    def end_by(deadline)
+      kill(:CONT)
+      sleep(0.005) until over? || Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+      over?
+    end
+
     def finish
       kill(:CONT)
       kill(:KILL)

@@ -35,6 +35,7 @@ module Trials
       @log = Log.create(@key)
       readers = Array.new(2) { |number| Thread.new { read(Random.new(@random.seed + number)) } }
       write until closed?
+      @authors.each { |author| broken("an author does not come to the end") unless author.end_by(now + LIMIT) }
       check(readers.map { |reader| reader.join(LIMIT)&.value || broken("a reader does not come to the end") })
       self
     rescue LogReader::Objection => error
