@@ -86,7 +86,7 @@ class FreshApp
   ensure
     if pid
       Process.kill(:TERM, pid)
-      Process.wait(pid)
+      kill(pid) unless end_of(pid)
     end
   end
 
@@ -95,6 +95,18 @@ class FreshApp
   private
 
   def install = run("bundle install --local")
+
+  # Within 30 s: Puma 8.0 may wait for ever for the pipe that it is told to stop by (puma#3677).
+  def end_of(pid)
+    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 30
+    sleep 0.05 until (ended = Process.wait(pid, Process::WNOHANG)) || Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+    ended
+  end
+
+  def kill(pid)
+    Process.kill(:KILL, pid)
+    Process.wait(pid)
+  end
 
   def environment
     bundle = Bundler.bundle_path.to_s
