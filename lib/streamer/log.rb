@@ -111,6 +111,8 @@ module Streamer
       end
       writer.close unless writer.over?
       true
+    ensure
+      writer&.abandon # a thread that is killed, say
     end
 
     # Asks an attempt to stop, the present one unless named: its writer is told, in whatever process, and the log closed as cancelled. A log

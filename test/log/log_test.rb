@@ -4,7 +4,8 @@ require "test_helper"
 
 class LogTest < Minitest::Test
   def setup
-    @store = Streamer::Stores::Memory.new
+    @now = 0
+    @store = Streamer::Stores::Memory.new(clock: -> { @now })
     Streamer::Log.store = @store
     @log = Streamer::Log.create
   end
@@ -27,16 +28,44 @@ class LogTest < Minitest::Test
     assert_equal("completed", @log.head.state)
   end
 
-  def test_one_attempt_writes_at_a_time_and_a_continued_one_keeps_the_text
+  def test_one_attempt_writes_at_a_time
+    writer = @log.claim
+
+    assert_nil(@log.claim)
+    assert_nil(another_process.claim(@log.key, mode: "reset"))
+    writer.release
+
+    assert_equal(2, another_process.claim(@log.key, mode: "reset").epoch)
+  end
+
+  def test_a_continued_attempt_keeps_the_text_and_fences_the_one_before
     writer = @log.claim
     writer << "one "
     writer.flush
+    @now += 31
+    second = another_process.claim(@log.key, mode: "continue")
+    (second << "two").close
 
-    assert_equal(2, @log.claim(mode: "continue").then { |second| (second << "two").then { second.close && second.epoch } })
     assert_raises(Streamer::FencedError) { (writer << "late").flush }
     assert_equal("one two", @log.text)
     assert_equal(7, @log.entries.last.json["length"])
-    refute(@log.claim)
+    assert_nil(@log.claim)
+  end
+
+  def test_a_thread_that_is_killed_gives_its_log_back
+    begun = Queue.new
+    thread = Thread.new do
+      @log.write do |out|
+        (out << "half").flush
+        begun << true
+        sleep
+      end
+    end
+    begun.pop
+    thread.kill.join
+
+    refute_predicate(@log.head, :leased?)
+    assert(@log.claim(mode: "continue"))
   end
 
   def test_a_stop_closes_as_cancelled_with_what_had_come
@@ -66,4 +95,8 @@ class LogTest < Minitest::Test
     assert_equal(text, @log.text)
     assert(@log.entries.all? { |entry| entry.data.valid_encoding? })
   end
+
+  private
+
+  def another_process = Streamer::Log::Background.new(@store)
 end

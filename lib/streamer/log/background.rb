@@ -30,8 +30,14 @@ module Streamer
         @reaper = Reaper.new(self)
       end
 
-      # The Writer of a new attempt; nil when another one's lease runs, and for a closed log. Raises UnknownLogError.
+      # The Writer of a new attempt; nil when another one is at work, and for a closed log. Raises UnknownLogError.
       def claim(key, mode:)
+        lease_keeper.reserve(key) { begin_attempt(key, mode) }
+      end
+
+      private
+
+      def begin_attempt(key, mode)
         now = Clock.now
         head = store.claim(key, owner: lease_keeper.owner, lease: lease_keeper.lease, mode: mode)
         return (raise UnknownLogError, key unless store.heads([key]).key?(key)) unless head
@@ -41,8 +47,6 @@ module Streamer
         resume(attempt, head) if head.text_epoch < head.epoch
         Writer.new(attempt, self).tap { |writer| lease_keeper.add(writer) }
       end
-
-      private
 
       # Reads what the attempts before have written.
       def resume(attempt, head)

@@ -20,7 +20,22 @@ module Streamer
         @lock = Mutex.new
         @changed = ConditionVariable.new
         @writers = {} # key => Writer
+        @reserved = {} # key => true
         @woken = false
+      end
+
+      # What the block gives, or nil while a writer of this process is at work, or about to be: to a store all of them are one owner.
+      def reserve(key)
+        @lock.synchronize do
+          return if @writers.key?(key) || @reserved.key?(key)
+
+          @reserved[key] = true
+        end
+        begin
+          yield
+        ensure
+          @lock.synchronize { @reserved.delete(key) }
+        end
       end
 
       def add(writer)

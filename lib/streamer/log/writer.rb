@@ -106,6 +106,16 @@ module Streamer
         nil
       end
 
+      # Gives the log back without waiting for what is not stored yet, unless it is closed: for a way out that may not wait.
+      def abandon
+        return if @lock.synchronize { @attempt.outcome }
+
+        advance { @attempt.finish(:released) }
+        @background.store.release(key, epoch: epoch, owner: @attempt.owner)
+      rescue StoreUnavailableError
+        nil # the lease ends by itself
+      end
+
       # Whether nothing can be added any more.
       def over? = @lock.synchronize { @attempt.over? || @attempt.stopping? }
 
