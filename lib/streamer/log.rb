@@ -45,9 +45,9 @@ module Streamer
       # Seconds for which the entries of a closed log are kept; its text stays.
       attr_accessor :retention
 
-      # Called with each Log whose writer is gone, on a thread of the process that found it: true where it has seen to its being written on.
-      # Others are closed as failed, with what had come.
-      attr_accessor :recover
+      # Who looks after what the logs belong to, on a thread of every process that reaps: `round`, called every ten seconds or so, and
+      # `recover(log)`, called for a log whose writer is gone: true where it has seen to that; others are closed as failed, with what had come.
+      attr_accessor :upkeep # :nodoc:
 
       # Whether this process looks for such logs: true in a Rails application, except in tests.
       attr_accessor :reaps

@@ -30,6 +30,7 @@ module Streamer
       # One round, whatever the time.
       def round
         @store.overdue.each { |key| reap(key) }
+        Log.upkeep&.round
         @store.expired(age: Log.retention).each { |key| prune(key) }
       rescue StoreUnavailableError => error
         Instrumentation.publish("store_unavailable", store: @store.name, error: error)
@@ -37,9 +38,9 @@ module Streamer
         Streamer.report(error)
       end
 
-      # Has a log whose writer is gone written on (Log.recover), or closes it, with its text, as failed for the reason `interrupted`.
+      # Has a log whose writer is gone written on (Log.upkeep), or closes it, with its text, as failed for the reason `interrupted`.
       def reap(key)
-        return if Log.recover&.call(Log[key])
+        return if Log.upkeep&.recover(Log[key])
 
         writer = @background.claim(key, mode: "continue") or return
         Instrumentation.publish("reap", log: key, epoch: writer.epoch)
