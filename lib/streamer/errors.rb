@@ -241,8 +241,11 @@ module Streamer
     def initialize(count, per) # :nodoc:
       @count = count
       @per = per
-      super(count == 1 ? "One answer is in progress already. Please wait until it is there." :
-                         "#{count} answers are in progress already. Please wait until one of them is there.")
+      super(if count == 1
+              "One answer is in progress already. Please wait until it is there."
+            else
+              "#{count} answers are in progress already. Please wait until one of them is there."
+            end)
     end
   end
 

@@ -7,6 +7,8 @@ require_relative "generation/output"
 require_relative "generation/policy"
 require_relative "generation/run"
 require_relative "generation/source"
+require_relative "generation/statistics"
+require_relative "generation/upkeep"
 
 module Streamer
   # An answer that outlives its request: an Active Record model whose record says how far it is, and whose log has every word of it.
@@ -36,12 +38,14 @@ module Streamer
     class << self
       attr_reader :models # :nodoc:
 
-      # The generation that a log belongs to; nil for none.
-      def of_log(key)
-        models.each_value { |model| (found = model.find_by(log_key: key)) and return found }
-        nil
+      # The generation that a log belongs to; nil for none. The key names the model, which this process may not have loaded yet.
+      def of_log(key) # :nodoc:
+        model = key[/\A([A-Z][\w:]*):\w+\z/, 1]&.safe_constantize
+        model.find_by(log_key: key) if model.is_a?(Class) && model < Generation
       end
     end
+
+    Log.upkeep = Upkeep
 
     autoload :UpstreamRequest, "streamer/generation/upstream_request"
     autoload :Scope, "streamer/generation/scope"
@@ -56,7 +60,7 @@ module Streamer
       has_many :upstream_requests, -> { order(:id) }, class_name: "Streamer::Generation::UpstreamRequest", as: :generation, dependent: :delete_all
 
       validates :status, inclusion: { in: STATUSES }
-      after_initialize { self.log_key ||= SecureRandom.alphanumeric(24) if new_record? && has_attribute?(:log_key) }
+      after_initialize { self.log_key ||= "#{self.class.name}:#{SecureRandom.alphanumeric(24)}" if new_record? && has_attribute?(:log_key) }
       after_create_commit :begin_streaming
       after_destroy_commit { log.delete }
       scope :in_progress, -> { where(status: "processing") }
@@ -83,6 +87,9 @@ module Streamer
       rescue ::ActiveRecord::RecordNotUnique
         started_with(key) or raise
       end
+
+      # What there was in the last so many seconds, a Hash: see Statistics.
+      def stats(within: 86_400) = Statistics.new(self, within).to_h
 
       private
 
@@ -138,11 +145,15 @@ module Streamer
       reload
     end
 
+    def enqueue_streaming = streaming_job_class&.perform_later(self) # :nodoc:
+
+    def streaming_job_class = streaming_job.is_a?(String) ? streaming_job.constantize : streaming_job # :nodoc:
+
     private
 
     def begin_streaming
       Log.create(log_key)
-      streaming_job&.then { |job| (job.is_a?(String) ? job.constantize : job).perform_later(self) }
+      enqueue_streaming
     end
   end
 end

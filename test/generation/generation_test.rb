@@ -115,3 +115,66 @@ class GenerationTest < GenerationCase
     assert_equal([1, "once"], [requests, generation.content])
   end
 end
+
+# What becomes of those that somebody left behind.
+class GenerationUpkeepTest < GenerationCase
+  def setup
+    super
+    @now = 0
+    Streamer::Log.store = @store = Streamer::Stores::Memory.new(clock: -> { @now })
+    @reaper = Streamer::Log::Background.new(@store).reaper
+  end
+
+  def test_a_killed_worker_s_generation_is_worked_on_again_once
+    generation = start
+    @store.claim(generation.log_key, owner: "killed", lease: 30)
+    @now += 31
+    @adapter.enqueued_jobs.clear
+    3.times { @reaper.round }
+
+    assert_equal(1, @adapter.enqueued_jobs.size)
+    assert_equal("recovering", generation.reload.phase)
+    work(generation) { |out| out << "again" }
+
+    assert_equal(%w[completed again], [generation.status, generation.content])
+  end
+
+  def test_after_three_interruptions_it_fails
+    generation = start
+    3.times do
+      assert(@store.claim(generation.log_key, owner: "killed #{@now}", lease: 30))
+      @now += 31
+    end
+    @reaper.round
+
+    assert_equal(%w[failed interrupted], [generation.reload.status, generation.error])
+  end
+
+  def test_what_nobody_began_in_time_is_timed_out_and_its_slot_free
+    generation = start
+    Answer.update_all(created_at: 11.minutes.ago, updated_at: 11.minutes.ago)
+    @reaper.round
+
+    assert_equal(%w[timed_out queue_deadline], [generation.reload.status, generation.error])
+  end
+
+  def test_a_record_whose_worker_died_between_the_log_s_close_and_its_own_is_mended
+    generation = start
+    generation.log.write { |out| out << "all of it" }
+    Answer.update_all(updated_at: 2.minutes.ago)
+    @reaper.round
+
+    assert_equal(["completed", "all of it"], [generation.reload.status, generation.content])
+  end
+
+  def test_statistics
+    work(start) { |out| out << "a" }
+    work(start) { raise Streamer::ResponseError.new(400, Streamer::Headers.new({}), "") }
+    start
+    stats = Answer.stats
+
+    assert_equal([3, 1, 1, 1, 1], stats.values_at(:total, :completed, :failed, :in_progress, :queued))
+    assert_in_delta(0.5, stats[:failed_share])
+    assert_operator(stats[:duration][:p95], :>=, 0)
+  end
+end

@@ -22,6 +22,8 @@ module Streamer
       rescue FencedError
         @request&.end_with("interrupted")
         nil # another attempt has it
+      ensure
+        @writer&.abandon
       end
 
       private
