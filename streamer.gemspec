@@ -25,7 +25,7 @@ Gem::Specification.new do |spec|
 
   # Globs, not `git ls-files`: the gem is the same when it is built from an unpacked archive.
   spec.files = Dir.chdir(__dir__) do
-    Dir["ext/streamer/**/*.{c,h,rb}", "lib/**/*.{rb,tt}", "lib/generators/**/USAGE", "app/**/*.{rb,js,ts}", "config/importmap.rb",
+    Dir["ext/streamer/**/*.{c,h,rb}", "lib/**/*.{rb,tt,lua}", "lib/generators/**/USAGE", "app/**/*.{rb,js,ts}", "config/importmap.rb",
         "sig/**/*.rbs", "README.md", "CHANGELOG.md", "LICENSE"].sort
   end
   spec.require_paths = ["lib"]

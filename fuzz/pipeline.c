@@ -6,6 +6,7 @@
 
 #include <yajl/yajl_parse.h>
 
+#include "extract.h"
 #include "support.h"
 #include "utf8.h"
 
@@ -39,7 +40,17 @@ static bool is_raw(unsigned options) {
     return options & RAW || ((options & NO_PATHS) && (options & WITH_ID));
 }
 
+/* Frames are entries of a log, where the byte of limits is free. */
+static bool is_log(unsigned options, unsigned limits) {
+    return !(options & WITH_LIMITS) && !(options & WITH_TEXT) && !is_raw(options) && (limits & 1);
+}
+
 static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits) {
+    static const char *const names[] = {"content", "usage"};
+    static const size_t name_lengths[] = {7, 5};
+    static const char *const reserved[] = {"delta", "ping"};
+    static const size_t reserved_lengths[] = {5, 4};
+    bool log = is_log(options, limits);
     static const char *const paths[] = {"choices.0.delta.content", "usage.total_tokens|usage.*{t=a}.n"};
     static const size_t lengths[] = {23, 33};
     static const char *const kept[] = {"model", "usage"};
@@ -53,8 +64,8 @@ static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits)
         .format = format_of(options),
         .paths = options & NO_PATHS ? NULL : paths,
         .path_lengths = options & NO_PATHS ? NULL : lengths,
-        .names = paths,
-        .name_lengths = lengths,
+        .names = log ? names : paths,
+        .name_lengths = log ? name_lengths : lengths,
         .count = options & NO_PATHS    ? 0
                  : options & TWO_PATHS ? 2
                                        : 1,
@@ -62,8 +73,13 @@ static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits)
         .kept_lengths = kept_lengths,
         .kept_count = options & KEEPING ? 2 : 0,
         .collect = options & KEEPING && !(options & NO_PATHS) ? 16 : 0,
-        .id = options & WITH_ID ? "s-" : NULL,
-        .id_length = options & WITH_ID ? 2 : 0,
+        .id = log || options & WITH_ID ? "s-" : NULL,
+        .id_length = log || options & WITH_ID ? 2 : 0,
+        .id_after = options & WITH_LIMITS ? 0 : limits >> 1,
+        .entries = log,
+        .reserved = reserved,
+        .reserved_lengths = reserved_lengths,
+        .reserved_count = 2,
         .event = options & WITH_EVENT ? "token" : NULL,
         .event_length = options & WITH_EVENT ? 5 : 0,
         .from = from,
@@ -91,6 +107,7 @@ static struct streamer_pipeline *new_pipeline(unsigned options, unsigned limits)
 struct result {
     struct streamer_output output;
     struct record kept;
+    struct streamer_output text, others; /* what a log's entries have added */
     enum streamer_status status;
     uint64_t events, content_events, texts;
     uint64_t frames;
@@ -166,6 +183,20 @@ static enum streamer_status read_on(struct streamer_pipeline *pipeline, const ch
     }
 }
 
+static void append(struct streamer_output *output, const char *bytes, size_t length) {
+    if (length == 0) return;
+    output->bytes = realloc(output->bytes, output->length + length);
+    memcpy(output->bytes + output->length, bytes, length);
+    output->length += length;
+}
+
+static void take_added(struct result *result, struct streamer_pipeline *pipeline) {
+    struct streamer_added added = streamer_pipeline_added(pipeline);
+    append(&result->text, added.text, added.text_length);
+    append(&result->others, added.others, added.others_length);
+    streamer_pipeline_forget_added(pipeline);
+}
+
 static struct result run(struct input body, unsigned options, unsigned limits, struct cut cut, size_t step) {
     struct streamer_pipeline *pipeline = new_pipeline(options, limits);
     struct result result = {.output = {.bytes = malloc(step), .capacity = step}, .status = STREAMER_MORE};
@@ -184,11 +215,13 @@ static struct result run(struct input body, unsigned options, unsigned limits, s
             MUST(result.output.length == before, "a pipeline that failed writes nothing more");
         }
         free(read);
+        take_added(&result, pipeline);
     }
     if (result.status == STREAMER_MORE) result.status = read_on(pipeline, NULL, NULL, &result.output, step);
     size_t before = result.output.length;
     MUST(read_on(pipeline, NULL, NULL, &result.output, step) == result.status, "the end is final");
     MUST(result.output.length == before, "nothing comes behind the end");
+    take_added(&result, pipeline);
     record_kept(&result.kept, pipeline, options);
     record_error_payload(&result.kept, pipeline, result.status, body, options);
     result.events = streamer_pipeline_events(pipeline);
@@ -204,6 +237,10 @@ static bool is_too_large(const struct result *result) {
     return result->status == STREAMER_LINE_TOO_LONG || result->status == STREAMER_EVENT_TOO_LARGE;
 }
 
+static bool same_bytes(const struct streamer_output *left, const struct streamer_output *right) {
+    return left->length == right->length && (left->length == 0 || memcmp(left->bytes, right->bytes, left->length) == 0);
+}
+
 static void check_same(const struct result *left, const struct result *right, unsigned options) {
     /* An event's raw bytes meet a ceiling only where they are carried from read to read. */
     bool too_large = is_raw(options) && (is_too_large(left) || is_too_large(right));
@@ -212,6 +249,8 @@ static void check_same(const struct result *left, const struct result *right, un
     MUST(length == 0 || memcmp(left->output.bytes, right->output.bytes, length) == 0, "the same bytes");
     if (too_large) return;
     MUST(left->output.length == right->output.length, "as many bytes");
+    MUST(same_bytes(&left->text, &right->text), "the same text added");
+    MUST(same_bytes(&left->others, &right->others), "the same frames without text");
     MUST(record_same(&left->kept, &right->kept), "the same things kept");
     MUST(left->events == right->events && left->frames == right->frames && left->done == right->done &&
              left->content_events == right->content_events && left->texts == right->texts,
@@ -266,7 +305,51 @@ static void check_frames(const struct result *result, struct input body, unsigne
     streamer_decoder_free(decoder);
 }
 
+/* Each frame as whoever reads the log finds it: numbered without a hole, under no type that is the log's own, and with
+ * the text that was counted. */
+static void check_entries(const struct result *result, unsigned options, unsigned limits) {
+    struct streamer_decoder *decoder = streamer_decoder_new(STREAMER_FORMAT_SSE, SIZE_MAX / 2, SIZE_MAX / 2);
+    struct streamer_extractor *content;
+    const char *path = "content";
+    size_t length = strlen(path);
+    const struct streamer_extractor_options wanted = {.paths = &path, .lengths = &length, .count = 1};
+    if (streamer_extractor_new(&content, &wanted) != STREAMER_OK) abort();
+    struct streamer_buffer text;
+    streamer_buffer_init(&text, SIZE_MAX / 2);
+    const char *cursor = result->output.bytes, *end = cursor + result->output.length, *start = cursor;
+    size_t others = 0;
+    uint64_t number = limits >> 1;
+    struct streamer_event event;
+    while (streamer_decoder_next(decoder, &cursor, end, &event) == STREAMER_EVENT) {
+        char id[32];
+        size_t size = (size_t)snprintf(id, sizeof id, "s-%llu", (unsigned long long)++number);
+        MUST(event.id_length == size && memcmp(event.id, id, size) == 0, "ids have no hole");
+        bool values = !(options & NO_PATHS);
+        MUST(values || event.type_length != 5 || memcmp(event.type, "delta", 5) != 0, "no type of the log's");
+        struct streamer_value value;
+        enum streamer_status status = streamer_extractor_read(content, event.data, event.data_length, &value);
+        if (status == STREAMER_OK && value.kind == STREAMER_KIND_STRING) {
+            if (streamer_value_text(&value, &text) != STREAMER_OK) abort();
+        } else {
+            size_t frame = (size_t)(cursor - start);
+            MUST(result->others.length >= others + frame && memcmp(result->others.bytes + others, start, frame) == 0,
+                 "the frame without text is kept");
+            others += frame;
+        }
+        start = cursor;
+    }
+    MUST(others == result->others.length, "no other frame is kept");
+    MUST(text.length == result->text.length &&
+             (text.length == 0 || memcmp(text.bytes, result->text.bytes, text.length) == 0),
+         "the text is what the entries have");
+    streamer_buffer_release(&text);
+    streamer_extractor_free(content);
+    streamer_decoder_free(decoder);
+}
+
 static void release(struct result *result) {
+    free(result->text.bytes);
+    free(result->others.bytes);
     free(result->output.bytes);
     free(result->kept.bytes);
 }
@@ -285,6 +368,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     check_same(&whole, &parts, options);
     check_same(&whole, &single, options);
     check_frames(&whole, input, options);
+    if (is_log(options, limits)) check_entries(&whole, options, limits);
     release(&whole);
     release(&parts);
     release(&single);

@@ -74,8 +74,9 @@ module Streamer
       Upstream::Limits.current = limits
     end
 
-    # Counters of this process's native thread (open relays, relays, frames, upstreams, queued, requests, reused connections, bytes, pauses,
-    # loop iterations) and of Ruby's side (streams). Nothing is stopped for them; each is true by itself.
+    # Counters of this process's native thread (open relays, relays, frames, followers of logs, followers cut because they were too slow,
+    # bytes that followers share, upstreams, queued, requests, reused connections, bytes, pauses, loop iterations) and of Ruby's side
+    # (streams). Nothing is stopped for them; each is true by itself.
     def stats = Relay.counters.merge(streams: Relay::Registry.size)
 
     # Tells the application of an error that has nobody to go to.

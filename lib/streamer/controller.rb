@@ -87,7 +87,7 @@ module Streamer
       #   end
       #
       # upstream: a Request or a provider's Chat, which is sent when the browser has the head; or a Response, which keeps the thread.
-      # value, from, event, done, error, format, keep, max_line, max_event, frame, id_prefix: as in Pipeline. flush: { every: seconds,
+      # value, from, event, done, error, format, keep, max_line, max_event, frame, id_prefix, id_start: as in Pipeline. flush: { every: seconds,
       # bytes: 4096 }, for how long and up to how much frames may be held back. collect: bytes of text to gather for the result.
       # terminal: the last event after a complete response, { event:, data: }; nil for none. A browser closes its EventSource there.
       # retry: milliseconds, told at the start. key: for Streamer.stop; random unless given.

@@ -200,11 +200,11 @@ module Streamer
     end
   end
 
-  # stream_events or relay_events was called while a database transaction is open. Call it behind the transaction's block.
+  # stream_events or relay_events was called while a database transaction is open, or a log on SQLite written to while the caller has one
+  # open on the same file. Call it behind the transaction's block.
   class OpenTransactionError < Error
-    def initialize(method) # :nodoc:
-      super("#{method} was called inside an open database transaction, which would stay open, with its locks and its connection, " \
-            "for as long as the stream lasts: call it behind the transaction's block")
+    def initialize(method, consequence = "which would stay open, with its locks and its connection, for as long as the stream lasts") # :nodoc:
+      super("#{method} was called inside an open database transaction, #{consequence}: call it behind the transaction's block")
     end
   end
 

@@ -16,7 +16,7 @@ module Streamer
     # from: the type of the events that have these values, or an Array of types; nil for any. (OpenAI's responses have a "delta" in events
     #   of several types.) An event without a type of its own has the one in its data ("type").
     # event: the frames' event name; nil for none. An event stream's events that pass through keep their own.
-    # id_prefix: what the frames' ids begin with; a number counted from 1 follows. nil for no ids.
+    # id_prefix: what the frames' ids begin with; a number follows, of which id_start, 1 unless given, is the first. nil for no ids.
     # done, error: see Decoder::Markers. An event that is nothing but the end marker gives no frame, and the upstream's error is an
     #   UpstreamError.
     # frame: what is in a frame: :json for an object of the values; :text for the characters of the value, of one path; :raw for an event
@@ -26,8 +26,8 @@ module Streamer
     # max_line, max_event: bytes, as in Decoder.
     #
     # :call-seq:
-    #   Pipeline.new(format: nil, value: nil, from: nil, event: nil, id_prefix: nil, done: :optional, error: "error", frame: :json, keep: {},
-    #                collect: nil, max_line: nil, max_event: nil)
+    #   Pipeline.new(format: nil, value: nil, from: nil, event: nil, id_prefix: nil, id_start: 1, done: :optional, error: "error",
+    #                frame: :json, keep: {}, collect: nil, max_line: nil, max_event: nil)
     def initialize(**options)
       settings = Settings.of(options)
       @format = settings.format

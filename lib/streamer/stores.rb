@@ -23,6 +23,8 @@ module Streamer
   #
   # Whoever cannot reach its database raises StoreUnavailableError; the caller cannot know then whether it happened.
   module Stores
+    autoload :ActiveRecord, "streamer/stores/active_record"
     autoload :Memory, "streamer/stores/memory"
+    autoload :Redis, "streamer/stores/redis"
   end
 end

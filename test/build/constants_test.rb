@@ -5,7 +5,7 @@ require "test_helper"
 # lib/streamer/x_y/z.rb is Streamer::XY::Z: where something is, is what it is called.
 class ConstantsTest < Minitest::Test
   LIB = File.expand_path("../../lib", __dir__)
-  ACRONYMS = { "sse" => "SSE", "last_event_id" => "LastEventID",
+  ACRONYMS = { "sse" => "SSE", "sqlite" => "SQLite", "postgresql" => "PostgreSQL", "mysql" => "MySQL", "last_event_id" => "LastEventID",
                "url" => "URL", "http2_upstream" => "HTTP2Upstream", "openai" => "OpenAI", "openai_responses" => "OpenAIResponses",
                "invalid_url_error" => "InvalidURLError", "version" => "VERSION" }.freeze
   # What is required for what it does, or holds the small classes of one subject.

@@ -35,6 +35,7 @@ class LayersTest < Minitest::Test
     # A pool makes connections of both protocols, and a connection tells its pool of its end.
     %w[upstream/pool upstream/connection upstream/connector upstream/http1 upstream/http2_connection],
     %w[upstream/transfer upstream/group], # a list, and what stands on it
+    %w[sink/fanout sink/follower sink/fanout_internal], # a list, and what stands on it
     %w[relay/relay relay/mailbox], # a list, and what stands on it
     %w[binding/await binding/scheduler], # waiting in a thread and in a fiber
     %w[core/decode core/decoder] # the interface for callers and for the formats

@@ -27,11 +27,22 @@ static void write_kept(struct transcript *transcript, const struct streamer_pipe
     CHECK(streamer_pipeline_kept(pipeline, options->kept_count, &length) == NULL && length == 0);
 }
 
+/* What a log's entries have added since the last call. */
+static void take_added(struct streamer_pipeline *pipeline, struct transcript *texts, struct transcript *others) {
+    struct streamer_added added = streamer_pipeline_added(pipeline);
+    if (added.text_length > 0) transcript_printf(texts, "%.*s", (int)added.text_length, added.text);
+    if (added.others_length > 0) transcript_printf(others, "%.*s", (int)added.others_length, added.others);
+    streamer_pipeline_forget_added(pipeline);
+    added = streamer_pipeline_added(pipeline);
+    CHECK(added.text_length == 0 && added.others_length == 0);
+}
+
 /* Every read through a pipeline. room 0: an output that is always large enough; otherwise one that begins with room 1
  * less than that and grows to what is asked for. Writes the frames as they are, then how the stream stands. */
 static void run(struct transcript *transcript, const struct streamer_pipeline_options *options, const char *input,
                 size_t length, struct cut cut, size_t room) {
     struct streamer_pipeline *pipeline;
+    struct transcript texts = {0}, others = {0};
     enum streamer_status status = streamer_pipeline_new(&pipeline, options);
     if (status != STREAMER_OK) {
         transcript_printf(transcript, "%s", streamer_status_name(status));
@@ -56,6 +67,7 @@ static void run(struct transcript *transcript, const struct streamer_pipeline_op
         transcript_printf(transcript, "%.*s", (int)output.length, output.bytes);
         free(output.bytes);
         free(read);
+        take_added(pipeline, &texts, &others);
     }
     uint64_t frames = streamer_pipeline_frames(pipeline);
     if (room == 1 && !options->raw) CHECK(frames == full); /* raw, what is between events passes, too */
@@ -63,6 +75,14 @@ static void run(struct transcript *transcript, const struct streamer_pipeline_op
                       streamer_pipeline_done(pipeline) ? " done" : "", (int)frames,
                       (int)streamer_pipeline_events(pipeline));
     write_kept(transcript, pipeline, options);
+    if (options->entries) {
+        transcript_printf(transcript, ", added \"%s\"", texts.text == NULL ? "" : texts.text);
+        if (others.text != NULL) transcript_printf(transcript, " and %s", others.text);
+    } else {
+        CHECK(texts.text == NULL && others.text == NULL);
+    }
+    transcript_free(&texts);
+    transcript_free(&others);
     if (status != STREAMER_MORE) {
         struct streamer_output none = {NULL, 0, 0};
         const char *nothing = "";
@@ -87,7 +107,13 @@ struct pipeline_case {
     const char *expected;
     size_t max_line;
     size_t max_event;
+    enum streamer_format format;
+    bool entries;
+    uint64_t id_after;
 };
+
+static const char *const reserved[] = {"done", "state"};
+static const size_t reserved_lengths[] = {4, 5};
 
 struct lengths {
     size_t paths[3];
@@ -103,8 +129,17 @@ static const char *name_of(const struct pipeline_case *c, size_t n) {
 }
 
 static struct streamer_pipeline_options options_of(const struct pipeline_case *c, struct lengths *lengths) {
-    struct streamer_pipeline_options options = {
-        .text = c->text, .raw = c->raw, .collect = c->collect, .max_line = c->max_line, .max_event = c->max_event};
+    struct streamer_pipeline_options options = {.text = c->text,
+                                                .raw = c->raw,
+                                                .collect = c->collect,
+                                                .max_line = c->max_line,
+                                                .max_event = c->max_event,
+                                                .format = c->format,
+                                                .entries = c->entries,
+                                                .reserved = reserved,
+                                                .reserved_lengths = reserved_lengths,
+                                                .reserved_count = 2,
+                                                .id_after = c->id_after};
     while (options.count < 3 && c->paths[options.count] != NULL) {
         lengths->paths[options.count] = strlen(c->paths[options.count]);
         lengths->names[options.count] = strlen(name_of(c, options.count));
@@ -298,6 +333,56 @@ static const struct pipeline_case cases[] = {
      .expected =
          "id: 1\ndata: 0\n\nid: 2\ndata: 0\n\nid: 3\ndata: 0\n\nid: 4\ndata: 0\n\nid: 5\ndata: 0\n\n"
          "id: 6\ndata: 0\n\nid: 7\ndata: 0\n\nid: 8\ndata: 0\n\nid: 9\ndata: 0\n\nid: 10\ndata: 0\n\nMORE 10 of 10"},
+    {.name = "ids go on from a number",
+     .paths = {"a"},
+     .id = "2-",
+     .id_after = 8,
+     .input = TWO_EVENTS TWO_EVENTS,
+     .expected = "id: 2-9\ndata: {\"a\":0}\n\nid: 2-10\ndata: {\"a\":0}\n\nid: 2-11\ndata: {\"a\":0}\n\n"
+                 "id: 2-12\ndata: {\"a\":0}\n\nMORE 4 of 4"},
+    {.name = "entries of a log: what has text, and what has none",
+     .paths = {"role", "t"},
+     .names = {"role", "content"},
+     .event = "token",
+     .id = "1-",
+     .entries = true,
+     .collect = 100,
+     .input = "data: {\"role\":\"a\"}\n\ndata: {\"t\":\"H\\u00e9\\ud83d\"}\n\ndata: {\"x\":1}\n\ndata: "
+              "{\"t\":\"\"}\n\ndata: "
+              "{\"t\":7,\"role\":\"b\"}\n\n",
+     .expected = "event: token\nid: 1-1\ndata: {\"role\":\"a\"}\n\n"
+                 "event: token\nid: 1-2\ndata: {\"content\":\"H\xC3\xA9\\ud83d\"}\n\n"
+                 "event: token\nid: 1-3\ndata: {\"content\":\"\"}\n\n"
+                 "event: token\nid: 1-4\ndata: {\"role\":\"b\",\"content\":7}\n\n"
+                 "MORE 4 of 5, text \"H\\xC3\\xA9\\xEF\\xBF\\xBD\", added \"H\xC3\xA9\xEF\xBF\xBD\" and "
+                 "event: token\nid: 1-1\ndata: {\"role\":\"a\"}\n\n"
+                 "event: token\nid: 1-4\ndata: {\"role\":\"b\",\"content\":7}\n\n"},
+    {.name = "entries that pass through: ids of ours, and no type of the log's",
+     .id = "3-",
+     .id_after = 1,
+     .event = "not written",
+     .done = "[DONE]",
+     .entries = true,
+     .collect = 100,
+     .input =
+         "event: t\nid: own\ndata: {\"content\":\"a\"}\n\nevent: done\ndata: oops\n\nevent: state\ndata: [\ndata: "
+         "{\"content\":\"x\"}]\n\nevent: statement\ndata:\n\ndata: {\"content\":\ndata: \"b\"}\n\nevent: ping\ndata: "
+         "{\"content\":\"c\"}\n\ndata: [DONE]\n\n",
+     .expected = "event: t\nid: 3-2\ndata: {\"content\":\"a\"}\n\nevent: upstream.done\nid: 3-3\ndata: oops\n\n"
+                 "event: upstream.state\nid: 3-4\ndata: [\ndata: {\"content\":\"x\"}]\n\nevent: statement\nid: "
+                 "3-5\ndata:\n\n"
+                 "id: 3-6\ndata: {\"content\":\ndata: \"b\"}\n\nevent: ping\nid: 3-7\ndata: {\"content\":\"c\"}\n\n"
+                 "MORE done 6 of 7, text \"abc\", added \"abc\" and event: upstream.done\nid: 3-3\ndata: oops\n\n"
+                 "event: upstream.state\nid: 3-4\ndata: [\ndata: {\"content\":\"x\"}]\n\nevent: statement\nid: "
+                 "3-5\ndata:\n\n"},
+    {.name = "entries of lines that pass through",
+     .format = STREAMER_FORMAT_NDJSON,
+     .id = "1-",
+     .event = "token",
+     .entries = true,
+     .input = "{\"content\":\"a\"}\n[]\n",
+     .expected = "event: token\nid: 1-1\ndata: {\"content\":\"a\"}\n\nevent: token\nid: 1-2\ndata: []\n\n"
+                 "MORE 2 of 2, added \"a\" and event: token\nid: 1-2\ndata: []\n\n"},
     {.name = "events that pass through keep their own ids",
      .id = "r-",
      .input = "id: own\ndata: 1\n\ndata: 2\n\n",
@@ -451,6 +536,39 @@ static void an_idle_stream_is_small(void) {
     streamer_pipeline_free(pipeline);
 }
 
+/* How a body of text is cut into entries depends on the reads. */
+static void makes_entries_of_a_body_of_text(void) {
+    const struct streamer_pipeline_options options = {.format = STREAMER_FORMAT_TEXT,
+                                                      .id = "1-",
+                                                      .id_length = 2,
+                                                      .event = "token",
+                                                      .event_length = 5,
+                                                      .entries = true,
+                                                      .collect = 100};
+    struct streamer_pipeline *pipeline;
+    CHECK_STATUS(STREAMER_OK, streamer_pipeline_new(&pipeline, &options));
+    struct transcript transcript = {0}, texts = {0}, others = {0};
+    static const char *const reads[] = {"a \"b\"\n", "\n{\"content\":1}"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *cursor = reads[i];
+        char out[256];
+        struct streamer_output output = {out, 0, sizeof out};
+        size_t needed;
+        CHECK_STATUS(STREAMER_MORE,
+                     streamer_pipeline_run(pipeline, &cursor, cursor + strlen(cursor), &output, &needed));
+        transcript_printf(&transcript, "%.*s", (int)output.length, out);
+        take_added(pipeline, &texts, &others);
+    }
+    CHECK_TEXT("event: token\nid: 1-1\ndata: {\"content\":\"a \\\"b\\\"\\n\"}\n\n"
+               "event: token\nid: 1-2\ndata: {\"content\":\"\\n{\\\"content\\\":1}\"}\n\n",
+               transcript.text);
+    CHECK_TEXT("a \"b\"\n\n{\"content\":1}", texts.text);
+    CHECK(others.text == NULL);
+    transcript_free(&transcript);
+    transcript_free(&texts);
+    streamer_pipeline_free(pipeline);
+}
+
 static void copies_its_options(void) {
     char *path = exact_copy("a", 1), *name = exact_copy("n", 1), *event = exact_copy("t", 1),
          *done = exact_copy("D", 1);
@@ -498,6 +616,7 @@ static void allocates_nothing_once_warm(void) {
                 struct streamer_output output = {out, 0, sizeof out};
                 size_t needed;
                 streamer_pipeline_run(pipeline, &cursor, end, &output, &needed);
+                streamer_pipeline_forget_added(pipeline);
             }
         }
         CHECK(heap_requests() == before);
@@ -510,6 +629,7 @@ void pipeline_tests(void) {
     RUN(says_so_whichever_request_for_memory_fails);
     RUN(keeps_values_up_to_a_ceiling_and_says_when_one_was_larger);
     RUN(an_idle_stream_is_small);
+    RUN(makes_entries_of_a_body_of_text);
     RUN(copies_its_options);
     RUN(allocates_nothing_once_warm);
 }

@@ -219,7 +219,7 @@ static void wait_for_end(struct streamer_transfer *transfer) {
     pthread_mutex_unlock(&transfer->monitor.lock);
 }
 
-static struct streamer_pipeline *make_pipeline(void) {
+static struct streamer_pipeline *make_pipeline(bool entries) {
     const char *paths[] = {"choices.0.delta.content"};
     size_t lengths[] = {strlen(paths[0])};
     const char *names[] = {"content"};
@@ -232,6 +232,9 @@ static struct streamer_pipeline *make_pipeline(void) {
                                                 .event = "token",
                                                 .event_length = 5,
                                                 .collect = 4096,
+                                                .entries = entries,
+                                                .id = entries ? "1-" : NULL,
+                                                .id_length = entries ? 2 : 0,
                                                 .classifier.done = "[DONE]",
                                                 .classifier.done_length = 6};
     struct streamer_pipeline *pipeline;
@@ -277,7 +280,7 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     char path[128];
     snprintf(path, sizeof path, "/%s/%d", kind, padding);
     struct streamer_transfer *transfer = request(path);
-    struct streamer_pipeline *pipeline = make_pipeline();
+    struct streamer_pipeline *pipeline = make_pipeline(false);
     bool flushes = rand_r(seed) % 3 == 0, terminal = rand_r(seed) % 2 == 0;
     struct streamer_relay_options options = {
         .mailbox = &mailbox,
@@ -287,7 +290,8 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
         .terminal = terminal ? TERMINAL : NULL,
         .terminal_length = strlen(TERMINAL),
     };
-    struct streamer_relay *relay = streamer_relay_new(transfer, browser, pipeline, &options);
+    struct streamer_relay *relay =
+        streamer_relay_new(transfer, streamer_outlet_to_browser(browser), pipeline, &options);
     streamer_transfer_start(transfer);
     /* The relay of an answer that is here already, all of it. */
     if (padding < 1000 && strcmp(kind, "silent") != 0 && rand_r(seed) % 4 == 0) wait_for_end(transfer);
@@ -312,6 +316,121 @@ static void relay_once(const char *kind, int padding, enum manner manner, bool c
     streamer_browser_release(browser);
 }
 
+/* ---- a relay into a batch ---- */
+
+enum taking { TAKES, TAKES_SLOWLY, GIVES_UP, TAKINGS };
+
+/* What was taken from a batch, as a log's store would have it. */
+struct taken {
+    uint64_t entries;
+    int next; /* the token expected */
+    bool in_order;
+    size_t text;
+    size_t most; /* bytes that waited */
+};
+
+/* Ids have no hole, each token is once in the frames and once in the text, and there is nothing besides. */
+static void take_from(struct streamer_batch *batch, struct taken *taken, int padding) {
+    struct streamer_batch_taken content = streamer_batch_take(batch);
+    int next = taken->next;
+    if (content.frames.length > taken->most) taken->most = content.frames.length;
+    const char *at = content.frames.bytes, *end = at + content.frames.length;
+    for (uint64_t i = 0; i < content.count; i++) {
+        char head[64];
+        int length = sprintf(head, "event: token\nid: 1-%llu\ndata: {\"content\":\"@%d",
+                             (unsigned long long)++taken->entries, taken->next++);
+        taken->in_order &= (size_t)(end - at) >= (size_t)(length + padding) && memcmp(at, head, (size_t)length) == 0;
+        at = taken->in_order ? at + length + padding + strlen("\"}\n\n") : end;
+    }
+    taken->in_order &= at == end && content.others.length == 0;
+    for (size_t i = 0; i < content.text.length; i++) {
+        if (content.text.bytes[i] == '@') taken->in_order &= atoi(content.text.bytes + i + 1) == next++;
+    }
+    taken->in_order &= next == taken->next;
+    taken->text += content.text.length;
+    streamer_buffer_release(&content.frames);
+    streamer_buffer_release(&content.text);
+    streamer_buffer_release(&content.others);
+}
+
+static size_t text_of(int tokens, int padding) {
+    size_t size = 0;
+    for (int i = 0; i < tokens; i++) size += 2 + (i > 9) + (size_t)padding;
+    return size;
+}
+
+static bool relay_has_ended(struct streamer_relay *relay) {
+    pthread_mutex_lock(&relay->outlet.monitor->lock);
+    bool ended = relay->ended;
+    pthread_mutex_unlock(&relay->outlet.monitor->lock);
+    return ended;
+}
+
+static void relay_into_batch(const char *kind, int padding, enum taking taking, bool cancel) {
+    struct streamer_batch *batch = streamer_batch_new(streamer_thread_pool()->loop);
+    char path[128];
+    snprintf(path, sizeof path, "/%s/%d", kind, padding);
+    struct streamer_transfer *transfer = request(path);
+    struct streamer_relay_options options = {.mailbox = &mailbox};
+    struct streamer_relay *relay =
+        streamer_relay_new(transfer, streamer_outlet_to_batch(batch), make_pipeline(true), &options);
+    streamer_relay_start(relay);
+    if (cancel) streamer_transfer_cancel(transfer);
+    struct taken taken = {.in_order = true};
+    int64_t deadline = streamer_now() + WAIT_MS;
+    for (int i = 0; !relay_has_ended(relay) && streamer_now() < deadline; i++) {
+        usleep(taking == TAKES ? 200 : 3000);
+        if (taking == GIVES_UP) {
+            if (i == 2) streamer_batch_abandon(batch);
+        } else {
+            take_from(batch, &taken, padding);
+        }
+    }
+    CHECK(relay_has_ended(relay), "%s/%d into a batch did not end", kind, padding);
+    take_from(batch, &taken, padding);
+    CHECK(taken.in_order, "entries of %s/%d out of order", kind, padding);
+    CHECK(taken.text == text_of(taken.next, padding), "%zu bytes of text of %d tokens", taken.text, taken.next);
+    CHECK(taken.most <= STREAMER_BATCH_HIGH + STREAMER_INBOX_MAX, "%zu bytes waited", taken.most);
+    bool cut = strcmp(kind, "cut") == 0, silent = strcmp(kind, "silent") == 0;
+    if (!cut && !silent && !cancel && taking != GIVES_UP) {
+        CHECK(relay->completed && taken.next == TOKENS, "%s: %d tokens", streamer_outcome_name(transfer->outcome),
+              taken.next);
+    } else if (cut && taking != GIVES_UP && !cancel) {
+        CHECK(!relay->completed && taken.next == TOKENS / 2, "cut: after %d", taken.next);
+    }
+    streamer_relay_release(relay);
+    streamer_transfer_release(transfer);
+    streamer_batch_release(batch);
+}
+
+/* Nobody takes: what has come stays below the high-water mark and one read, until it is taken. */
+static void hold_up_an_upstream(void) {
+    struct streamer_pool *pool = streamer_thread_pool();
+    struct streamer_batch *batch = streamer_batch_new(pool->loop);
+    uint64_t pauses = streamer_pool_stats(pool).pauses;
+    struct streamer_transfer *transfer = request("/tokens/60000");
+    struct streamer_relay_options options = {.terminal = NULL};
+    struct streamer_relay *relay =
+        streamer_relay_new(transfer, streamer_outlet_to_batch(batch), make_pipeline(true), &options);
+    streamer_relay_start(relay);
+    for (int i = 0; i < WAIT_MS && streamer_pool_stats(pool).pauses == pauses; i++) usleep(1000);
+    CHECK(streamer_pool_stats(pool).pauses > pauses, "a full batch does not pause the upstream");
+    usleep(50000);
+    size_t size = streamer_batch_size(batch);
+    CHECK(!relay_has_ended(relay) && size > STREAMER_BATCH_HIGH, "it did not wait: %zu", size);
+    struct taken taken = {.in_order = true};
+    for (int i = 0; i < WAIT_MS && !relay_has_ended(relay); i++) {
+        take_from(batch, &taken, 60000);
+        usleep(1000);
+    }
+    take_from(batch, &taken, 60000);
+    CHECK(relay->completed && taken.in_order && taken.next == TOKENS, "%d tokens after a pause", taken.next);
+    CHECK(taken.most <= STREAMER_BATCH_HIGH + STREAMER_INBOX_MAX, "%zu bytes waited", taken.most);
+    streamer_relay_release(relay);
+    streamer_transfer_release(transfer);
+    streamer_batch_release(batch);
+}
+
 static bool transfer_paused(void *unused) {
     (void)unused;
     return streamer_pool_stats(streamer_thread_pool()).pauses > 0;
@@ -330,7 +449,8 @@ static void fail_after_a_pause(void) {
 
     struct streamer_transfer *transfer = request("/broken");
     struct streamer_relay_options options = {.terminal = NULL};
-    struct streamer_relay *relay = streamer_relay_new(transfer, browser, make_pipeline(), &options);
+    struct streamer_relay *relay =
+        streamer_relay_new(transfer, streamer_outlet_to_browser(browser), make_pipeline(false), &options);
     streamer_relay_start(relay);
     for (int i = 0; i < WAIT_MS && !transfer_paused(NULL); i++) usleep(1000);
     CHECK(transfer_paused(NULL), "a full browser does not pause the upstream");
@@ -366,7 +486,8 @@ static void run_out_of_memory_in_a_head(void) {
     struct streamer_browser *browser = new_browser(pool, ends[0], 0, WAIT_MS);
     struct streamer_transfer *transfer = request("/padded");
     struct streamer_relay_options options = {.terminal = NULL};
-    struct streamer_relay *relay = streamer_relay_new(transfer, browser, make_pipeline(), &options);
+    struct streamer_relay *relay =
+        streamer_relay_new(transfer, streamer_outlet_to_browser(browser), make_pipeline(false), &options);
     atomic_store(&refused, 128);
     streamer_relay_start(relay);
     CHECK(wait_for(browser, relay_ended, relay), "a relay without memory does not end");
@@ -391,6 +512,11 @@ static void *relay_many(void *argument) {
         bool silent = strcmp(kind, "silent") == 0;
         enum manner manner = silent ? LEAVES_AT_ONCE : (enum manner)(rand_r(&seed) % MANNERS);
         int padding = rand_r(&seed) % 4 == 0 ? 60000 : 20;
+        if (i % 4 == 0) {
+            relay_into_batch(kind, padding, silent ? GIVES_UP : (enum taking)(rand_r(&seed) % TAKINGS),
+                             rand_r(&seed) % 10 == 0);
+            continue;
+        }
         relay_once(kind, padding, manner, rand_r(&seed) % 10 == 0, &seed);
     }
     return NULL;
@@ -464,6 +590,7 @@ int main(int count, char **arguments) {
     int before = open_descriptors();
 
     fail_after_a_pause();
+    hold_up_an_upstream();
 #ifdef HAVE_SYS_EPOLL_H
     run_out_of_memory_in_a_head();
 #endif

@@ -24,3 +24,4 @@ void streamer_init_transfer(void);
 void streamer_init_group(void);
 void streamer_init_browser_socket(void);
 void streamer_init_relay(void);
+void streamer_init_fanout(void);

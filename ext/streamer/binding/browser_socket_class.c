@@ -13,7 +13,10 @@
 static void free_browser(void *pointer) {
     struct streamer_browser *browser = pointer;
     if (browser == NULL || browser->generation != streamer_fork_generation()) return;
-    streamer_browser_close(browser, false);
+    pthread_mutex_lock(&browser->monitor.lock);
+    bool handed_over = browser->handed_over;
+    pthread_mutex_unlock(&browser->monitor.lock);
+    if (!handed_over) streamer_browser_close(browser, false);
     streamer_browser_release(browser);
 }
 

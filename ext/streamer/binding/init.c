@@ -35,5 +35,6 @@ void Init_streamer(void) {
     streamer_init_group();
     streamer_init_browser_socket();
     streamer_init_relay();
+    streamer_init_fanout();
     rb_set_end_proc(at_exit, Qnil);
 }

@@ -39,13 +39,14 @@ struct streamer_pipeline *streamer_take_pipeline(VALUE object) {
 
 /* setup(options): format, a Symbol or nil; paths, names and kept, Arrays of Strings; from, an Array of Strings or nil;
  * event and id_prefix, Strings or nil; markers as of decoder/markers.rb; frame, a Symbol; collect, max_line and
- * max_event, bytes or nil. */
+ * max_event, bytes or nil; id_after, an Integer; reserved, an Array of Strings for a log's entries or nil. */
 static VALUE initialize(VALUE self, VALUE given) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this pipeline is initialized already");
     struct streamer_strings paths = streamer_strings_of(streamer_option(given, "paths")),
                             names = streamer_strings_of(streamer_option(given, "names")),
                             kept = streamer_strings_of(streamer_option(given, "kept")),
-                            from = streamer_strings_of(streamer_option(given, "from")), types;
+                            from = streamer_strings_of(streamer_option(given, "from")),
+                            reserved = streamer_strings_of(streamer_option(given, "reserved")), types;
     if (names.count != paths.count) rb_raise(rb_eArgError, "expected as many names as paths");
     VALUE format = streamer_option(given, "format"), frame = streamer_option(given, "frame");
     struct streamer_pipeline_options options = {
@@ -65,6 +66,11 @@ static VALUE initialize(VALUE self, VALUE given) {
         .classifier = streamer_classifier_options_of(streamer_option(given, "markers"), &types),
         .text = frame == ID2SYM(rb_intern("text")),
         .raw = frame == ID2SYM(rb_intern("raw")),
+        .id_after = NUM2ULL(streamer_option(given, "id_after")),
+        .entries = !NIL_P(streamer_option(given, "reserved")),
+        .reserved = reserved.texts,
+        .reserved_lengths = reserved.lengths,
+        .reserved_count = reserved.count,
         .collect = streamer_option_bytes(given, "collect"),
         .max_line = streamer_option_bytes(given, "max_line"),
         .max_event = streamer_option_bytes(given, "max_event"),
@@ -204,6 +210,20 @@ static VALUE frame_count(VALUE self) {
     return ULL2NUM(streamer_pipeline_frames(streamer_get_pipeline(self)));
 }
 
+VALUE streamer_added_strings(struct streamer_added added) {
+    VALUE text = rb_str_new(added.text, (long)added.text_length);
+    return rb_assoc_new(text, rb_str_new(added.others, (long)added.others_length));
+}
+
+/* :nodoc: What a log's entries have added since the last call: their text and the frames of those without, binary. */
+static VALUE take_added(VALUE self) {
+    struct streamer_pipeline *pipeline = streamer_get_pipeline(self);
+    VALUE strings = streamer_added_strings(streamer_pipeline_added(pipeline));
+    streamer_pipeline_forget_added(pipeline);
+    RB_GC_GUARD(self);
+    return strings;
+}
+
 void streamer_init_pipeline(void) {
     VALUE class = rb_define_class_under(streamer_module, "Pipeline", rb_cObject);
     rb_define_alloc_func(class, allocate);
@@ -218,5 +238,6 @@ void streamer_init_pipeline(void) {
     rb_define_method(class, "done?", is_done, 0);
     rb_define_method(class, "events", events, 0);
     rb_define_method(class, "frames", frame_count, 0);
+    rb_define_method(class, "take_added", take_added, 0);
     id_frames = rb_intern("@frames");
 }

@@ -3,6 +3,7 @@
 #include "../loop/clock.h"
 #include "../loop/fork.h"
 #include "../relay/thread.h"
+#include "../sink/fanout.h"
 #include "await.h"
 #include "binding.h"
 #include "errors.h"
@@ -11,13 +12,16 @@
 
 static void free_relay(void *pointer) {
     struct streamer_relay *relay = pointer;
-    if (relay == NULL || relay->browser->generation != streamer_fork_generation()) return;
+    if (relay == NULL || relay->outlet.generation != streamer_fork_generation()) return;
     streamer_relay_release(relay);
 }
 
 static size_t relay_size(const void *pointer) {
     const struct streamer_relay *relay = pointer;
-    return relay == NULL ? 0 : sizeof *relay + relay->body.capacity + relay->fresh.capacity;
+    if (relay == NULL) return 0;
+    size_t size = sizeof *relay + relay->body.capacity + relay->fresh.capacity;
+    bool ours = relay->outlet.generation == streamer_fork_generation();
+    return relay->batch != NULL && ours ? size + streamer_batch_size(relay->batch) : size;
 }
 
 static const rb_data_type_t relay_type = {
@@ -33,16 +37,16 @@ static VALUE allocate(VALUE class) {
 static struct streamer_relay *get(VALUE self) {
     struct streamer_relay *relay = rb_check_typeddata(self, &relay_type);
     if (relay == NULL) rb_raise(rb_eArgError, "this relay was not initialized");
-    streamer_check_generation(relay->browser->generation, "this relay");
+    streamer_check_generation(relay->outlet.generation, "this relay");
     return relay;
 }
 
 static void lock(struct streamer_relay *relay) {
-    pthread_mutex_lock(&relay->browser->monitor.lock);
+    pthread_mutex_lock(&relay->outlet.monitor->lock);
 }
 
 static void unlock(struct streamer_relay *relay) {
-    pthread_mutex_unlock(&relay->browser->monitor.lock);
+    pthread_mutex_unlock(&relay->outlet.monitor->lock);
 }
 
 /* ---- the mailbox ---- */
@@ -64,7 +68,7 @@ static bool has_notifications(void *argument) {
 }
 
 /* Relay.take_notifications(seconds or nil): waits for notifications, at most so long: [id, Array of :first, :text,
- * :ended]; nil when the time is over. */
+ * :entries, :ended]; nil when the time is over. */
 static VALUE take_notifications(VALUE class, VALUE seconds) {
     (void)class;
     struct streamer_mailbox *waited = mailbox();
@@ -79,14 +83,25 @@ static VALUE take_notifications(VALUE class, VALUE seconds) {
     VALUE names = rb_ary_new();
     if (notifications & STREAMER_NOTIFICATION_FIRST) rb_ary_push(names, ID2SYM(rb_intern("first")));
     if (notifications & STREAMER_NOTIFICATION_TEXT) rb_ary_push(names, ID2SYM(rb_intern("text")));
+    if (notifications & STREAMER_NOTIFICATION_ENTRIES) rb_ary_push(names, ID2SYM(rb_intern("entries")));
     if (notifications & STREAMER_NOTIFICATION_ENDED) rb_ary_push(names, ID2SYM(rb_intern("ended")));
     return rb_assoc_new(ULL2NUM(id), names);
 }
 
 /* ---- one relay ---- */
 
-/* setup(browser_socket, transfer, pipeline, notifications, flush, outlives_browser, terminal): notifications nil or
- * [first, text]; flush nil or [milliseconds, bytes]; terminal frames or nil. The pipeline becomes the relay's. */
+/* A batch of this process's native thread; the caller owns the reference. */
+static struct streamer_batch *new_batch(void) {
+    struct streamer_pool *pool = streamer_thread_pool();
+    if (pool == NULL) rb_sys_fail("streamer: the native thread could not be started");
+    struct streamer_batch *batch = streamer_batch_new(pool->loop);
+    if (batch == NULL) rb_memerror();
+    return batch;
+}
+
+/* setup(browser_socket, transfer, pipeline, notifications, flush, outlives_browser, terminal): browser_socket nil for
+ * entries that are taken here (take_entries); notifications nil or [first, text]; flush nil or [milliseconds, bytes];
+ * terminal frames or nil. The pipeline becomes the relay's. */
 static VALUE initialize(VALUE self, VALUE browser, VALUE transfer, VALUE pipeline, VALUE notifications, VALUE flush,
                         VALUE outlives, VALUE terminal) {
     if (RTYPEDDATA_DATA(self) != NULL) rb_raise(streamer_error, "this relay is initialized already");
@@ -94,7 +109,7 @@ static VALUE initialize(VALUE self, VALUE browser, VALUE transfer, VALUE pipelin
         rb_raise(streamer_error,
                  "this response belongs to a fiber scheduler; its bytes cannot be relayed by the native thread");
     }
-    struct streamer_relay_options options = {.outlives_browser = RTEST(outlives)};
+    struct streamer_relay_options options = {.outlives_outlet = RTEST(outlives)};
     if (!NIL_P(notifications)) {
         options.mailbox = mailbox();
         options.wanted_notifications = (RTEST(rb_ary_entry(notifications, 0)) ? STREAMER_NOTIFICATION_FIRST : 0) |
@@ -108,9 +123,13 @@ static VALUE initialize(VALUE self, VALUE browser, VALUE transfer, VALUE pipelin
         options.terminal = StringValuePtr(terminal);
         options.terminal_length = (size_t)RSTRING_LEN(terminal);
     }
-    struct streamer_browser *ours = streamer_get_browser(browser);
     struct streamer_transfer *theirs = streamer_get_transfer(transfer);
-    struct streamer_relay *relay = streamer_relay_new(theirs, ours, streamer_get_pipeline(pipeline), &options);
+    struct streamer_pipeline *frames = streamer_get_pipeline(pipeline);
+    struct streamer_batch *batch = NIL_P(browser) ? new_batch() : NULL;
+    struct streamer_outlet outlet =
+        batch != NULL ? streamer_outlet_to_batch(batch) : streamer_outlet_to_browser(streamer_get_browser(browser));
+    struct streamer_relay *relay = streamer_relay_new(theirs, outlet, frames, &options);
+    if (batch != NULL) streamer_batch_release(batch);
     if (relay == NULL) rb_memerror();
     streamer_take_pipeline(pipeline);
     RTYPEDDATA_DATA(self) = relay;
@@ -129,7 +148,7 @@ static bool has_ended(void *argument) {
 
 static VALUE wait_interruptibly(VALUE argument) {
     struct streamer_relay *relay = (struct streamer_relay *)argument;
-    streamer_await(Qnil, &relay->browser->monitor, has_ended, relay, -1);
+    streamer_await(Qnil, relay->outlet.monitor, has_ended, relay, -1);
     return Qnil;
 }
 
@@ -181,9 +200,9 @@ static VALUE is_completed(VALUE self) {
 static VALUE browser_state(VALUE self) {
     struct streamer_relay *relay = get(self);
     lock(relay);
-    bool gone = relay->browser->gone, slow = relay->browser->slow;
+    struct streamer_outlet_state state = relay->outlet.type->state(relay->outlet.target);
     unlock(relay);
-    return ID2SYM(rb_intern(slow ? "slow" : gone ? "gone" : "there"));
+    return ID2SYM(rb_intern(state.slow ? "slow" : state.gone ? "gone" : "there"));
 }
 
 static VALUE id(VALUE self) {
@@ -194,6 +213,68 @@ static VALUE id(VALUE self) {
 static VALUE body(VALUE self) {
     struct streamer_relay *relay = get(self);
     return rb_str_new(relay->body.bytes, (long)relay->body.length);
+}
+
+static struct streamer_batch *get_batch(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    if (relay->batch == NULL) rb_raise(streamer_error, "this relay's frames go to a browser");
+    return relay->batch;
+}
+
+struct strings {
+    struct streamer_batch_taken taken;
+    VALUE array;
+};
+
+static VALUE make_strings(VALUE argument) {
+    struct strings *strings = (struct strings *)argument;
+    const struct streamer_batch_taken *taken = &strings->taken;
+    rb_ary_push(strings->array, rb_str_new(taken->frames.bytes, (long)taken->frames.length));
+    rb_ary_push(strings->array, ULL2NUM(taken->count));
+    rb_ary_push(strings->array, rb_str_new(taken->text.bytes, (long)taken->text.length));
+    return rb_ary_push(strings->array, rb_str_new(taken->others.bytes, (long)taken->others.length));
+}
+
+static VALUE release_strings(VALUE argument) {
+    struct streamer_batch_taken *taken = &((struct strings *)argument)->taken;
+    streamer_buffer_release(&taken->frames);
+    streamer_buffer_release(&taken->text);
+    streamer_buffer_release(&taken->others);
+    return Qnil;
+}
+
+/* The entries that came since the last call: [frames, count, the text that they add, the frames of those that add
+ * none], binary; nil for none. The upstream goes on if it was held up. */
+static VALUE take_entries(VALUE self) {
+    struct streamer_batch *batch = get_batch(self);
+    struct strings strings = {.array = rb_ary_new_capa(4)};
+    strings.taken = streamer_batch_take(batch);
+    if (strings.taken.count > 0) rb_ensure(make_strings, (VALUE)&strings, release_strings, (VALUE)&strings);
+    RB_GC_GUARD(self);
+    return strings.taken.count > 0 ? strings.array : Qnil;
+}
+
+/* Bytes of entries that wait to be taken. */
+static VALUE waiting(VALUE self) {
+    struct streamer_batch *batch = get_batch(self);
+    pthread_mutex_lock(&batch->monitor.lock);
+    size_t bytes = batch->frames.length;
+    pthread_mutex_unlock(&batch->monitor.lock);
+    return SIZET2NUM(bytes);
+}
+
+/* Nobody takes any more: what waits is dropped, and the upstream ends. From any thread, any number of times. */
+static VALUE abandon(VALUE self) {
+    streamer_batch_abandon(get_batch(self));
+    return Qnil;
+}
+
+/* Notifies Dispatcher of entries, whether there are any or not. From any thread. */
+static VALUE remind(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    if (relay->options.mailbox != NULL)
+        streamer_mailbox_post(relay->options.mailbox, relay, STREAMER_NOTIFICATION_ENTRIES);
+    return Qnil;
 }
 
 /* The text that came since the last call. */
@@ -249,7 +330,7 @@ static VALUE measures(VALUE self) {
     VALUE hash = rb_hash_new();
     lock(relay);
     int64_t started = relay->started, first = relay->first_event, over = relay->over;
-    uint64_t bytes = relay->browser->bytes;
+    uint64_t bytes = relay->outlet.type->state(relay->outlet.target).bytes;
     bool ended = relay->ended;
     unlock(relay);
     rb_hash_aset(hash, ID2SYM(rb_intern("first_event")), seconds_since(started, first));
@@ -268,6 +349,10 @@ static VALUE counters(VALUE class) {
     SET("open", relays.open);
     SET("relays", relays.relays);
     SET("frames", relays.frames);
+    struct streamer_fanout_stats fanouts = streamer_fanout_stats();
+    SET("followers", fanouts.readers);
+    SET("followers_cut", fanouts.cut);
+    SET("shared_bytes", fanouts.blocks.shared_bytes);
     const struct streamer_pool *pool = streamer_thread_running_pool();
     struct streamer_pool_stats stats = {0};
     if (pool != NULL) stats = streamer_pool_stats(pool);
@@ -304,4 +389,8 @@ void streamer_init_relay(void) {
     rb_define_method(class, "kept_value", kept_value, 1);
     rb_define_method(class, "kept_too_large?", is_kept_too_large, 1);
     rb_define_method(class, "measures", measures, 0);
+    rb_define_method(class, "take_entries", take_entries, 0);
+    rb_define_method(class, "waiting", waiting, 0);
+    rb_define_method(class, "abandon", abandon, 0);
+    rb_define_method(class, "remind", remind, 0);
 }

@@ -21,5 +21,8 @@ void streamer_ruby_values(const struct streamer_value *values, size_t count, VAL
  * NULL. Raises with #frames set to what came before. */
 VALUE streamer_pipeline_feed(VALUE object, const char *bytes, size_t length);
 
+/* What entries have added, as binary Strings: [text, frames of those without]. */
+VALUE streamer_added_strings(struct streamer_added added);
+
 /* Raises what a pipeline failed with. */
 void streamer_raise_pipeline(struct streamer_pipeline *pipeline, enum streamer_status status);

@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "ceilings.h"
 #include "encode.h"
+#include "entries.h"
 #include "extract.h"
 #include "raw.h"
 #include "reader.h"
@@ -36,12 +37,16 @@ struct streamer_pipeline {
     struct streamer_buffer unescaped; /* the text in it */
     struct streamer_buffer last_id;   /* of the frame before; an id is written when it changes */
     struct streamer_raw *source;      /* raw: the event as it came; NULL without */
+    struct streamer_entries *entries; /* NULL: frames are no log's entries */
+    struct streamer_value text_value; /* of an entry that passes through */
+    uint64_t id_after;
 
     struct streamer_buffer collected;
     struct kept *kept; /* kept_count */
 
     size_t heap;                    /* bytes of this block, the arrays behind it included */
     size_t framed;                  /* paths that go into frames */
+    size_t text_index;              /* the one of them whose characters are the text; SIZE_MAX for none */
     size_t kept_count;              /* and behind them those that do not */
     struct streamer_value values[]; /* of them all */
 };
@@ -74,8 +79,23 @@ static bool frames_values(const struct streamer_pipeline *pipeline) {
     return !pipeline->passes && !pipeline->text;
 }
 
+/* Which of the paths has the text: the first, or that of a log's text. */
+static size_t text_index(const struct streamer_pipeline_options *options) {
+    if (!options->entries) return options->count > 0 ? 0 : SIZE_MAX;
+    size_t length = strlen(STREAMER_ENTRY_TEXT);
+    for (size_t i = 0; i < options->count; i++) {
+        if (options->name_lengths[i] == length && memcmp(options->names[i], STREAMER_ENTRY_TEXT, length) == 0) return i;
+    }
+    return SIZE_MAX;
+}
+
 static enum streamer_status build(struct streamer_pipeline *pipeline, struct streamer_span *keys,
                                   const struct streamer_pipeline_options *options) {
+    if (options->entries) {
+        enum streamer_status made = streamer_entries_new(&pipeline->entries, options->reserved,
+                                                         options->reserved_lengths, options->reserved_count);
+        if (made != STREAMER_OK) return made;
+    }
     const struct streamer_template_options common = {.event = options->event,
                                                      .event_length = options->event_length,
                                                      .id = options->id,
@@ -117,6 +137,8 @@ enum streamer_status streamer_pipeline_new(struct streamer_pipeline **pipeline,
         .kept_count = options->kept_count,
         .collects = options->collect > 0,
         .format_given = options->format_given,
+        .id_after = options->id_after,
+        .text_index = text_index(options),
     };
     memset(created->values, 0, values * sizeof *created->values);
     struct streamer_span *keys = (struct streamer_span *)(created->values + values);
@@ -148,6 +170,7 @@ void streamer_pipeline_free(struct streamer_pipeline *pipeline) {
     streamer_buffer_release(&pipeline->unescaped);
     streamer_buffer_release(&pipeline->last_id);
     if (pipeline->source != NULL) streamer_raw_release(pipeline->source);
+    streamer_entries_free(pipeline->entries);
     streamer_buffer_release(&pipeline->collected);
     for (size_t i = 0; i < pipeline->kept_count; i++) streamer_buffer_release(&pipeline->kept[i].json);
     streamer_free(pipeline);
@@ -193,7 +216,7 @@ static enum streamer_status keep(struct streamer_pipeline *pipeline) {
 /* choosing what goes into a frame: STREAMER_OK, STREAMER_MISSING when there is none, or what ends the stream */
 
 static enum streamer_status number_frame(struct streamer_pipeline *pipeline) {
-    return streamer_template_number(&pipeline->template, pipeline->frames + 1);
+    return streamer_template_number(&pipeline->template, pipeline->id_after + pipeline->frames + 1);
 }
 
 /* An event of a format that has nothing but data. */
@@ -206,12 +229,41 @@ static enum streamer_status choose_data(struct streamer_pipeline *pipeline, bool
     return collect(pipeline, &value);
 }
 
+/* The event as an entry of a log. */
+static enum streamer_status choose_entry(struct streamer_pipeline *pipeline, enum streamer_format format,
+                                         bool message) {
+    const struct streamer_event *event = &pipeline->item.event;
+    struct streamer_value *text = &pipeline->text_value;
+    enum streamer_status status = number_frame(pipeline);
+    if (status != STREAMER_OK) return status;
+    streamer_template_fill(&pipeline->template, &pipeline->frame);
+    if (format == STREAMER_FORMAT_TEXT) {
+        *text = (struct streamer_value){STREAMER_KIND_STRING, event->data, event->data_length, false};
+        status = streamer_entries_wrap(&pipeline->unescaped, event->data, event->data_length);
+        pipeline->frame.data = pipeline->unescaped.bytes;
+        pipeline->frame.data_length = pipeline->unescaped.length;
+        if (status == STREAMER_FULL) status = STREAMER_EVENT_TOO_LARGE;
+    } else {
+        status = streamer_entries_find(pipeline->entries, event->data, event->data_length, text);
+    }
+    if (status == STREAMER_OK && format == STREAMER_FORMAT_SSE) {
+        pipeline->frame.event = NULL;
+        if (!message) {
+            status = streamer_entries_name(pipeline->entries, &pipeline->frame, event->type, event->type_length);
+        }
+    }
+    if (status != STREAMER_OK) return status;
+    pipeline->texts += streamer_value_is_text(text);
+    return collect(pipeline, text);
+}
+
 static enum streamer_status choose_event(struct streamer_pipeline *pipeline) {
     const struct streamer_event *event = &pipeline->item.event;
     struct streamer_buffer *last_id = &pipeline->last_id;
     bool message = event->type_length == strlen("message") && memcmp(event->type, "message", event->type_length) == 0;
     pipeline->frame = (struct streamer_frame){.retry = -1, .data = event->data, .data_length = event->data_length};
     enum streamer_format format = format_of(pipeline);
+    if (pipeline->entries != NULL) return choose_entry(pipeline, format, message);
     if (format != STREAMER_FORMAT_SSE) return choose_data(pipeline, format == STREAMER_FORMAT_TEXT);
     if (!message) {
         pipeline->frame.event = event->type;
@@ -239,9 +291,10 @@ static enum streamer_status choose_text(struct streamer_pipeline *pipeline) {
 
 static enum streamer_status choose(struct streamer_pipeline *pipeline) {
     enum streamer_status status = STREAMER_OK;
-    if (pipeline->framed > 0) {
-        pipeline->texts += streamer_value_is_text(&pipeline->values[0]);
-        status = collect(pipeline, &pipeline->values[0]);
+    if (pipeline->text_index < pipeline->framed) {
+        const struct streamer_value *text = &pipeline->values[pipeline->text_index];
+        pipeline->texts += streamer_value_is_text(text);
+        status = collect(pipeline, text);
     }
     if (status == STREAMER_OK) status = keep(pipeline);
     if (status != STREAMER_OK) return status;
@@ -294,6 +347,16 @@ static size_t write_frame(const struct streamer_pipeline *pipeline, char *out) {
                                    : streamer_frame_write(&pipeline->frame, out);
 }
 
+/* The frame was written there, and is none yet. */
+static enum streamer_status add_entry(struct streamer_pipeline *pipeline, const char *frame, size_t length) {
+    if (pipeline->entries == NULL || pipeline->status != STREAMER_OK) return STREAMER_OK;
+    const struct streamer_value *text = pipeline->passes ? &pipeline->text_value
+                                        : pipeline->text_index < pipeline->framed
+                                            ? &pipeline->values[pipeline->text_index]
+                                            : NULL;
+    return streamer_entries_add(pipeline->entries, text, frame, length);
+}
+
 /* Behind what was written: STREAMER_OK, or what run returns. */
 static enum streamer_status settle(struct streamer_pipeline *pipeline) {
     pipeline->pending = false;
@@ -317,7 +380,12 @@ static enum streamer_status run(struct streamer_pipeline *pipeline, const char *
         *needed = frame_size(pipeline);
         pipeline->pending = *needed > output->capacity - output->length;
         if (pipeline->pending) return STREAMER_FULL;
-        if (*needed > 0) output->length += write_frame(pipeline, output->bytes + output->length);
+        if (*needed > 0) {
+            size_t length = write_frame(pipeline, output->bytes + output->length);
+            status = add_entry(pipeline, output->bytes + output->length, length);
+            if (status != STREAMER_OK) return pipeline->failure = status;
+            output->length += length;
+        }
         status = settle(pipeline);
     }
     return status;
@@ -359,6 +427,19 @@ const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, siz
     return pipeline->collected.bytes;
 }
 
+struct streamer_added streamer_pipeline_added(const struct streamer_pipeline *pipeline) {
+    const struct streamer_entries *entries = pipeline->entries;
+    if (entries == NULL) return (struct streamer_added){0};
+    return (struct streamer_added){entries->text.bytes, entries->text.length, entries->others.bytes,
+                                   entries->others.length};
+}
+
+void streamer_pipeline_forget_added(struct streamer_pipeline *pipeline) {
+    if (pipeline->entries == NULL) return;
+    streamer_buffer_clear(&pipeline->entries->text);
+    streamer_buffer_clear(&pipeline->entries->others);
+}
+
 const char *streamer_pipeline_error_payload(const struct streamer_pipeline *pipeline, size_t *length, bool *document) {
     return streamer_reader_error_payload(pipeline->reader, length, document);
 }
@@ -375,6 +456,7 @@ bool streamer_pipeline_kept_too_large(const struct streamer_pipeline *pipeline, 
 size_t streamer_pipeline_size(const struct streamer_pipeline *pipeline) {
     size_t size = pipeline->heap + streamer_reader_size(pipeline->reader);
     if (pipeline->extractor != NULL) size += streamer_extractor_size(pipeline->extractor);
+    if (pipeline->entries != NULL) size += streamer_entries_size(pipeline->entries);
     for (size_t i = 0; i < pipeline->kept_count; i++) size += pipeline->kept[i].json.capacity;
     return size + streamer_template_memory(&pipeline->template) + pipeline->unescaped.capacity +
            pipeline->last_id.capacity + (pipeline->source == NULL ? 0 : pipeline->source->carried.capacity) +

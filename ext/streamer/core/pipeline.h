@@ -19,6 +19,10 @@
  * On the way the pipeline can keep what its owner wants to know at the end: the characters of the first path so far
  * (collect), and the last value of paths that go into no frame (kept: usage, finish reason). A kept path makes every
  * event be read to its end.
+ *
+ * With `entries` each frame is an entry of a log (entries.h): all have an id of ours, also those of events that pass
+ * through; of these a type that the log uses itself ("done") is written behind "upstream."; a body of text becomes
+ * {"content":"..."}; and what the frames add to the log's text is gathered until the owner has taken it.
  */
 #pragma once
 
@@ -47,12 +51,17 @@ struct streamer_pipeline_options {
     size_t event_length;
     const char *id; /* each frame gets the id ID1, ID2, …; NULL: none. Not for an event stream's that pass through */
     size_t id_length;
+    uint64_t id_after;       /* the number before the first one's */
     const char *const *from; /* the types of the events that have the values in `paths`; count 0: any */
     const size_t *from_lengths;
     size_t from_count; /* at most STREAMER_MAX_MARKERS. Kept values are in any event */
     struct streamer_classifier_options classifier;
     bool text;
     bool raw;
+    bool entries;                /* of a log; with neither text nor raw, and with an id */
+    const char *const *reserved; /* the types that the log uses itself */
+    const size_t *reserved_lengths;
+    size_t reserved_count;
     size_t max_line; /* bytes; 0: the defaults of ceilings.h */
     size_t max_event;
 };
@@ -65,6 +74,14 @@ struct streamer_output {
 };
 
 struct streamer_pipeline; /* body in pipeline.c */
+
+/* What entries have added to a log since it was last forgotten. */
+struct streamer_added {
+    const char *text; /* the Strings under "content", joined */
+    size_t text_length;
+    const char *others; /* the frames of the entries without one */
+    size_t others_length;
+};
 
 /* Options are copied. STREAMER_OK, STREAMER_PATH_INVALID, STREAMER_FIELD_INVALID (event, id, an end marker),
  * STREAMER_NO_MEMORY. */
@@ -117,6 +134,10 @@ uint64_t streamer_pipeline_frames(const struct streamer_pipeline *pipeline);
 
 /* The characters collected so far, up to the ceiling; *cut tells whether some did not fit. */
 const char *streamer_pipeline_text(const struct streamer_pipeline *pipeline, size_t *length, bool *cut);
+
+/* Of entries: valid until the next call on the pipeline. Whoever has taken it forgets it. */
+struct streamer_added streamer_pipeline_added(const struct streamer_pipeline *pipeline);
+void streamer_pipeline_forget_added(struct streamer_pipeline *pipeline);
 
 /* The data of the event that was the upstream's error, or of the document that was not wanted; its first
  * STREAMER_MAX_FIELD bytes. *document tells whether it was a document. */

@@ -10,7 +10,8 @@
 enum streamer_notification {
     STREAMER_NOTIFICATION_FIRST = 1, /* the first event came */
     STREAMER_NOTIFICATION_TEXT = 2,  /* there is text to take */
-    STREAMER_NOTIFICATION_ENDED = 4
+    STREAMER_NOTIFICATION_ENDED = 4,
+    STREAMER_NOTIFICATION_ENTRIES = 8 /* entries of a log wait to be taken */
 };
 
 struct streamer_relay;

@@ -28,11 +28,11 @@ static void forget_parent(void) {
 }
 
 static void lock(struct streamer_relay *relay) {
-    pthread_mutex_lock(&relay->browser->monitor.lock);
+    pthread_mutex_lock(&relay->outlet.monitor->lock);
 }
 
 static void unlock(struct streamer_relay *relay) {
-    pthread_mutex_unlock(&relay->browser->monitor.lock);
+    pthread_mutex_unlock(&relay->outlet.monitor->lock);
 }
 
 static void tell(struct streamer_relay *relay, int notifications) {
@@ -59,25 +59,34 @@ static void empty_scratch(void) {
     }
 }
 
+static bool write_out(struct streamer_relay *relay, const struct streamer_frames *frames) {
+    return relay->outlet.type->write(relay->outlet.target, frames);
+}
+
 static bool send_held(struct streamer_relay *relay) {
-    streamer_loop_cancel_timer(relay->browser->loop, &relay->timer);
-    bool alive = streamer_browser_write(relay->browser, relay->held.bytes, relay->held.length);
+    if (relay->options.flush_after == 0) return true;
+    streamer_loop_cancel_timer(relay->outlet.loop, &relay->timer);
+    bool alive = write_out(relay, &(struct streamer_frames){.bytes = relay->held.bytes, .length = relay->held.length});
     streamer_buffer_clear(&relay->held);
     return alive;
 }
 
-/* Sends the scratch buffer, or holds it back. False when the browser has left. */
-static bool pass_on(struct streamer_relay *relay) {
-    if (relay->options.flush_after == 0) return streamer_browser_write(relay->browser, scratch.bytes, scratch.length);
+/* Sends the scratch buffer with so many frames, or holds it back. False when the outlet is gone. */
+static bool pass_on(struct streamer_relay *relay, uint64_t count) {
+    const struct streamer_frames frames = {.bytes = scratch.bytes,
+                                           .length = scratch.length,
+                                           .count = count,
+                                           .added = streamer_pipeline_added(relay->pipeline)};
+    if (relay->options.flush_after == 0) return write_out(relay, &frames);
     bool kept = streamer_buffer_append(&relay->held, scratch.bytes, scratch.length) == STREAMER_OK;
     if (kept && relay->held.length < relay->options.flush_at) {
         if (relay->held.length > 0 && !relay->timer.set) {
-            streamer_loop_set_timer(relay->browser->loop, &relay->timer, streamer_now() + relay->options.flush_after);
+            streamer_loop_set_timer(relay->outlet.loop, &relay->timer, streamer_now() + relay->options.flush_after);
         }
         return true;
     }
     bool alive = send_held(relay);
-    return kept ? alive : alive && streamer_browser_write(relay->browser, scratch.bytes, scratch.length);
+    return kept ? alive : alive && write_out(relay, &frames);
 }
 
 static void on_timer(struct streamer_timer *timer, int64_t now) {
@@ -122,8 +131,9 @@ static void note_progress(struct streamer_relay *relay, uint64_t frames_before, 
             notifications |= STREAMER_NOTIFICATION_TEXT;
         }
     }
-    if (notifications & relay->options.wanted_notifications)
-        tell(relay, notifications & relay->options.wanted_notifications);
+    notifications &= relay->options.wanted_notifications;
+    if (relay->batch != NULL && streamer_batch_announce(relay->batch)) notifications |= STREAMER_NOTIFICATION_ENTRIES;
+    if (notifications != 0) tell(relay, notifications);
 }
 
 static bool is_success(struct streamer_transfer *transfer) {
@@ -147,7 +157,7 @@ static bool is_stream(struct streamer_relay *relay) {
     return stream;
 }
 
-/* Passes on the frames of these bytes, or of the body's end when bytes is NULL. False when the browser has left and
+/* Passes on the frames of these bytes, or of the body's end when bytes is NULL. False when the outlet is gone and
  * takes the upstream with it. */
 static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t length, bool gone) {
     const char *cursor = bytes, *end = bytes == NULL ? NULL : bytes + length;
@@ -160,33 +170,32 @@ static bool run_pipeline(struct streamer_relay *relay, const char *bytes, size_t
                                : streamer_pipeline_run(relay->pipeline, &cursor, end, &scratch, &needed);
     } while (status == STREAMER_FULL && make_room(needed));
     if (status != STREAMER_MORE) relay->status = status == STREAMER_FULL ? STREAMER_NO_MEMORY : status;
-    bool alive = gone || pass_on(relay) || relay->options.outlives_browser;
+    bool alive =
+        gone || pass_on(relay, streamer_pipeline_frames(relay->pipeline) - frames) || relay->options.outlives_outlet;
     empty_scratch();
+    streamer_pipeline_forget_added(relay->pipeline);
     note_progress(relay, frames, content_before);
     return alive;
+}
+
+static struct streamer_outlet_state outlet_state(struct streamer_relay *relay) {
+    lock(relay);
+    struct streamer_outlet_state state = relay->outlet.type->state(relay->outlet.target);
+    unlock(relay);
+    return state;
 }
 
 static enum streamer_sink_result take(struct streamer_sink *sink, const char *bytes, size_t length) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
     if (!is_stream(relay)) return keep_body(relay, bytes, length);
     if (relay->status != STREAMER_OK) return STREAMER_SINK_FAILED;
-    lock(relay);
-    bool gone = relay->browser->gone;
-    bool full = !gone && streamer_browser_full(relay->browser);
-    unlock(relay);
-    if (gone && !relay->options.outlives_browser) return STREAMER_SINK_FAILED;
-    if (full) return STREAMER_SINK_FULL;
+    struct streamer_outlet_state state = outlet_state(relay);
+    if (state.gone && !relay->options.outlives_outlet) return STREAMER_SINK_FAILED;
+    if (state.full) return STREAMER_SINK_FULL;
 
-    bool alive = run_pipeline(relay, bytes, length, gone);
+    bool alive = run_pipeline(relay, bytes, length, state.gone);
     if (relay->status != STREAMER_OK || !alive) return STREAMER_SINK_FAILED;
     return streamer_pipeline_done(relay->pipeline) ? STREAMER_SINK_ENOUGH : STREAMER_SINK_TOOK;
-}
-
-static bool is_gone(struct streamer_browser *browser) {
-    pthread_mutex_lock(&browser->monitor.lock);
-    bool gone = browser->gone;
-    pthread_mutex_unlock(&browser->monitor.lock);
-    return gone;
 }
 
 static bool response_complete(struct streamer_relay *relay) {
@@ -196,36 +205,36 @@ static bool response_complete(struct streamer_relay *relay) {
     bool complete = relay->transfer->outcome == STREAMER_OUTCOME_COMPLETED;
     pthread_mutex_unlock(&relay->transfer->monitor.lock);
     if (!complete) return false;
-    run_pipeline(relay, NULL, 0, is_gone(relay->browser));
+    run_pipeline(relay, NULL, 0, outlet_state(relay).gone);
     return relay->status == STREAMER_OK;
 }
 
 static void end(struct streamer_sink *sink) {
     struct streamer_relay *relay = (struct streamer_relay *)sink;
-    streamer_browser_unlisten(relay->browser, &relay->listener);
+    relay->outlet.type->unlisten(relay->outlet.target, &relay->listener);
     bool completed = response_complete(relay);
     send_held(relay);
     if (completed && relay->terminal != NULL) {
-        streamer_browser_write(relay->browser, relay->terminal, relay->options.terminal_length);
-        streamer_browser_close(relay->browser, true);
+        write_out(relay, &(struct streamer_frames){.bytes = relay->terminal, .length = relay->options.terminal_length});
+        relay->outlet.type->close(relay->outlet.target);
     }
     atomic_fetch_sub_explicit(&stats.open, 1, memory_order_relaxed);
     lock(relay);
     relay->completed = completed;
     relay->over = streamer_now();
     relay->ended = true;
-    streamer_monitor_notify(&relay->browser->monitor);
+    streamer_monitor_notify(relay->outlet.monitor);
     unlock(relay);
     tell(relay, STREAMER_NOTIFICATION_ENDED);
     streamer_relay_release(relay); /* the transfer's */
 }
 
-/* ---- the browser ---- */
+/* ---- the outlet ---- */
 
-/* The browser has room again, or is gone. */
+/* It has room again, or is gone. */
 static void on_change(struct streamer_listener *listener) {
     struct streamer_relay *relay = STREAMER_OWNER(listener, struct streamer_relay, listener);
-    if (is_gone(relay->browser) && !relay->options.outlives_browser) {
+    if (outlet_state(relay).gone && !relay->options.outlives_outlet) {
         streamer_transfer_finish(relay->transfer, STREAMER_OUTCOME_SINK_FAILED, NULL);
     } else {
         streamer_transfer_resume(relay->transfer);
@@ -234,14 +243,14 @@ static void on_change(struct streamer_listener *listener) {
 
 static void begin(struct streamer_task *task) {
     struct streamer_relay *relay = STREAMER_OWNER(task, struct streamer_relay, task);
-    streamer_browser_listen(relay->browser, &relay->listener);
-    if (is_gone(relay->browser)) on_change(&relay->listener);
+    relay->outlet.type->listen(relay->outlet.target, &relay->listener);
+    if (outlet_state(relay).gone) on_change(&relay->listener);
     streamer_transfer_attach(relay->transfer, &relay->sink);
 }
 
 /* ---- lifecycle ---- */
 
-struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, struct streamer_browser *browser,
+struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, struct streamer_outlet outlet,
                                           struct streamer_pipeline *pipeline,
                                           const struct streamer_relay_options *options) {
     static atomic_ullong last_id;
@@ -255,15 +264,17 @@ struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, st
     }
     if (terminal != NULL) memcpy(terminal, options->terminal, options->terminal_length);
     streamer_transfer_retain(transfer);
-    streamer_browser_retain(browser);
+    outlet.type->retain(outlet.target);
     relay->sink = (struct streamer_sink){.take = take, .end = end};
     relay->listener.on_change = on_change;
     relay->task.run = begin;
     relay->timer.fire = on_timer;
     relay->transfer = transfer;
-    relay->browser = browser;
+    relay->outlet = outlet;
+    relay->batch = streamer_outlet_batch(&outlet);
     relay->pipeline = pipeline;
     relay->options = *options;
+    if (relay->batch != NULL) relay->options.flush_after = 0; /* it is taken from when its taker is ready */
     relay->terminal = terminal;
     relay->id = atomic_fetch_add(&last_id, 1) + 1;
     relay->status = STREAMER_OK;
@@ -285,7 +296,7 @@ void streamer_relay_release(struct streamer_relay *relay) {
     streamer_buffer_release(&relay->fresh);
     streamer_buffer_release(&relay->held);
     streamer_transfer_release(relay->transfer);
-    streamer_browser_release(relay->browser);
+    relay->outlet.type->release(relay->outlet.target);
     free(relay->terminal);
     free(relay);
 }
@@ -295,7 +306,7 @@ void streamer_relay_start(struct streamer_relay *relay) {
     atomic_fetch_add_explicit(&stats.relays, 1, memory_order_relaxed);
     relay->started = streamer_now();
     streamer_relay_retain(relay); /* the transfer's, until the end */
-    if (!streamer_loop_post(relay->browser->loop, &relay->task)) {
+    if (!streamer_loop_post(relay->outlet.loop, &relay->task)) {
         end(&relay->sink); /* the process is about to exit */
         return;
     }

@@ -30,7 +30,7 @@ static void lock(struct streamer_browser *browser) {
 static atomic_size_t all_waiting;
 
 static void unlock(struct streamer_browser *browser) {
-    size_t waiting = streamer_browser_waiting(browser);
+    size_t waiting = browser->waiting.length - browser->sent; /* a block is counted where it was made */
     if (waiting != browser->counted) {
         atomic_fetch_add(&all_waiting, waiting - browser->counted); /* unsigned, so it takes away as well */
         browser->counted = waiting;
@@ -52,18 +52,23 @@ static void lose(struct streamer_browser *browser, int reason) {
 }
 
 size_t streamer_browser_waiting(const struct streamer_browser *browser) {
-    return browser->waiting.length - browser->sent;
+    return browser->block_left + browser->waiting.length - browser->sent;
+}
+
+size_t streamer_browsers_waiting(void) {
+    return atomic_load(&all_waiting) + streamer_block_stats().own_bytes;
 }
 
 bool streamer_browser_full(const struct streamer_browser *browser) {
     size_t waiting = streamer_browser_waiting(browser);
-    return waiting >= STREAMER_BROWSER_HIGH || (waiting > 0 && atomic_load(&all_waiting) >= STREAMER_ALL_BROWSERS_HIGH);
+    return waiting >= STREAMER_BROWSER_HIGH ||
+           (waiting > 0 && streamer_browsers_waiting() >= STREAMER_ALL_BROWSERS_HIGH);
 }
 
 /* The lock is held. Moves what waits to the front once that is less than what was sent, so that each byte moves at most
  * once. */
 static void drop_sent(struct streamer_browser *browser) {
-    size_t left = streamer_browser_waiting(browser);
+    size_t left = browser->waiting.length - browser->sent;
     if (browser->sent < left || browser->sent == 0) return;
     memmove(browser->waiting.bytes, browser->waiting.bytes + browser->sent, left);
     browser->waiting.length = left;
@@ -95,7 +100,7 @@ static bool send_parts(struct streamer_browser *browser, struct iovec *parts, in
         size_t skip = (size_t)taken < parts[i].iov_len ? (size_t)taken : parts[i].iov_len;
         taken -= (ssize_t)skip;
         if (skip == parts[i].iov_len) continue;
-        if (browser->waiting.length == 0)
+        if (streamer_browser_waiting(browser) == 0)
             browser->last_progress = browser->last_write; /* the write timeout runs from here */
         if (streamer_buffer_append(&browser->waiting, (char *)parts[i].iov_base + skip, parts[i].iov_len - skip) !=
             STREAMER_OK) {
@@ -148,20 +153,48 @@ void streamer_browser_drop(struct streamer_browser *browser) {
 
 /* ---- in an iteration ---- */
 
+/* The lock is held. Of what waits the first bytes that lie together. */
+static const char *first_waiting(const struct streamer_browser *browser, size_t *length) {
+    if (browser->block_left > 0) {
+        size_t whole;
+        const char *wire = streamer_block_wire(browser->block, browser->options.chunked, &whole);
+        *length = browser->block_left;
+        return wire + whole - browser->block_left;
+    }
+    *length = browser->waiting.length - browser->sent;
+    return browser->waiting.bytes + browser->sent;
+}
+
+static void let_go_of_block(struct streamer_browser *browser) {
+    streamer_block_release(browser->block);
+    browser->block = NULL;
+    browser->block_left = 0;
+}
+
+/* The lock is held. The socket took so many of the first bytes. */
+static void note_taken(struct streamer_browser *browser, size_t taken) {
+    if (browser->block_left == 0) {
+        browser->sent += taken;
+    } else if ((browser->block_left -= taken) == 0) {
+        let_go_of_block(browser);
+    }
+    browser->bytes += (uint64_t)taken;
+    browser->last_progress = streamer_now();
+}
+
 /* The lock is held. Sends what waits; true when all of it is gone. */
 static bool flush(struct streamer_browser *browser) {
     while (!browser->gone && streamer_browser_waiting(browser) > 0) {
-        ssize_t taken = send(browser->fd, browser->waiting.bytes + browser->sent, streamer_browser_waiting(browser),
-                             MSG_NOSIGNAL | MSG_DONTWAIT);
+        size_t length;
+        const char *bytes = first_waiting(browser, &length);
+        ssize_t taken = send(browser->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (taken < 0 && errno == EINTR) continue;
         if (taken < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
         if (taken < 0) {
             lose(browser, errno);
             return false;
         }
-        browser->sent += (size_t)taken;
-        browser->bytes += (uint64_t)taken;
-        browser->last_progress = streamer_now();
+        note_taken(browser, (size_t)taken);
     }
     streamer_buffer_clear(&browser->waiting);
     browser->sent = 0;
@@ -193,6 +226,14 @@ static void discard_input(int fd) {
     }
 }
 
+/* A listener may leave when it is told, or put itself last; the others stay. */
+static void tell_listeners(struct streamer_browser *browser) {
+    for (struct streamer_listener *listener = browser->listeners, *next; listener != NULL; listener = next) {
+        next = listener->next;
+        listener->on_change(listener);
+    }
+}
+
 static void shut(struct streamer_browser *browser) {
     unwatch(browser);
     if (!browser->options.shared) discard_input(browser->fd);
@@ -202,8 +243,10 @@ static void shut(struct streamer_browser *browser) {
     browser->fd = -1;
     streamer_buffer_release(&browser->waiting);
     browser->sent = 0;
+    let_go_of_block(browser);
     streamer_monitor_notify(&browser->monitor);
     unlock(browser);
+    tell_listeners(browser);
     streamer_browser_release(browser); /* the loop's */
 }
 
@@ -212,14 +255,6 @@ static void watch(struct streamer_browser *browser, bool writable) {
     browser->watched = streamer_loop_watch(browser->loop, browser->fd,
                                            STREAMER_HANGUP | (writable ? STREAMER_WRITABLE : 0), &browser->watch);
     browser->watches_writable = writable;
-}
-
-/* A listener may leave when it is told; the others stay. */
-static void tell_listeners(struct streamer_browser *browser) {
-    for (struct streamer_listener *listener = browser->listeners, *next; listener != NULL; listener = next) {
-        next = listener->next;
-        listener->on_change(listener);
-    }
 }
 
 void streamer_browser_listen(struct streamer_browser *browser, struct streamer_listener *listener) {
@@ -236,6 +271,16 @@ void streamer_browser_unlisten(struct streamer_browser *browser, struct streamer
     listener->listens = false;
 }
 
+void streamer_browser_requeue(struct streamer_browser *browser, struct streamer_listener *listener) {
+    if (!listener->listens || listener->next == NULL) return;
+    streamer_browser_unlisten(browser, listener);
+    struct streamer_listener **link = &browser->listeners;
+    while (*link != NULL) link = &(*link)->next;
+    listener->next = NULL;
+    listener->listens = true;
+    *link = listener;
+}
+
 /* Brings everything in line with the browser's state; may end its lifecycle. */
 static void update(struct streamer_browser *browser) {
     if (browser->fd < 0) return;
@@ -246,7 +291,15 @@ static void update(struct streamer_browser *browser) {
     if (roomy) streamer_monitor_notify(&browser->monitor);
     unlock(browser);
 
-    if (gone || roomy) tell_listeners(browser);
+    if ((gone || roomy) && browser->listeners != NULL) {
+        tell_listeners(browser); /* who may send, lose, or close it */
+        lock(browser);
+        empty = streamer_browser_waiting(browser) == 0;
+        gone = browser->gone;
+        ending = browser->ending;
+        due = next_due(browser);
+        unlock(browser);
+    }
     if (ending && (gone || empty)) {
         shut(browser);
     } else if (gone) {
@@ -255,6 +308,66 @@ static void update(struct streamer_browser *browser) {
         watch(browser, !empty);
         if (due != INT64_MAX) streamer_loop_set_timer(browser->loop, &browser->timer, due);
     }
+}
+
+/* The lock is held. As many of the blocks' bytes as the socket takes; negative as sendmsg's. */
+static ssize_t send_blocks(struct streamer_browser *browser, struct streamer_block *const *blocks, int count) {
+    struct iovec parts[STREAMER_BROWSER_BLOCKS];
+    for (int i = 0; i < count; i++) {
+        size_t length;
+        const char *wire = streamer_block_wire(blocks[i], browser->options.chunked, &length);
+        parts[i] = (struct iovec){.iov_base = (void *)(uintptr_t)wire, .iov_len = length};
+    }
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+    ssize_t taken;
+    do {
+        taken = count == 1 ? send(browser->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                           : sendmsg(browser->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (taken < 0 && errno == EINTR);
+    return taken < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : taken;
+}
+
+/* The lock is held. The number of blocks that are taken; the last may be under way from here on. */
+static int keep_rest(struct streamer_browser *browser, struct streamer_block *const *blocks, int count, size_t taken) {
+    for (int i = 0; i < count; i++) {
+        size_t length;
+        streamer_block_wire(blocks[i], browser->options.chunked, &length);
+        if (taken >= length) {
+            taken -= length;
+            continue;
+        }
+        if (taken == 0 && i > 0) return i;
+        streamer_block_retain(blocks[i]);
+        browser->block = blocks[i];
+        browser->block_left = length - taken;
+        return i + 1;
+    }
+    return count;
+}
+
+int streamer_browser_send(struct streamer_browser *browser, struct streamer_block *const *blocks, int count) {
+    lock(browser);
+    int result = browser->gone || browser->ending || browser->fd < 0 ? -1 : 0;
+    bool waits = false; /* from now on */
+    if (result == 0 && streamer_browser_waiting(browser) == 0) {
+        browser->last_write = browser->last_progress = streamer_now();
+        ssize_t taken = send_blocks(browser, blocks, count);
+        if (taken < 0) {
+            lose(browser, errno);
+            result = -1;
+        } else {
+            browser->bytes += (uint64_t)taken;
+            result = keep_rest(browser, blocks, count, (size_t)taken);
+            waits = streamer_browser_waiting(browser) > 0;
+        }
+    }
+    int64_t due = waits ? next_due(browser) : 0;
+    unlock(browser);
+    if (waits) {
+        watch(browser, true);
+        streamer_loop_set_timer(browser->loop, &browser->timer, due);
+    }
+    return result;
 }
 
 static int pending_error(int fd) {
@@ -328,6 +441,7 @@ void streamer_browser_release(struct streamer_browser *browser) {
     if (browser->fd >= 0) streamer_fork_close(browser->fd);
     atomic_fetch_sub(&all_waiting, browser->counted);
     streamer_buffer_release(&browser->waiting);
+    streamer_block_release(browser->block);
     streamer_monitor_destroy(&browser->monitor);
     streamer_loop_release(browser->loop);
     free(browser);

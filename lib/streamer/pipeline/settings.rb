@@ -8,10 +8,12 @@ module Streamer
       FRAMES = %i[json text raw].freeze
       RAW_FORMATS = [nil, :sse, :sniffed].freeze
       MAX_KEPT = 64
+      MAX_ID = 2**63
 
       @kept = {}
 
-      # options: as given to Pipeline.new. From any thread.
+      # options: as given to Pipeline.new; and reserved, where frames are entries of a log: the types of events that the log uses itself, an
+      # Array of frozen Strings. From any thread.
       def self.of(options)
         @kept[options] || new(**options).tap do |settings|
           @kept = {} if @kept.size >= MAX_KEPT
@@ -24,17 +26,19 @@ module Streamer
       # What Pipeline's setup takes.
       attr_reader :compiled
 
-      def initialize(format: nil, value: nil, from: nil, event: nil, id_prefix: nil, done: :optional, error: "error", frame: :json, keep: {},
-                     collect: nil, max_line: nil, max_event: nil)
+      def initialize(format: nil, value: nil, from: nil, event: nil, id_prefix: nil, id_start: 1, done: :optional, error: "error", frame: :json,
+                     keep: {}, collect: nil, max_line: nil, max_event: nil, reserved: nil)
         paths = paths_of(value)
         check(frame, format, paths, keep)
+        check_id(id_start)
         @format = format
         @collects = !collect.nil?
         @values = paths.any? || keep.any?
         @kept_names = keep.keys.freeze
         @compiled = { format:, frame:, collect:, max_line:, max_event:, markers: Decoder::Markers.options(done, error),
                       paths: strings(paths.values), names: strings(paths.keys), kept: strings(keep.values),
-                      from: from && strings(Array(from)), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix) }.freeze
+                      from: from && strings(Array(from)), event: event && utf8(event), id_prefix: id_prefix && utf8(id_prefix),
+                      id_after: id_start - 1, reserved: reserved }.freeze
       end
 
       def collects? = @collects
@@ -59,6 +63,12 @@ module Streamer
         return unless format == :text && (paths.any? || keep.any?)
 
         raise ArgumentError, "text has no values: format: :text does not go with value: or keep:"
+      end
+
+      def check_id(start)
+        return if start.is_a?(Integer) && start.positive? && start < MAX_ID
+
+        raise ArgumentError, "id_start is the first frame's number, an Integer from 1 on; got #{start.inspect}"
       end
 
       def strings(values) = values.map { |value| utf8(value) }

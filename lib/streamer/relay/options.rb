@@ -5,7 +5,7 @@ module Streamer
     # How an upstream's response becomes frames for a browser: what Events#relay and relay_events have in common.
     class Options
       OPTIONS = %i[format value from event done error keep collect max_line max_event].freeze
-      OWN = %i[frame id_prefix flush].freeze
+      OWN = %i[frame id_prefix id_start flush].freeze
       private_constant :OPTIONS, :OWN
 
       # Frames may be held back so long and up to so much: [milliseconds, bytes]; nil for not at all.
@@ -22,12 +22,14 @@ module Streamer
 
       # format, value, from, event, done, error, keep, collect, max_line, max_event: as in Pipeline.
       # frame: :json for {"name":value}, :text for the value's characters, :raw for the upstream's events as they are, and comments
-      # between them. id_prefix: what the frames' ids begin with. flush: { every: seconds, bytes: 4096 }.
-      def initialize(frame: :json, id_prefix: nil, flush: nil, **options)
+      # between them. id_prefix, id_start: what the frames' ids begin with, and the first one's number. flush: { every: seconds, bytes: 4096 }.
+      # reserved: of a log's entries, see Pipeline::Settings.
+      def initialize(frame: :json, id_prefix: nil, id_start: 1, flush: nil, reserved: nil, **options)
         unknown = options.keys - OPTIONS
         raise ArgumentError, "unknown option #{unknown.first.inspect}; known are #{(OPTIONS + OWN).join(", ")}" if unknown.any?
 
-        @options = { **options, id_prefix: id_prefix, frame: frame }
+        @options = { **options, id_prefix: id_prefix, id_start: id_start, frame: frame }
+        @options[:reserved] = reserved if reserved
         @flush = flush && limits_of(flush)
         @pipeline = pipeline # says now what would be wrong with every one
         @values = @pipeline.values?

@@ -142,7 +142,11 @@ module Streamer
 
         def interval = INTERVAL
 
-        def call(keys) = @block.call(keys)
+        def call(keys)
+          @block.call(keys)
+        rescue StandardError => error
+          Streamer.report(error)
+        end
 
         def close = @store.unwatch(self)
       end

@@ -1,0 +1,48 @@
+#define _GNU_SOURCE /* memmem */
+#include "frames.h"
+
+#include <string.h>
+
+size_t streamer_frames_first(const char *frames, size_t length) {
+    const char *end = length == 0 ? NULL : memmem(frames, length, "\n\n", 2);
+    return end == NULL ? length : (size_t)(end - frames) + 2;
+}
+
+uint32_t streamer_frames_count(const char *frames, size_t length) {
+    uint32_t count = 0;
+    for (size_t at = 0; at < length; count++) at += streamer_frames_first(frames + at, length - at);
+    return count;
+}
+
+/* Decimal digits below 2^31; moves the cursor behind them. */
+static bool read_number(const char **cursor, const char *end, int64_t *number) {
+    const char *start = *cursor;
+    *number = 0;
+    while (*cursor < end && **cursor >= '0' && **cursor <= '9' && *number < (INT64_C(1) << 31)) {
+        *number = *number * 10 + (**cursor - '0');
+        (*cursor)++;
+    }
+    return *cursor > start && *number < (INT64_C(1) << 31);
+}
+
+bool streamer_frames_position(const char *frame, size_t length, int64_t *position, size_t *line) {
+    const char *cursor = frame + 4, *end = frame + length;
+    int64_t epoch, sequence;
+    if (length < 8 || memcmp(frame, "id: ", 4) != 0 || !read_number(&cursor, end, &epoch)) return false;
+    if (cursor == end || *cursor++ != '-' || !read_number(&cursor, end, &sequence)) return false;
+    if (cursor == end || *cursor != '\n') return false;
+    *position = (epoch << 32) | sequence;
+    *line = (size_t)(cursor - frame) + 1;
+    return true;
+}
+
+size_t streamer_frames_behind(const char *frames, size_t length, int64_t after) {
+    size_t at = 0, line;
+    int64_t position;
+    while (at < length) {
+        size_t frame = streamer_frames_first(frames + at, length - at);
+        if (streamer_frames_position(frames + at, frame, &position, &line) && position > after) return at;
+        at += frame;
+    }
+    return length;
+}
