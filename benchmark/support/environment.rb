@@ -9,7 +9,7 @@ module Bench
   module Environment
     ROOT = File.expand_path("../..", __dir__)
     GEMS = %w[rails puma falcon async async-http rack event_stream_parser ld-eventsource json oj yajl-ruby
-              faraday ruby-openai ruby_llm].freeze
+              faraday ruby-openai ruby_llm sqlite3 pg redis-client solid_cable].freeze
 
     class << self
       # Above a few tenths before a measurement: something else was running.
@@ -21,7 +21,8 @@ module Bench
          ["ruby", RUBY_DESCRIPTION], ["libcurl", library("libcurl")], ["nghttp2", library("libnghttp2")],
          ["openssl", "#{library("openssl")}; Ruby's #{OpenSSL::OPENSSL_LIBRARY_VERSION}"], ["yajl", library("yajl")],
          ["compiler", first_line("cc", "--version")],
-         ["nginx", first_line("nginx", "-v")], ["go", first_line("go", "version")], ["gems", gems]]
+         ["nginx", first_line("nginx", "-v")], ["go", first_line("go", "version")],
+         ["databases", [first_line("psql", "--version"), first_line("redis-check-rdb", "--version")].join(", ")], ["gems", gems]]
       end
 
       private

@@ -1,15 +1,9 @@
 # frozen_string_literal: true
 
-require "etc"
-require "json"
-require "net/http"
-require "rbconfig"
-require "socket"
 require "streamer/testing/certificates"
-require "tmpdir"
 
+require_relative "processes"
 require_relative "protocols"
-require_relative "tools"
 
 module Bench
   # The processes of a relay measurement: our upstream with its TLS front, the servers in between, and the load generator.
@@ -22,25 +16,12 @@ module Bench
   #     servers.client("upstreams.rb", "tasks", 10)   # the Hash that a script of apps/ prints
   #     servers.protocol_of { ask }       # "HTTP/2.0 TLSv1.3": what the front saw of a request
   #   end                                 # ends everything that was started
-  class Servers
-    ROOT = File.expand_path("../..", __dir__)
-    APPS = File.expand_path("../apps", __dir__)
-    READY_SECONDS = 40
-    STOP_SECONDS = 5
-
+  class Servers < Processes
     # Enough for 200 streams: Puma needs a thread for each stream that a controller's block writes.
     MANY_THREADS = "256:256"
 
     # Puma's own default; relay_events needs no more.
     FEW_THREADS = "5:5"
-
-    Late = Class.new(StandardError)
-
-    Server = Struct.new(:name, :pid, :port) do
-      def get(path)
-        Net::HTTP.start("127.0.0.1", port, open_timeout: 10, read_timeout: 30) { |http| http.get(path).body }
-      end
-    end
 
     TLS = "TLSv1.3"
 
@@ -49,15 +30,7 @@ module Bench
 
     attr_reader :tls
 
-    # Ended by SIGTERM as well as by an exception.
-    def self.open(tls: TLS)
-      servers = new(tls)
-      previous = trap(:TERM) { exit(143) }
-      yield servers
-    ensure
-      servers&.stop
-      trap(:TERM, previous) if previous
-    end
+    def self.open(tls: TLS, &block) = super(tls, &block)
 
     # Whether a server of this kind can be had, and can ask over the protocol.
     def self.available?(kind, protocol)
@@ -67,11 +40,9 @@ module Bench
     end
 
     def initialize(tls)
+      super()
       @tls = tls
-      @directory = Dir.mktmpdir("streamer-bench")
       @servers = {}
-      @pids = []
-      Process.setrlimit(:NOFILE, Process.getrlimit(:NOFILE).last)
       @upstream = start_upstream
     end
 
@@ -102,12 +73,6 @@ module Bench
       run(script, [*on(0), RbConfig.ruby, "-W0", "-I#{File.join(ROOT, "lib")}", File.join(APPS, script), upstream_url(PLAIN), *arguments.map(&:to_s)])
     end
 
-    def stop
-      @pids.each { |pid| Process.kill(:INT, pid) }
-      @pids.each { |pid| reap(pid) }
-      FileUtils.remove_entry(@directory)
-    end
-
     private
 
     def puma(protocol) = start_puma("puma", protocol, MANY_THREADS)
@@ -116,13 +81,13 @@ module Bench
     def puma_of_five(protocol) = start_puma("puma-5", protocol, FEW_THREADS)
 
     def falcon(protocol)
-      start("falcon", protocol, environment("fiber")) do |port|
+      start_over("falcon", protocol, environment("fiber")) do |port|
         [*ruby, "falcon", "serve", "--bind", "http://127.0.0.1:#{port}", "--count", "1", "--config", app]
       end
     end
 
     def nginx(protocol)
-      start("nginx", protocol) do |port|
+      start_over("nginx", protocol) do |port|
         name = "nginx-#{protocol.name}"
         configure("nginx.conf", "#{name}.conf", "NAME" => name, "PORT" => port, "SCHEME" => protocol.scheme,
                                                 "UPSTREAM" => upstream_url(protocol)[%r{//(.+)}, 1])
@@ -130,7 +95,7 @@ module Bench
     end
 
     def go(protocol)
-      start("go", protocol) { |port| [Tools.go(File.join(APPS, "relay.go")), "127.0.0.1:#{port}", upstream_url(protocol)] }
+      start_over("go", protocol) { |port| [Tools.go(File.join(APPS, "relay.go")), "127.0.0.1:#{port}", upstream_url(protocol)] }
     end
 
     def upstream_url(protocol)
@@ -168,14 +133,12 @@ module Bench
 
     def app = File.join(APPS, "relay.ru")
 
-    def ruby = [RbConfig.ruby, "-W0", "-I#{File.join(ROOT, "lib")}", "-S"]
-
     def environment(isolation)
       { "RAILS_ENV" => "production", "RACK_ENV" => "production", "ISOLATION" => isolation, "CONSOLE_LEVEL" => "error" }
     end
 
     def start_puma(name, protocol, threads)
-      start(name, protocol, environment("thread")) do |port|
+      start_over(name, protocol, environment("thread")) do |port|
         [*ruby, "puma", "--quiet", "--no-config", "--bind", "tcp://127.0.0.1:#{port}", "--threads", threads, app]
       end
     end
@@ -190,63 +153,8 @@ module Bench
     end
 
     # OpenSSL's own variable: what Net::HTTP, async-http and Go read.
-    def start(name, protocol, variables = {})
-      name = "#{name}-#{protocol.name}"
-      port = free_port
-      log = File.join(@directory, "#{name}.log")
-      variables = { "UPSTREAM" => upstream_url(protocol), "SSL_CERT_FILE" => ca_file }.merge(variables)
-      pid = spawn(variables, [*on(0), *yield(port)], out: log, err: %i[child out])
-      wait_ready(name, pid, port, log)
-      Server.new(name, pid, port)
+    def start_over(name, protocol, variables = {}, &command)
+      start("#{name}-#{protocol.name}", { "UPSTREAM" => upstream_url(protocol), "SSL_CERT_FILE" => ca_file }.merge(variables), &command)
     end
-
-    def free_port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
-
-    # The JSON that a program prints.
-    def run(name, command)
-      output, input = IO.pipe
-      pid = spawn({}, command, out: input)
-      input.close
-      found = output.read
-      @pids.delete(Process.wait(pid))
-      raise "#{name} failed" unless $?.success?
-
-      JSON.parse(found, symbolize_names: true)
-    ensure
-      output&.close
-    end
-
-    # taskset becomes the program that it starts, so the pid is the program's.
-    def spawn(variables, command, **streams)
-      Process.spawn(variables, *command, chdir: ROOT, in: File::NULL, **streams).tap { |pid| @pids << pid }
-    end
-
-    def on(core)
-      Etc.nprocessors > 1 && Tools.available?("taskset") ? ["taskset", "-c", core.to_s] : []
-    end
-
-    def wait_ready(name, pid, port, log)
-      deadline = now + READY_SECONDS
-      begin
-        TCPSocket.new("127.0.0.1", port).close
-      rescue SystemCallError
-        raise "#{name} ended before it was ready:\n#{File.read(log)}" if @pids.delete(Process.wait(pid, Process::WNOHANG))
-        raise Late, "#{name} was not ready in #{READY_SECONDS} s:\n#{File.read(log)}" if now > deadline
-
-        sleep 0.05
-        retry
-      end
-    end
-
-    def reap(pid)
-      deadline = now + STOP_SECONDS
-      sleep 0.02 until (ended = Process.wait(pid, Process::WNOHANG)) || now > deadline
-      return if ended
-
-      Process.kill(:KILL, pid)
-      Process.wait(pid)
-    end
-
-    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 end

@@ -13,7 +13,7 @@ module Bench
       # Path of benchmark/tools/NAME.c's program.
       def c(name)
         source = File.join(SOURCES, "#{name}.c")
-        build(name, [source, File.join(SOURCES, "tool.h")]) do |out|
+        build(name, [source, *Dir[File.join(SOURCES, "*.h")]]) do |out|
           ["cc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", out, source]
         end
       end

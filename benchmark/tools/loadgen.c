@@ -27,28 +27,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "delays.h"
+#include "response.h"
+#include "tokens.h"
 #include "tool.h"
+#include "usage.h"
 
-enum { HEAD_SIZE = 8192, OPENED_AT_ONCE = 50 };
-
-enum framing { HEAD, CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_DATA, CHUNK_END, LAST_LINE, UNTIL_CLOSE, ENDED };
+enum { OPENED_AT_ONCE = 50 };
 
 struct stream {
     int fd;
     bool sent, closed;
-    enum framing framing;
-    char head[HEAD_SIZE + 1];
-    size_t head_length, chunk_left, line_length;
-    enum { OUTSIDE, IN_SEQUENCE, IN_TIME } place; /* in "@SEQUENCE:TIME " */
-    uint64_t sequence, time;
+    struct response response;
+    struct token token;
     long next; /* the sequence number that must come */
     uint64_t opened, first;
     bool newcomer;
-};
-
-struct usage {
-    double cpu;
-    long memory; /* KiB */
 };
 
 static struct {
@@ -75,41 +69,6 @@ struct mark {
     bool set;
 };
 
-/* Adds what a process and its descendants have used. Memory takes the kernel milliseconds to add up. */
-static void add_usage(int pid, bool memory, struct usage *usage) {
-    char path[64], line[256];
-    clockid_t clock;
-    struct timespec time;
-    if (clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &time) == 0)
-        usage->cpu += (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
-    FILE *file = memory ? fopen(path, "r") : NULL;
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        long size;
-        if (sscanf(line, "Pss: %ld", &size) == 1) usage->memory += size;
-    }
-    if (file != NULL) fclose(file);
-
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-    file = fopen(path, "r");
-    int child;
-    while (file != NULL && fscanf(file, "%d", &child) == 1) add_usage(child, memory, usage);
-    if (file != NULL) fclose(file);
-}
-
-static struct usage usage_of(int pid) {
-    struct usage usage = {0};
-    if (pid > 0) add_usage(pid, true, &usage);
-    return usage;
-}
-
-static double cpu_of(int pid) {
-    struct usage usage = {0};
-    if (pid > 0) add_usage(pid, false, &usage);
-    return usage.cpu;
-}
-
 static void note_first_token(struct stream *stream, uint64_t received_at) {
     stream->first = received_at;
     if (!stream->newcomer)
@@ -120,91 +79,20 @@ static void note_first_token(struct stream *stream, uint64_t received_at) {
 
 static void note_token(struct stream *stream, uint64_t received_at) {
     if (stream->first == 0) note_first_token(stream, received_at);
-    if ((long)stream->sequence != stream->next) load.out_of_order++;
-    stream->next = (long)stream->sequence + 1;
+    if ((long)stream->token.sequence != stream->next) load.out_of_order++;
+    stream->next = (long)stream->token.sequence + 1;
     if (stream->newcomer || load.received == load.count * load.tokens) return; /* more: out of order already */
-    uint64_t delay = (received_at - stream->time) / 1000;
-    uint32_t bounded = delay < UINT32_MAX ? (uint32_t)delay : UINT32_MAX;
-    load.delays[load.received++] = bounded;
-    if (beside.from > 0 && beside.to == 0) beside.delays[beside.received++] = bounded;
+    uint32_t delay = delay_between(stream->token.time, received_at);
+    load.delays[load.received++] = delay;
+    if (beside.from > 0 && beside.to == 0) beside.delays[beside.received++] = delay;
 }
 
-static void read_payload(struct stream *stream, const char *bytes, size_t length, uint64_t received_at) {
-    for (const char *end = bytes + length; bytes < end; bytes++) {
-        if (*bytes == '@') {
-            stream->place = IN_SEQUENCE;
-            stream->sequence = stream->time = 0;
-        } else if (stream->place == OUTSIDE) {
-            continue;
-        } else if (*bytes >= '0' && *bytes <= '9') {
-            uint64_t *number = stream->place == IN_TIME ? &stream->time : &stream->sequence;
-            *number = *number * 10 + (uint64_t)(*bytes - '0');
-        } else if (*bytes == ':' && stream->place == IN_SEQUENCE) {
-            stream->place = IN_TIME;
-        } else {
-            if (stream->place == IN_TIME) note_token(stream, received_at);
-            stream->place = OUTSIDE;
-        }
-    }
-}
-
-/* Takes bytes of the head; returns how many. A status other than 200 or a head too large ends the stream at once. */
-static size_t read_head(struct stream *stream, const char *bytes, size_t length) {
-    size_t before = stream->head_length, room = HEAD_SIZE - before;
-    size_t taken = length < room ? length : room;
-    memcpy(stream->head + before, bytes, taken);
-    stream->head_length += taken;
-    stream->head[stream->head_length] = '\0';
-    const char *end = strstr(stream->head, "\r\n\r\n");
-    if (end == NULL) {
-        if (stream->head_length == HEAD_SIZE) stream->framing = ENDED;
-        return taken;
-    }
-    bool good = strncmp(stream->head, "HTTP/1.1 200", 12) == 0;
-    bool chunked = strcasestr(stream->head, "\r\ntransfer-encoding: chunked\r\n") != NULL;
-    stream->framing = !good ? ENDED : chunked ? CHUNK_SIZE : UNTIL_CLOSE;
-    if (!good) fprintf(stderr, "%.*s\n", (int)strcspn(stream->head, "\r"), stream->head);
-    return (size_t)(end + 4 - stream->head) - before;
-}
-
-static int hex(char character) {
-    if (character >= '0' && character <= '9') return character - '0';
-    character |= 0x20;
-    return character >= 'a' && character <= 'f' ? character - 'a' + 10 : -1;
-}
-
-/* Takes the next bytes of the connection, at least one; returns how many. */
-static size_t read_framing(struct stream *stream, const char *bytes, size_t length, uint64_t received_at) {
-    switch (stream->framing) {
-        case HEAD: return read_head(stream, bytes, length);
-        case CHUNK_SIZE:
-            if (hex(*bytes) >= 0) {
-                stream->chunk_left = stream->chunk_left * 16 + (size_t)hex(*bytes);
-                return 1;
-            }
-            stream->framing = CHUNK_EXTENSION;
-            return 0;
-        case CHUNK_EXTENSION:
-            if (*bytes == '\n') stream->framing = stream->chunk_left > 0 ? CHUNK_DATA : LAST_LINE;
-            return 1;
-        case CHUNK_DATA: {
-            size_t taken = length < stream->chunk_left ? length : stream->chunk_left;
-            read_payload(stream, bytes, taken, received_at);
-            stream->chunk_left -= taken;
-            if (stream->chunk_left == 0) stream->framing = CHUNK_END;
-            return taken;
-        }
-        case CHUNK_END:
-            if (*bytes == '\n') stream->framing = CHUNK_SIZE;
-            return 1;
-        case LAST_LINE: /* trailers end with an empty line */
-            if (*bytes == '\n' && stream->line_length == 0) stream->framing = ENDED;
-            stream->line_length = *bytes == '\n' ? 0 : stream->line_length + (*bytes != '\r');
-            return 1;
-        case UNTIL_CLOSE: read_payload(stream, bytes, length, received_at); return length;
-        case ENDED: return length;
-    }
-    return length;
+/* Takes the next bytes of the connection; returns how many. */
+static size_t take(struct stream *stream, const char *bytes, size_t length, uint64_t received_at) {
+    size_t payload, taken = response_take(&stream->response, bytes, length, &payload);
+    for (const char *end = bytes + payload; bytes < end; bytes++)
+        if (token_take(&stream->token, *bytes)) note_token(stream, received_at);
+    return taken;
 }
 
 static void close_stream(struct stream *stream) {
@@ -219,13 +107,13 @@ static void receive(struct stream *stream) {
     ssize_t count = recv(stream->fd, bytes, sizeof bytes, 0);
     if (count < 0 && errno == EAGAIN) return;
     if (count <= 0) {
-        if (count == 0 && stream->framing == UNTIL_CLOSE) stream->framing = ENDED;
+        if (count == 0 && stream->response.framing == UNTIL_CLOSE) stream->response.framing = ENDED;
         close_stream(stream);
         return;
     }
     uint64_t received_at = now_ns();
-    for (size_t at = 0; at < (size_t)count;) at += read_framing(stream, bytes + at, (size_t)count - at, received_at);
-    if (stream->framing == ENDED) close_stream(stream);
+    for (size_t at = 0; at < (size_t)count;) at += take(stream, bytes + at, (size_t)count - at, received_at);
+    if (stream->response.framing == ENDED) close_stream(stream);
 }
 
 /* How many streams may be open by now. */
@@ -262,22 +150,6 @@ static void send_request(int poll_set, struct stream *stream, const char *reques
     epoll_ctl(poll_set, EPOLL_CTL_MOD, stream->fd, &event);
 }
 
-static int by_size(const void *left, const void *right) {
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
-static uint32_t percentile(const uint32_t *sorted, long count, double fraction) {
-    return count > 0 ? sorted[(long)((double)(count - 1) * fraction)] : 0;
-}
-
-static void print_percentiles(const char *name, uint32_t *values, long count, double unit) {
-    qsort(values, (size_t)count, sizeof *values, by_size);
-    printf("\"%s\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f}", name, percentile(values, count, 0.5) / unit,
-           percentile(values, count, 0.9) / unit, percentile(values, count, 0.99) / unit,
-           percentile(values, count, 1) / unit);
-}
-
 /* Prints the times to the first tokens of streams, and how many streams were not whole. */
 static void print_streams(const struct stream *streams, int count) {
     uint32_t *first = calloc((size_t)count + 1, sizeof *first);
@@ -285,7 +157,7 @@ static void print_streams(const struct stream *streams, int count) {
     long firsts = 0;
     need(first != NULL, "memory");
     for (const struct stream *stream = streams; stream < streams + count; stream++) {
-        if (stream->framing != ENDED || stream->next != load.tokens) incomplete++;
+        if (stream->response.framing != ENDED || stream->next != load.tokens) incomplete++;
         if (stream->first > 0) first[firsts++] = (uint32_t)((stream->first - stream->opened) / 1000);
     }
     printf("\"incomplete\":%d,", incomplete);

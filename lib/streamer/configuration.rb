@@ -10,6 +10,9 @@ module Streamer
     SETTINGS = {
       heartbeat: Setting.new("a number of seconds such as 15, :event to write an event in place of a comment, or nil or 0 for none",
                              ->(value) { Sinks::Heartbeat.setting?(value) }, ->(value) { Controller.heartbeat = value }),
+      rotate: Setting.new("a positive number of seconds such as 55, or nil for never",
+                          ->(value) { value.nil? || (value.respond_to?(:to_f) && value.to_f.positive?) },
+                          ->(value) { Controller.rotate = value&.to_f }),
       write_timeout: Setting.new("a positive number of seconds, such as 30",
                                  ->(value) { value.is_a?(Numeric) && value.positive? }, ->(value) { Controller.write_timeout = value }),
       drain_timeout: Setting.new("a number of seconds such as 25, or nil for the server's own default",

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "controller/collected"
+require_relative "controller/follow_events"
 require_relative "controller/last_event_id"
 require_relative "controller/negotiation"
 require_relative "controller/relay_action"
@@ -51,6 +52,10 @@ module Streamer
 
       # Seconds in which a browser may take nothing of what waits for it before it counts as gone.
       attr_accessor :write_timeout
+
+      # Seconds after which follow_events ends a stream in its middle, for the browser to come back and go on: less than proxies on the way
+      # give a response. nil for never.
+      attr_accessor :rotate
 
       # Whether a stream is over when its request is, also where the server could do without the thread: for tests, see
       # Streamer::Testing.inline!
@@ -108,6 +113,33 @@ module Streamer
         action = RelayAction.new(self, upstream, finished, **options)
         Delivery.for(self).start(action, status: status, headers: headers, heartbeat: heartbeat)
         Relay::Handle.new(action)
+      end
+
+      # Responds with a log (Streamer::Log), from where the browser has come to, until it is closed, whoever writes it and wherever:
+      #
+      #   def events = follow_events(current_user.answers.find(params[:id]).log)
+      #
+      # logs: each a Log, its key, or anything with `log`. Several have one connection, and one last event ID: "INDEX:E-S,E-S,…", INDEX being
+      # the place of the log that the event is from. Whether the browser may read them is for the action to say, and is asked at every connect.
+      #
+      # The position is the browser's Last-Event-ID, or else the page's (last_event_id:), or else the start; docs/log.md says what follows from
+      # it. A browser that has the close gets 204, which tells an EventSource not to come back. Clients that accept JSON and no event stream
+      # get a page of entries (?after=, ?limit=).
+      #
+      # On Puma no thread waits, and no database connection; with TLS in the server itself, on Falcon and under ActionController::Live the
+      # request's fiber or thread does.
+      #
+      # rotate: seconds after which the stream ends, for the browser to come back; as Controller.rotate. retry: milliseconds after which a
+      # browser that lost it comes back; 1000 to 3000 unless given. heartbeat, headers: as in stream_events.
+      #
+      # Raises UnknownLogError (404 where nobody rescues it), InvalidPositionError (400), StoreUnavailableError (503),
+      # AbstractController::DoubleRenderError, OpenTransactionError. HEAD gets the head.
+      def follow_events(*logs, rotate: Controller.rotate, heartbeat: Controller.heartbeat, headers: {}, retry: nil)
+        raise AbstractController::DoubleRenderError if performed?
+
+        Sinks::ConnectionPools.refuse_transaction("follow_events")
+        FollowEvents.new(self, logs, rotate: rotate, retry_time: binding.local_variable_get(:retry)).answer(headers: headers, heartbeat: heartbeat)
+        nil
       end
 
       # The id of the last event that the browser has, a String: as it says when it connects again (Last-Event-ID), or else as the page says

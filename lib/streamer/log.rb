@@ -16,6 +16,14 @@ require_relative "log/writer"
 require_relative "log/committer"
 require_relative "log/lease_keeper"
 require_relative "log/reaper"
+require_relative "log/origin"
+require_relative "log/intake"
+require_relative "log/inline_intake"
+require_relative "log/fanout"
+require_relative "log/cursor"
+require_relative "log/gap"
+require_relative "log/catch_up"
+require_relative "log/followers"
 require_relative "log/background"
 require_relative "log/settings"
 require_relative "stores"
@@ -38,6 +46,7 @@ module Streamer
       # Where logs are kept: a store, see Stores; config.streamer.log.store in a Rails application.
       attr_writer :store
 
+      # The same. Raises ArgumentError while there is none.
       def store
         @store or raise ArgumentError, "logs have no store yet: set config.streamer.log.store, or Streamer::Log.store = Streamer::Stores::Memory.new"
       end
@@ -68,17 +77,21 @@ module Streamer
       # The same without a look whether it is there.
       def [](key) = key.is_a?(Log) ? key : new(key)
 
+      # As Log#follow, for a Log or its key.
+      def follow(log, after: Position::START, &block) = self[log].follow(after: after, &block)
+
       def background # :nodoc:
         Background.of(store).tap { |background| background.reaper.start if reaps }
       end
     end
     self.retention = 3600
 
+    # Its key, a String.
     attr_reader :key
 
     private_class_method :new
 
-    def initialize(key)
+    def initialize(key) # :nodoc:
       raise ArgumentError, "a log's key is 1 to 191 letters, digits and _.:- ; got #{key.inspect}" unless KEY.match?(key.to_s)
 
       @key = key.to_s
@@ -115,6 +128,26 @@ module Streamer
       writer&.abandon # a thread that is killed, say
     end
 
+    # Claims the log, adds what an upstream answers, and closes it: as completed, as timed_out or failed (the close has the error's name and
+    # a `message`), or as cancelled when it was stopped. Waits for all of that, in a thread or, under a fiber scheduler, in its fiber, while
+    # the native thread reads the upstream. The Relay::Result, which the block gets too; nil where there is nothing to claim.
+    #
+    #   log.relay(client.request(:post, "/v1/chat/completions", json: { ... }), value: "choices.0.delta.content")
+    #
+    # upstream: a Request, a Response or a provider's chat. value: a path, of the text; or a Hash of name => path, where `content` is the
+    # text's; or nil, and events pass through, whose text is the String under "content" in their data (of a body of text it is all of it).
+    # event: the entries' name, "token" unless given. Events that pass through keep their own; one that the log uses itself has "upstream."
+    # in front of it. from, done, error, format, keep, collect, max_line, max_event, on_text, every: as in relay_events.
+    #
+    # close: what the close says besides, a Hash, or what is called with the Result and returns one. mode: as in claim.
+    # interrupted: what becomes of the log when the process ends, or whatever waits here is interrupted, before the upstream has ended:
+    # :close, as "failed" with the reason "interrupted"; :release gives it back open, for whoever begins again.
+    def relay(upstream, mode: "reset", **options)
+      intake = Intake.new(upstream, **options)
+      writer = claim(mode: mode) or return
+      intake.run(writer).tap { |result| yield result if block_given? }
+    end
+
     # Asks an attempt to stop, the present one unless named: its writer is told, in whatever process, and the log closed as cancelled. A log
     # that nobody writes is closed at once. What belongs to an earlier attempt does nothing. The Head.
     def stop(epoch: nil)
@@ -131,6 +164,15 @@ module Streamer
     def entries(after: Position::START, limit: 500)
       batches = store.read({ key => after }, limit: limit).fetch(key, [])
       batches.flat_map { |batch| batch.entries(after: after) }.first(limit)
+    end
+
+    # Yields the Entries behind a position as they come, in this thread or fiber, and returns when the log is closed: nil. Among them are
+    # `attempt`, `state`, `gap` (for entries that were deleted, or that this is quicker than) and the close. Leave it by break, Timeout or
+    # by stopping the task. Raises UnknownLogError, and StoreUnavailableError where that is so at the beginning; later it waits.
+    def follow(after: Position::START, &block)
+      raise ArgumentError, "follow needs a block" unless block
+
+      Followers::Pull.new(background.followers, key, after).entries(&block)
     end
 
     # The text so far, a String: what is in pieces and in the entries behind them.

@@ -12,6 +12,7 @@ module Streamer
   #
   #   config.streamer.heartbeat = 15     # seconds of silence after which a stream writes a comment; :event for an event; nil or 0 for none
   #   config.streamer.write_timeout = 30 # seconds in which a browser may take nothing before it counts as gone
+  #   config.streamer.rotate = 55        # seconds after which follow_events ends a stream, for the browser to come back; nil for never
   #   config.streamer.drain_timeout = 25 # seconds that relays have to finish in when the process is told to end; on Falcon 0.8
   #
   #   config.streamer.log.store = :active_record # where logs are kept: also :redis, :memory (one process), or a store
@@ -31,6 +32,15 @@ module Streamer
     # Here, since Rails 8.2 deprecates doing so after initialization.
     initializer "streamer.mimetype" do
       ::Mime::Type.register("text/event-stream", :event_stream) if defined?(::Mime::Type)
+    end
+
+    # What becomes of them where an action lets them pass.
+    STATUSES = { "Streamer::UnknownLogError" => :not_found, "Streamer::InvalidPositionError" => :bad_request,
+                 "Streamer::StoreUnavailableError" => :service_unavailable }.freeze
+    private_constant :STATUSES
+
+    initializer "streamer.statuses", before: "action_dispatch.configure" do |app|
+      app.config.action_dispatch.rescue_responses.reverse_merge!(STATUSES) if app.config.respond_to?(:action_dispatch)
     end
 
     initializer "streamer.config" do

@@ -5,11 +5,13 @@ require_relative "relay/result"
 require_relative "relay/handle"
 require_relative "relay/inline"
 require_relative "relay/registry"
+require_relative "relay/into_log"
 
 module Streamer
   # relay: an upstream's response through a pipeline to a browser, in the native thread; no Ruby runs while it goes on.
   class Relay
-    # browser: a BrowserSocket. transfer: started, and not of a fiber scheduler. options: an Options.
+    # browser: a BrowserSocket; or nil, and the frames, which are entries of a log then, wait to be taken (take_entries).
+    # transfer: started, and not of a fiber scheduler. options: an Options.
     # notify: nil, or which of [first event, text] Dispatcher is notified of. terminal: frames that follow a complete response, after which the
     # browser's socket is closed; nil leaves that to the caller.
     def initialize(browser, transfer, options, notify: nil, outlives_browser: false, terminal: nil) # :nodoc:
@@ -24,6 +26,8 @@ module Streamer
     # start, wait (until it has ended; an exception that interrupts it cancels the upstream), stop (from any thread).
     #
     # id: Integer, unique in the process. take_text: what came since the last call.
+    #
+    # Without a browser: take_entries (see there), waiting (bytes), abandon (nobody takes any more), remind (Dispatcher is notified).
     #
     # Once it has ended: ended?, completed?, browser (:there, :gone, :slow), body (of a non-2xx response), text, text_cut?
     # (whether that is not all), measures.

@@ -21,6 +21,8 @@ module Streamer
   #   watch { |keys or nil| }                     calls the block with the keys that may have news, nil for any; has `close` and `interval`:
   #                                               how many seconds may pass before somebody looks without having been told
   #
+  # and, if it likes, announces?                  whether append has told of what it stored by itself, so that nobody needs to `wake`
+  #
   # Whoever cannot reach its database raises StoreUnavailableError; the caller cannot know then whether it happened.
   module Stores
     autoload :ActiveRecord, "streamer/stores/active_record"

@@ -30,13 +30,13 @@ class ConfigurationTest < Minitest::Test
     error = assert_raises(ArgumentError) { apply(hearbeat: 10) }
 
     assert_equal "there is no config.streamer.hearbeat; did you mean config.streamer.heartbeat? " \
-                 "(known: heartbeat, write_timeout, drain_timeout)", error.message
+                 "(known: heartbeat, rotate, write_timeout, drain_timeout)", error.message
   end
 
   def test_a_name_that_is_near_to_none_is_refused_with_all_that_are_known
     error = assert_raises(ArgumentError) { apply(colour: "red") }
 
-    assert_equal "there is no config.streamer.colour (known: heartbeat, write_timeout, drain_timeout)", error.message
+    assert_equal "there is no config.streamer.colour (known: heartbeat, rotate, write_timeout, drain_timeout)", error.message
   end
 
   def test_a_bad_value_is_refused_with_what_to_write

@@ -11,7 +11,8 @@ class RailtieTest < Minitest::Test
   end
 
   def test_the_initializers_have_names
-    assert_equal %w[streamer.deprecator streamer.mimetype streamer.config streamer.executor streamer.test_assertions],
+    assert_equal %w[streamer.deprecator streamer.mimetype streamer.statuses streamer.config streamer.log streamer.executor
+                    streamer.test_assertions],
                  Streamer::Railtie.initializers.map(&:name)
   end
 

@@ -59,6 +59,18 @@ class RedisStoreTest < Minitest::Test
     assert_equal %w[evalsha hmget hset publish xadd], seen.keys.sort
   end
 
+  def test_what_a_writer_adds_is_announced_once
+    log = "log-#{rand(10**9)}"
+    @store.create(log)
+    background = Streamer::Log::Background.of(@store)
+    writer = background.claim(log, mode: "reset")
+    seen = commands do
+      writer.append({ n: 1 })
+      writer.close
+    end
+    assert_equal read(@store, log).size - 1, seen["publish"]
+  end
+
   def test_a_look_at_many_logs_without_news_is_one_command_for_each_and_only_those_named_are_asked
     keys = Array.new(5) { begun(@store) }
     seen = commands { assert_equal keys.first(3).sort, @store.read(keys.first(3).to_h { |key| [key, Position::START] }).keys.sort }
@@ -96,6 +108,16 @@ class RedisStoreTest < Minitest::Test
     write(store, key, 0, 2)
     write(store, key, 2, 3, state: "failed")
     assert_in_delta 500_000, call("PTTL", own("log", key)), 5000
+  end
+
+  def test_a_log_of_which_nothing_can_be_pruned_is_not_found_expired_for_ever
+    key = begun(@store)
+    write(@store, key, 0, 2)
+    write(@store, key, 2, 3, state: "failed")
+    assert_equal [key], @store.expired(age: 0)
+    assert_equal "0-0", @store.prune(key, through: Position.new(1, 3)).pruned.to_s
+    assert_empty @store.expired(age: 0)
+    assert_equal %w[1-0 1-1 1-2 1-3], ids(read(@store, key))
   end
 
   def test_a_log_whose_entries_have_expired_still_has_its_text_and_its_close
@@ -245,5 +267,11 @@ class RedisStoreTest < Minitest::Test
     assert_raises(RedisClient::AuthenticationError) do
       Streamer::Stores::Redis.new(RedisClient.config(**redis.fresh, username: "nobody", password: "wrong")).create("any")
     end
+  end
+end
+
+if Databases::Valkey.installed?
+  class ValkeyStoreTest < RedisStoreTest
+    def redis = Databases::Valkey.shared
   end
 end

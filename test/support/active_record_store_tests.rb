@@ -47,13 +47,16 @@ module ActiveRecordStoreTests
   end
 
   def test_more_appends_than_a_statement_takes
-    count = Streamer::Stores::ActiveRecord::Shipment::MAX_SIZE + 3
-    keys = Array.new(count) { |number| "log-#{number}" }
-    keys.each { |key| claimed(@store, key) }
-    assert_empty @store.append(keys.map { |key| entries(key, 1, 0) }).compact
-    assert_equal count, @store.read(keys.to_h { |key| [key, Position.new(1, 0)] }).size
-    assert_equal count, @store.heads(keys).size
-    assert_equal count, @store.renew(keys.to_h { |key| [key, 1] }, owner: "writer", lease: 30).count { |_, head| head.leased? }
+    keys = Array.new(8) { claimed(@store) }
+    replace_constant(Streamer::Stores::ActiveRecord::Shipment, :MAX_SIZE, 3) do
+      updates = LogDatabase.statements { assert_empty @store.append(keys.map { |key| entries(key, 1, 0) }).compact }
+      assert_equal 3, updates.grep(/UPDATE streamer_logs/).size
+    end
+    replace_constant(Streamer::Stores::ActiveRecord, :CHUNK, 3) do
+      assert_equal 8, @store.read(keys.to_h { |key| [key, Position.new(1, 0)] }).size
+      assert_equal 8, @store.heads(keys).size
+    end
+    assert_equal 8, @store.renew(keys.to_h { |key| [key, 1] }, owner: "writer", lease: 30).count { |_, head| head.leased? }
   end
 
   def test_bytes_come_back_as_they_went_in

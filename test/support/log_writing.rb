@@ -14,7 +14,8 @@ module LogWriting
 
   # An Append of `count` entries behind `after`.
   def entries(key, epoch, after, count = 1, **options)
-    Streamer::Log::Append.new(key: key, epoch: epoch, after: after, last: after + count, frames: frames(epoch, after + 1..after + count), **options)
+    sequences = (after + 1)..(after + count)
+    Streamer::Log::Append.new(key: key, epoch: epoch, after: after, last: after + count, frames: frames(epoch, sequences), **options)
   end
 
   def closing(key, epoch, after, state = "completed")

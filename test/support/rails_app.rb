@@ -429,13 +429,14 @@ module RailsApp
   end
 
   require_relative "rails_app/formats"
+  require_relative "rails_app/logs"
 
   Application.routes.draw do
     get "/up" => "rails_app/plain#up"
     post "/formats/posted" => "rails_app/formats#posted"
     { "plain" => PlainController, "streams" => StreamsController, "live" => LiveController,
       "api" => ApiController, "relays" => RelaysController, "formats" => FormatsController, "api_formats" => ApiFormatsController,
-      "live_formats" => LiveFormatsController }.each do |path, controller|
+      "live_formats" => LiveFormatsController, "logs" => LogsController }.each do |path, controller|
       controller.action_methods.each { |name| get "/#{path}/#{name}" => "rails_app/#{path}##{name}" }
     end
   end

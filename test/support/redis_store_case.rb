@@ -11,7 +11,7 @@ module RedisStoreCase
   Unavailable = Streamer::StoreUnavailableError
 
   LEASE = 30
-  SECONDS = 10
+  SECONDS = 20
 
   private
 

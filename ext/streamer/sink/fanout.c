@@ -13,6 +13,9 @@
 /* Readers that are sent to before the loop's others have their turn: about half a millisecond. */
 enum { SLICE = 128 };
 
+/* A round's pause is so many times its processor time. */
+enum { PAUSES = 3 };
+
 struct streamer_fanout_counters streamer_fanout_counters;
 
 /* The fanouts that are not abandoned. */
@@ -185,18 +188,28 @@ static bool is_due(const struct streamer_fanout *fanout) {
     return fanout->round_end != fanout->tail->end || fanout->drain || fanout->abandoned;
 }
 
-/* What is published during a round may wait for the next one, in which it comes together with what follows. */
+/* The pause is not over. What is urgent is not held up. */
+static bool pauses(struct streamer_fanout *fanout) {
+    if (fanout->drain || fanout->abandoned || streamer_now() >= fanout->next_round) return false;
+    if (!fanout->timer.set) streamer_fanout_retain(fanout); /* the timer's */
+    streamer_loop_set_timer(fanout->loop, &fanout->timer, fanout->next_round);
+    return true;
+}
+
 static void begin_round(struct streamer_fanout *fanout) {
     streamer_fanout_lock(fanout);
-    bool due = is_due(fanout);
-    fanout->round_end = fanout->tail->end;
-    fanout->says_goodbye = fanout->drain;
-    fanout->retry_low = fanout->drain_low;
-    fanout->retry_high = fanout->drain_high;
-    fanout->drain = false;
-    fanout->ends_all = fanout->abandoned;
+    bool begins = fanout->first != NULL && is_due(fanout) && !pauses(fanout);
+    if (begins || fanout->first == NULL) {
+        fanout->round_end = fanout->tail->end;
+        fanout->says_goodbye = fanout->drain;
+        fanout->retry_low = fanout->drain_low;
+        fanout->retry_high = fanout->drain_high;
+        fanout->drain = false;
+        fanout->ends_all = fanout->abandoned;
+    }
     streamer_fanout_unlock(fanout);
-    fanout->at = due ? fanout->first : NULL;
+    if (begins) fanout->at = fanout->first;
+    fanout->spent = 0;
 }
 
 static bool visit(struct streamer_fanout *fanout, struct streamer_follower *reader) {
@@ -212,20 +225,39 @@ static bool visit(struct streamer_fanout *fanout, struct streamer_follower *read
     return true;
 }
 
-static void on_task(struct streamer_task *task) {
-    struct streamer_fanout *fanout = STREAMER_OWNER(task, struct streamer_fanout, task);
-    int served = admit_some(fanout);
+/* As far as this slice goes. */
+static void go_round(struct streamer_fanout *fanout, int served) {
     if (fanout->at == NULL) begin_round(fanout);
+    if (fanout->at == NULL) return;
+    int64_t start = streamer_thread_time_us();
     while (fanout->at != NULL && served < SLICE) {
         struct streamer_follower *reader = fanout->at;
         fanout->at = reader->next;
         if (visit(fanout, reader)) served++;
     }
+    fanout->spent += streamer_thread_time_us() - start;
+    if (fanout->at != NULL) return;
+    int64_t pause = fanout->spent * PAUSES / 1000;
+    fanout->next_round = streamer_now() + (pause < STREAMER_FANOUT_PAUSE ? pause : STREAMER_FANOUT_PAUSE);
+}
+
+static void on_task(struct streamer_task *task) {
+    struct streamer_fanout *fanout = STREAMER_OWNER(task, struct streamer_fanout, task);
+    go_round(fanout, admit_some(fanout));
     streamer_fanout_lock(fanout);
-    bool more = fanout->at != NULL || fanout->arrived != NULL || (fanout->first != NULL && is_due(fanout));
+    bool more = fanout->at != NULL || fanout->arrived != NULL ||
+                (fanout->first != NULL && is_due(fanout) && !fanout->timer.set);
     streamer_fanout_unlock(fanout);
     if (more) streamer_fanout_post(fanout);
     streamer_fanout_release(fanout); /* the queue's */
+}
+
+/* The pause is over. */
+static void on_timer(struct streamer_timer *timer, int64_t now) {
+    (void)now;
+    struct streamer_fanout *fanout = STREAMER_OWNER(timer, struct streamer_fanout, timer);
+    streamer_fanout_post(fanout);
+    streamer_fanout_release(fanout); /* the timer's */
 }
 
 /* ---- good-byes ---- */
@@ -281,6 +313,7 @@ struct streamer_fanout *streamer_fanout_new(struct streamer_loop *loop, int64_t 
     fanout->limit = limit == 0 ? STREAMER_FANOUT_LIMIT : limit;
     fanout->generation = streamer_fork_generation();
     fanout->task.run = on_task;
+    fanout->timer.fire = on_timer;
     fanout->references = 1;
     streamer_loop_retain(loop);
     fanout->loop = loop;
@@ -300,15 +333,16 @@ void streamer_fanout_abandon(struct streamer_fanout *fanout) {
     pthread_mutex_unlock(&all.lock);
 
     streamer_fanout_lock(fanout);
-    fanout->abandoned = true;
-    for (struct streamer_follower *reader = fanout->held, *next; reader != NULL; reader = next) {
+    fanout->abandoned = !atomic_load(&fanout->finished);
+    for (struct streamer_follower *reader = fanout->abandoned ? fanout->held : NULL, *next; reader != NULL;
+         reader = next) {
         next = reader->next_held;
         if (reader->browser == NULL) streamer_follower_abandon(reader);
     }
     streamer_monitor_notify(&fanout->monitor);
-    bool readers = fanout->readers > 0;
+    bool ends = fanout->abandoned && fanout->readers > 0;
     streamer_fanout_unlock(fanout);
-    if (readers) streamer_fanout_post(fanout);
+    if (ends) streamer_fanout_post(fanout);
     streamer_fanout_release(fanout);
 }
 

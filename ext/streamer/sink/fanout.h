@@ -29,6 +29,9 @@ struct streamer_follower; /* body in follower.h */
 /* Bytes of the chain's end that are kept for readers that join. */
 #define STREAMER_FANOUT_RETAINED ((size_t)64 << 10)
 
+/* Milliseconds between two rounds at most. */
+#define STREAMER_FANOUT_PAUSE 100
+
 /* The default limit, of bytes that a reader may be behind. */
 #define STREAMER_FANOUT_LIMIT ((size_t)1 << 20)
 
@@ -54,6 +57,9 @@ struct streamer_fanout {
 
     /* In an iteration only. */
     struct streamer_task task;
+    struct streamer_timer timer;            /* of the pause between two rounds */
+    int64_t next_round;                     /* streamer_now's clock: not before */
+    int64_t spent;                          /* us, in the round under way */
     struct streamer_follower *first, *last; /* those with browsers */
     struct streamer_follower *at;           /* where the round under way goes on; NULL between two */
     uint64_t round_end;                     /* the chain's end when it began */
@@ -78,7 +84,8 @@ struct streamer_fanout_stats {
  * one reference, which streamer_fanout_abandon takes. */
 struct streamer_fanout *streamer_fanout_new(struct streamer_loop *loop, int64_t position, size_t limit);
 
-/* Nothing will be published any more. Readers that the log's end has not ended are cut. Takes the reference. */
+/* Nothing will be published any more, and nobody else joins: readers are cut, unless the fanout is finished. Takes the
+ * reference. */
 void streamer_fanout_abandon(struct streamer_fanout *fanout);
 
 /* Entries (whole frames) of these positions. What is not behind the fanout's position was published before, and is left

@@ -1,11 +1,13 @@
-#define _GNU_SOURCE /* memmem */
 #include "frames.h"
 
 #include <string.h>
 
 size_t streamer_frames_first(const char *frames, size_t length) {
-    const char *end = length == 0 ? NULL : memmem(frames, length, "\n\n", 2);
-    return end == NULL ? length : (size_t)(end - frames) + 2;
+    const char *end = frames + length;
+    for (const char *at = frames; end - at > 1 && (at = memchr(at, '\n', (size_t)(end - at) - 1)) != NULL; at++) {
+        if (at[1] == '\n') return (size_t)(at - frames) + 2;
+    }
+    return length;
 }
 
 uint32_t streamer_frames_count(const char *frames, size_t length) {

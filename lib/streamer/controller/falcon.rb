@@ -27,7 +27,7 @@ module Streamer
           ::Async::Task.new(scheduler, transient: true, annotation: "streamer shutdown") do
             sleep
           ensure
-            Thread.new { Relay::Registry.drain(Streamer.drain_timeout || DRAIN_TIMEOUT) } if Relay::Registry.size.positive?
+            Thread.new { Relay::Registry.drain(Streamer.drain_timeout || DRAIN_TIMEOUT) } if Relay::Registry.busy?
           end.tap(&:run)
         end
       end

@@ -5,9 +5,10 @@ module Streamer
     # A batch on its way into a store, and what has to be true there for it to be stored: the attempt is still the log's, the last entry is
     # the one before these, the log is open, and nobody has asked to stop (unless it closes the log).
     class Append
+      # The log's key, and the attempt that writes.
       attr_reader :key, :epoch
 
-      # The sequences of the entry before these, of the first and of the last.
+      # The sequences of the entry before these, and of the last of them.
       attr_reader :after, :last
 
       # Binary.
@@ -19,6 +20,7 @@ module Streamer
       # The Piece whose last entry is this batch's; nil for none.
       attr_reader :piece
 
+      # For the tests of stores.
       def initialize(key:, epoch:, after:, last:, frames:, state: nil, piece: nil)
         @key = key
         @epoch = epoch
@@ -30,11 +32,13 @@ module Streamer
         freeze
       end
 
+      # The sequence of the first of them.
       def first = after + 1
 
       # Where the log is once it is stored.
       def position = Position.new(epoch, last)
 
+      # The Batch that is stored.
       def batch = Batch.new(first: Position.new(epoch, first), last: position, frames: frames, state: state)
 
       # Whether a log that looks like this may take it: for stores that look before they write, under a lock.

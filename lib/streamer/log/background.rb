@@ -19,15 +19,21 @@ module Streamer
             @all[store] ||= new(store)
           end
         end
+
+        # Those of this process.
+        def all
+          @lock.synchronize { @pid == Process.pid ? @all.values : [] }
+        end
       end
 
-      attr_reader :store, :committer, :lease_keeper, :reaper
+      attr_reader :store, :committer, :lease_keeper, :reaper, :followers
 
       def initialize(store)
         @store = store
         @committer = Committer.new(store)
         @lease_keeper = LeaseKeeper.new(store)
         @reaper = Reaper.new(self)
+        @followers = Followers.new(self)
       end
 
       # The Writer of a new attempt; nil when another one is at work, and for a closed log. Raises UnknownLogError.

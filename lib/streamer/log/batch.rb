@@ -10,9 +10,10 @@ module Streamer
       # Their frames, a binary String.
       attr_reader :frames
 
-      # Whether its last entry is the log's last.
+      # The state in which its last entry leaves the log; nil while that stays open.
       attr_reader :state
 
+      # For stores.
       def initialize(first:, last:, frames:, state: nil)
         @first = first
         @last = last

@@ -21,6 +21,7 @@ module Streamer
 
       def initialize(store)
         @store = store
+        @announced = store.respond_to?(:announces?) && store.announces?
         @lock = Mutex.new
         @changed = ConditionVariable.new
         @ready = {}.compare_by_identity # Writer => true
@@ -80,7 +81,7 @@ module Streamer
 
       def store(taken)
         answers = attempt(taken) or return
-        @store.wake(taken.zip(answers).filter_map { |(_, append), answer| append.key if answer.nil? })
+        @store.wake(taken.zip(answers).filter_map { |(_, append), answer| append.key if answer.nil? }) unless @announced
         taken.zip(answers) { |(writer, append), answer| writer.settle(append, answer) }
       end
 

@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require "digest"
-require "json"
 
 module Streamer
   class Log
@@ -21,11 +20,15 @@ module Streamer
         Encoder.utf8(content).b if content.is_a?(String)
       end
 
+      # What finds it in JSON, the same as where a relay makes entries.
+      CONTENT = Extractor.new("content")
+      private_constant :CONTENT
+
       # The same of an entry that was read.
       def self.text_of_entry(entry)
-        content = JSON.parse(entry.data)["content"] if entry.kind == :data && entry.data.start_with?("{")
+        content = CONTENT.call(entry.data) if entry.kind == :data
         content.b if content.is_a?(String)
-      rescue JSON::ParserError
+      rescue InvalidJSONError
         nil
       end
 
@@ -61,10 +64,8 @@ module Streamer
         size >= BYTES || (size.positive? && now - @since >= SECONDS)
       end
 
-      # What came since the last one, as a Piece; nil when there was nothing.
+      # What came since the last one, as a Piece.
       def piece(through, now)
-        return if @text.empty? && @events.empty?
-
         Piece.new(through: through, text: @text, events: @events).tap do
           @since = now
           clear

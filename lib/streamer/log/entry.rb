@@ -7,7 +7,7 @@ module Streamer
       # A Position; nil for what is said beside the log and not in it (`recovering`, say).
       attr_reader :position
 
-      def initialize(position:, **event)
+      def initialize(position:, **event) # :nodoc:
         super(id: position.to_s, **event)
         @position = position
       end

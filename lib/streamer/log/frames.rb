@@ -32,6 +32,9 @@ module Streamer
           offset.zero? ? frames : frames.byteslice(offset..)
         end
 
+        # The first frame's bytes.
+        def first(frames) = frames.byteslice(0, frames.index(END_OF_FRAME) + END_OF_FRAME.bytesize)
+
         # Each frame's bytes.
         def split(frames) = frames.split(END_OF_FRAME).map { |frame| frame << END_OF_FRAME }
 

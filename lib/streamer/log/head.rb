@@ -59,21 +59,34 @@ module Streamer
       # What a log looks like that is not in the store.
       def self.missing(key) = new(key: key, state: "missing")
 
+      # Whether it is one of those.
       def missing? = state == "missing"
 
+      # The Position of its last entry.
       def position = Position.new(epoch, sequence)
 
+      # Whether something may still come.
       def open? = state.nil?
 
+      # Whether nothing comes any more.
       def closed? = !open?
 
       # Nobody has begun to write.
       def queued? = open? && epoch.zero?
 
+      # Whether the owner's lease runs, by the store's clock.
       def leased? = @leased
 
       # Somebody began to write, and has not been heard of for longer than the lease.
       def overdue? = open? && !owner.nil? && !leased?
+
+      # What it is at: "queued", "running" or "recovering" while it is open (the last: nobody writes, and somebody should), then its state.
+      def phase
+        return state if closed?
+        return "queued" if queued?
+
+        leased? ? "running" : "recovering"
+      end
 
       # Whether this attempt is to stop.
       def stop? = open? && epoch.positive? && stop_epoch >= epoch

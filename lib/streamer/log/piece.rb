@@ -14,6 +14,7 @@ module Streamer
       # The frames of those entries that are not text, such as an application's own events.
       attr_reader :events
 
+      # For stores.
       def initialize(through:, text:, events: "")
         @through = through
         @text = text

@@ -22,14 +22,17 @@ module Streamer
       # The Position that #to_i gave.
       def self.from(number) = new(number >> 32, number & 0xffff_ffff)
 
+      # The attempt, and the number within it: Integers.
       attr_reader :epoch, :sequence
 
+      # Both are Integers, 0 or more.
       def initialize(epoch, sequence)
         @epoch = epoch
         @sequence = sequence
         freeze
       end
 
+      # The place before all entries.
       START = new(0, 0)
 
       # The one after it in the same attempt.
@@ -42,6 +45,7 @@ module Streamer
 
       def inspect = "#<Streamer::Log::Position #{self}>"
 
+      # By the attempt, then by the number; nil for what is no Position.
       def <=>(other) = other.is_a?(Position) ? to_i <=> other.to_i : nil
 
       def eql?(other) = other.is_a?(Position) && to_i == other.to_i

@@ -42,7 +42,7 @@ module Streamer
         when nil then nil
         when :memory then memory
         when :active_record then Stores::ActiveRecord.new(**@options.slice(:connects_to, :listen_url).compact)
-        when :redis then Stores::Redis.new(**(@options[:redis] || {}))
+        when :redis then Stores::Redis.new(retention: Log.retention, **@options.fetch(:redis, {}))
         when Symbol, String
           raise ArgumentError, "config.streamer.log.store is #{name.inspect}; it takes :active_record, :redis, :memory or a store"
         else name

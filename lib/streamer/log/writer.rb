@@ -18,6 +18,7 @@ module Streamer
       # Bytes of one entry's data.
       MAX_ENTRY = 16 * 1024 * 1024
 
+      # The log's, a String.
       attr_reader :key
 
       def initialize(attempt, background) # :nodoc:
@@ -27,6 +28,8 @@ module Streamer
         @lock = Mutex.new
         @changed = ConditionVariable.new
         @on_stop = []
+        @later = []
+        @lent = false
         @characters = Characters.new
       end
 
@@ -61,12 +64,72 @@ module Streamer
       # Adds the frames of `count` entries that are numbered already, from position.next on. text: what they add to the log's text; others:
       # the frames of those that add none.
       def append_frames(frames, count, text:, others: "") # :nodoc:
-        check_room(frames.bytesize)
         @lock.synchronize do
           wait_for_room
-          @attempt.add_frames(frames, count, text: text, others: others)
+          add_frames(frames, count, text, others)
         end
         @background.committer.notify(self)
+      end
+
+      # Adds what an upstream answers, as Log#relay does, and leaves the log open: for an answer of several steps. Waits until the upstream has
+      # ended; nothing else can be added meanwhile. The Relay::Result; it is yielded, too, where there is a block.
+      #
+      #   log.write do |out|
+      #     calls = out.relay(chat).kept["tool_calls"]
+      #     out.state("tools", names: calls)
+      #     out.relay(chat_with(calls))
+      #   end
+      def relay(upstream, **options, &block)
+        Intake.new(upstream, closes: false, **options).run(self).tap { |result| block&.call(result) }
+      end
+
+      # For a relay, which numbers its entries itself: nobody else adds any until it is given back. Raises as append. :nodoc: all.
+
+      def lend # :nodoc:
+        @lock.synchronize do
+          refuse_lent
+          check_open
+          @lent = true
+        end
+        self
+      end
+
+      def give_back = @lock.synchronize { @lent = false } # :nodoc:
+
+      # append_frames for whoever must not wait. Where there is room it yields, for the arguments of append_frames in an Array, or nil for
+      # none, and returns true. Otherwise false, and calls `room`, once and from another thread, when there is, or nothing can be added.
+      def offer_frames(room) # :nodoc:
+        added = @lock.synchronize do
+          check_open
+          unless room?
+            @later << [-> { over_or_stopping? || room? }, room]
+            return false
+          end
+          yield&.then { |frames, count, text, others| add_frames(frames, count, text, others) }
+        end
+        @background.committer.notify(self) if added
+        true
+      end
+
+      # Begins a close, and calls the block from another thread when there is an outcome.
+      def begin_close(state, data, &block) # :nodoc:
+        @lock.synchronize do
+          @attempt.close(state, data) unless over_or_stopping?
+          @later << [-> { @attempt.outcome }, block]
+        end
+        @background.committer.notify(self)
+        run_later
+      end
+
+      # As Attempt#outcome.
+      def outcome = @lock.synchronize { @attempt.outcome } # :nodoc:
+
+      # What whoever wants to add something would get: an error, or nil.
+      def refusal # :nodoc:
+        @lock.synchronize { check_open }
+        nil
+      rescue LogError => error
+        error
       end
 
       # Adds the last entry and waits until it is stored; state: completed, failed, cancelled or timed_out; data: what the application wants to
@@ -157,11 +220,19 @@ module Streamer
 
       def add(text, kind: :data, &frame)
         position = @lock.synchronize do
+          refuse_lent
           wait_for_room
           @attempt.add(text, kind: kind) { |position| frame.call(position).tap { |bytes| check_room(bytes.bytesize) } }
         end
         @background.committer.notify(self)
         position
+      end
+
+      # The lock is held.
+      def add_frames(frames, count, text, others)
+        check_total(frames.bytesize)
+        @attempt.add_frames(frames, count, text: text, others: others)
+        true
       end
 
       def check_event(event)
@@ -172,13 +243,29 @@ module Streamer
 
       def check_room(bytes)
         raise EventTooLargeError, "an entry of #{bytes} bytes; a log takes at most #{MAX_ENTRY}" if bytes > MAX_ENTRY
+
+        check_total(bytes)
+      end
+
+      def check_total(bytes)
         return if @attempt.bytes + bytes <= MAX_BYTES
 
         raise LogFullError, "an attempt may write #{MAX_BYTES} bytes to its log; keep large results elsewhere and put a reference in the log"
       end
 
+      def refuse_lent
+        raise LogError, "an upstream's answer is being added to the log; add what is yours when it has ended" if @lent
+      end
+
+      def room? = @attempt.waiting < MAX_WAITING
+
       def wait_for_room
-        wait_until { over_or_stopping? || @attempt.waiting < MAX_WAITING }
+        wait_until { over_or_stopping? || room? }
+        check_open
+      end
+
+      # The lock is held.
+      def check_open
         raise_outcome
         raise LogClosedError, "the log is being closed; nothing can be added" if @attempt.over?
         raise StoppedError, "somebody has asked this attempt to stop" if @attempt.stopping?
@@ -218,6 +305,18 @@ module Streamer
         leave if over
         @background.committer.notify(self) if told && !over
         told&.each { |block| call(block) }
+        run_later
+      end
+
+      # Calls those whose condition holds by now.
+      def run_later
+        return if @later.empty?
+
+        due = @lock.synchronize do
+          due, @later = @later.partition { |condition, _| condition.call }
+          due
+        end
+        due.each { |due_now| call(due_now.last) }
       end
 
       def call(block)

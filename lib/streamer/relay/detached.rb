@@ -43,6 +43,12 @@ module Streamer
 
       def announce_closing(seconds) = tell(@job.closing_frame(seconds))
 
+      # Entries of a log wait to be taken: not here.
+      def store; end
+
+      # Whether nothing is left to be done before finish.
+      def settled? = true
+
       def first_event
         @exchange.judge(@relay.head) # not at the end: a response may take long
         @job.tell_first_event(timings[:first_event])
@@ -120,8 +126,7 @@ module Streamer
         nil
       end
 
-      def result
-        error = @failure || failure
+      def result(error = @failure || failure)
         Result.new(key: key, text: @relay.text, text_cut: @relay.text_cut?, kept: @relay.kept, kept_truncated: @relay.kept_truncated,
                    timings: timings, error: error, reason: (@stop_reason if error.is_a?(CancelledError)))
       end

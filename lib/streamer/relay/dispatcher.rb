@@ -28,8 +28,9 @@ module Streamer
         def revive
           @by_relay = {} unless @pid == Process.pid
           @pid = Process.pid
-          @due = {}      # of streams whose text waits for its moment; the thread's alone, as the next two
+          @due = {}      # of streams whose text waits for its moment; the thread's alone, as the next three
           @paused = {}   # of streams that wait for another attempt
+          @settling = {} # relay's id => stream that has ended, and whose log is not closed yet; the thread's alone, too
           @next_due = nil
           @thread = Thread.new { run }.tap { |thread| thread.name = "streamer-callbacks" }
         end
@@ -45,9 +46,10 @@ module Streamer
         def handle(id, notifications)
           ended = notifications.include?(:ended)
           stream = @lock.synchronize { ended ? @by_relay.delete(id) : @by_relay[id] }
-          return unless stream
+          return settle(id) unless stream
 
           guard { stream.first_event } if notifications.include?(:first)
+          protect { stream.store } if notifications.include?(:entries) && !ended
           if ended
             finish(stream)
           elsif notifications.include?(:text)
@@ -82,6 +84,16 @@ module Streamer
         # Ends the stream: first the browser's side, which does not wait for anybody's callback.
         def close(stream)
           protect { stream.conclude }
+          stream.settled? ? finish_with(stream) : @settling[stream.relay.id] = stream
+        end
+
+        def settle(id)
+          stream = @settling[id] or return
+          protect { stream.settle }
+          finish_with(@settling.delete(id)) if stream.settled?
+        end
+
+        def finish_with(stream)
           guard do
             protect { stream.deliver_text }
             stream.finish

@@ -8,8 +8,8 @@ module Streamer
       attr_reader :status
 
       # Why, unless completed. Of a cancelled one: :stopped (Streamer.stop), :shutdown (the process ends), :disconnected (the browser left),
-      # :slow (it took nothing for the write timeout), or :cancelled (the server ended the request's own fiber or thread, and does not say
-      # why). Otherwise the error's name, such as :idle_timeout or :response; :internal for what is no Streamer::Error.
+      # :slow (it took nothing for the write timeout), :interrupted (whoever waited for it), or :cancelled (the server ended the request's own
+      # fiber or thread, and does not say why). Otherwise the error's name, such as :idle_timeout or :response; :internal for what is no Streamer::Error.
       attr_reader :reason
 
       # The Streamer::Error, or what else went wrong (:internal); nil when completed.
@@ -58,7 +58,7 @@ module Streamer
         case error
         when nil then :completed
         when TimeoutError then :timed_out
-        when CancelledError, BrowserDisconnectedError then :cancelled
+        when CancelledError, BrowserDisconnectedError, StoppedError then :cancelled
         else :failed
         end
       end

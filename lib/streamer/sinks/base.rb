@@ -12,6 +12,8 @@ module Streamer
     #                  writes the frames of a Response, or of a Request's, until it ends. When the browser leaves, it is cancelled
     #   relay_here(call, options, outlives_browser: false) { |pipeline| }
     #                  the same for a UpstreamCall, always in this thread or fiber; the block is called after each read, also one that failed
+    #   while_connected(call) { }
+    #                  runs the block; call.cancel is called, from some thread, when the browser leaves meanwhile
     #   detach { |client| }
     #                  yields the BrowserSocket and gives it away when the block returns true; false for a sink that has none
     #   bytes          how many were written
@@ -70,6 +72,9 @@ module Streamer
         yield pipeline if block_given?
         raise
       end
+
+      # Runs the block; when the browser leaves meanwhile, `call` is cancelled.
+      def while_connected(call, &block) = cancel_when_left(call, false, &block)
 
       def detach = false
 

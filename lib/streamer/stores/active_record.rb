@@ -27,11 +27,14 @@ module Streamer
       # Keys in one statement.
       CHUNK = 500
 
+      # Of a transaction that another one was preferred to.
+      TRIES = 3
+
       # What an application's adapter is called => the class that knows the database.
       ADAPTERS = {
         "sqlite3" => :SQLite, "postgresql" => :PostgreSQL, "postgis" => :PostgreSQL, "mysql2" => :MySQL, "trilogy" => :MySQL
       }.freeze
-      private_constant :CHUNK, :ADAPTERS
+      private_constant :TRIES, :ADAPTERS
 
       # connects_to: what Active Record's method of this name takes; nil for the application's own connection.
       # record: an abstract class whose connection is used, for logs in several databases.
@@ -46,6 +49,9 @@ module Streamer
 
       # :sqlite, :postgresql or :mysql.
       def name = adapter.name
+
+      # What a store does is said in Stores.
+      # :stopdoc:
 
       # In the transaction that the calling thread has open on this database, if there is one: rolled back with it, and seen by others when it
       # is committed.
@@ -141,11 +147,11 @@ module Streamer
       # For the adapters.
       attr_reader :connections, :watches, :listen_url # :nodoc:
 
-      private
-
-      def adapter
+      def adapter # :nodoc:
         @adapter || @lock.synchronize { @adapter ||= ActiveRecord.const_get(adapter_name, false).new(self) }
       end
+
+      private
 
       def adapter_name
         configured = @connections.configuration.adapter.to_s
@@ -171,7 +177,14 @@ module Streamer
 
       def writing(method, quiet: false, &block)
         adapter.check_transaction(method)
-        own(quiet: quiet, &block)
+        tries = 0
+        begin
+          own(quiet: quiet, &block)
+        rescue StoreUnavailableError => error
+          # Rolled back for certain, in favour of another one's transaction.
+          retry if error.cause.is_a?(::ActiveRecord::TransactionRollbackError) && (tries += 1) < TRIES
+          raise
+        end
       end
 
       def all_heads(connection, keys)

@@ -19,6 +19,9 @@ module Streamer
         @watches = []
       end
 
+      # What a store does is said in Stores.
+      # :stopdoc:
+
       def name = :memory
 
       def create(key)

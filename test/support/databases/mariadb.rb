@@ -52,7 +52,8 @@ module Databases
     end
 
     def command_line
-      [*server, "--bind-address=#{host}", "--port=#{port}", "--socket=#{path("socket")}", "--pid-file=#{path("pid")}", "--skip-name-resolve"]
+      [*server, "--bind-address=#{host}", "--port=#{port}", "--socket=#{path("socket")}", "--pid-file=#{path("pid")}",
+       "--skip-name-resolve", "--skip-ssl"] # newer ones would spend seconds on a key of their own at every start
     end
 
     def server

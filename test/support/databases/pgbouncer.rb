@@ -8,6 +8,8 @@ module Databases
   class PgBouncer < Server
     include Unprivileged
 
+    STOP_SIGNAL = :KILL # it has nothing to keep, and since 1.23 it would wait for its clients to go
+
     attr_reader :postgresql
 
     # settings: of pgbouncer.ini.

@@ -29,9 +29,9 @@ module Databases
     end
 
     # Active Record's configuration of a new database. template: a database to copy, with nobody connected to it.
-    def fresh(template: nil)
+    def fresh(template: "template1")
       name = "fresh#{number}"
-      sql("CREATE DATABASE #{name}#{" TEMPLATE #{template}" if template}")
+      sql("CREATE DATABASE #{name} TEMPLATE #{template}")
       active_record(database: name)
     end
 

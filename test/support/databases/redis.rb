@@ -8,11 +8,11 @@ module Databases
     # The server is the same program as the check, and looks at the name that it is called by. Debian has the check in a package that
     # brings no service.
     PROGRAMS = %w[redis-server redis-check-rdb].freeze
-    DATABASES = 10_000
+    DATABASES = 2000
 
     # replica_of: another one. settings: of redis.conf, with _ for -.
     def initialize(replica_of: nil, **settings)
-      @settings = { save: "", databases: DATABASES, repl_diskless_sync_delay: 0, **settings }
+      @settings = { save: "", databases: DATABASES, repl_diskless_sync_delay: 0, shutdown_timeout: 0, **settings }
       @primary = replica_of
       super()
     end

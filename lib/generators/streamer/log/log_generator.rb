@@ -58,7 +58,9 @@ module Streamer
         YAML
       end
 
-      def key_type = options[:primary_key_type] || ::Rails.application&.config&.generators&.options&.dig(:active_record, :primary_key_type)
+      def key_type
+        options[:primary_key_type] || (::Rails.configuration.generators.options.dig(:active_record, :primary_key_type) if ::Rails.application)
+      end
 
       def id_option = key_type ? ", id: :#{key_type}" : ""
 

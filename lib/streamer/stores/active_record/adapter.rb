@@ -128,6 +128,18 @@ module Streamer
           end
         end
 
+        # For a Poller: the newest batch's id, keys of the logs with newer ones than that, keys of open logs that somebody has asked to stop.
+        def last_batch(connection) = select(connection, "Watch", "SELECT COALESCE(MAX(id), 0) FROM streamer_log_batches").first.first
+
+        def written_since(connection, id)
+          sql = "SELECT DISTINCT l.key FROM streamer_log_batches b JOIN streamer_logs l ON l.id = b.log_id WHERE b.id > :id"
+          select(connection, "Watch", sql, id: id).flatten
+        end
+
+        def stopping(connection)
+          select(connection, "Watch", "SELECT l.key FROM streamer_logs l WHERE l.state IS NULL AND l.stop_epoch > 0").flatten
+        end
+
         private
 
         def leased = "CASE WHEN l.lease_until > #{now} THEN 1 ELSE 0 END"
@@ -180,11 +192,6 @@ module Streamer
           rows.each_with_object({}) { |(key, *row), found| (found[key] ||= []) << batch(*row) }
         end
 
-        # Keys of open logs that somebody has asked to stop.
-        def stopping(connection)
-          select(connection, "Watch", "SELECT l.key FROM streamer_logs l WHERE l.state IS NULL AND l.stop_epoch > 0").flatten
-        end
-
         # A key for the log's row where the database makes none: applications choose the type of their keys.
         def new_id(connection)
           if @gives_ids.nil?
@@ -211,10 +218,10 @@ module Streamer
           sql, binds = inline(connection, sql, binds), [] unless binds.empty? || connection.prepared_statements
           result = connection.uncached(dirties: false) { connection.exec_query(sql, "Streamer #{name}", binds) }
           values = result.cast_values
-          result.columns.one? ? values.map { |value| [value] } : values
+          result.columns.one? ? values.zip : values
         end
 
-        def inline(connection, sql, binds) = sql.gsub(/[?$](\d)/) { connection.quote(binds[Regexp.last_match(1).to_i - 1]) }
+        def inline(connection, sql, binds) = sql.gsub(/[?$](\d+)/) { connection.quote(binds[Regexp.last_match(1).to_i - 1]) }
 
         # With the values in the place of their names, quoted: whatever the application says of prepared statements, a pooler never sees one.
         def fill(connection, sql, values)

@@ -14,7 +14,7 @@ module Streamer
         end
 
         # The application's, of the database that the logs are in.
-        def configuration = in_writing_role { |pool| pool.db_config }
+        def configuration = Failures.translate { in_writing_role { |pool| pool.db_config } }
 
         # Yields a connection on which the caller has no transaction open.
         def own(quiet: false, &block)

@@ -13,6 +13,8 @@ module Streamer
 
         RAILS_LETS_OTHERS_RUN = ::ActiveRecord.gem_version >= Gem::Version.new("8.0")
 
+        # (No byte at all is NULL to SQLite's gem.)
+        #
         # An index is written for each of its columns that is assigned, whether or not it changes: so only closing assigns them.
         FITTING = <<~SQL.tr("\n", " ")
           FROM (SELECT value ->> 0 AS key, value ->> 1 AS epoch, value ->> 2 AS after, value ->> 3 AS last, value ->> 4 AS state,
@@ -26,12 +28,13 @@ module Streamer
                 "retained_since = %<now>s #{FITTING} RETURNING key".freeze
         BATCHES = <<~SQL.tr("\n", " ")
           INSERT INTO streamer_log_batches (log_id, position, first_sequence, state, frames)
-          SELECT l.id, value ->> 1, value ->> 2, value ->> 3, substr(?2, 1 + (value ->> 4), value ->> 5)
+          SELECT l.id, value ->> 1, value ->> 2, value ->> 3, COALESCE(substr(?2, 1 + (value ->> 4), value ->> 5), x'')
           FROM json_each(?1) CROSS JOIN streamer_logs l WHERE l.key = value ->> 0
         SQL
         PIECES = <<~SQL.tr("\n", " ")
           INSERT INTO streamer_log_pieces (log_id, position, text, events)
-          SELECT l.id, value ->> 1, substr(?2, 1 + (value ->> 2), value ->> 3), substr(?2, 1 + (value ->> 4), value ->> 5)
+          SELECT l.id, value ->> 1, COALESCE(substr(?2, 1 + (value ->> 2), value ->> 3), x''),
+          COALESCE(substr(?2, 1 + (value ->> 4), value ->> 5), x'')
           FROM json_each(?1) CROSS JOIN streamer_logs l WHERE l.key = value ->> 0
         SQL
         RENEW = <<~SQL.tr("\n", " ")

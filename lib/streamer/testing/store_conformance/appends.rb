@@ -19,7 +19,7 @@ module Streamer
         def test_an_append_of_an_earlier_attempt_is_refused
           key = running
           stored(key, 0, 1)
-          claim(key, owner: "one")
+          begun(key, owner: "one")
           refused(key, 1, 2)
           refused(key, 0, 1)
           refused(key, 0, 1, state: "completed")

@@ -7,7 +7,7 @@ module Streamer
       module Claims # :nodoc:
         def test_a_claim_begins_the_next_attempt
           key = log
-          found = claim(key, owner: "one")
+          found = begun(key, owner: "one")
 
           assert_equal [1, 0, "one", 1, 0], [found.epoch, found.sequence, found.owner, found.text_epoch, found.interrupted]
           assert_predicate found, :leased?
@@ -26,7 +26,7 @@ module Streamer
 
         def test_the_first_claim_is_a_reset_whatever_the_mode
           key = log
-          found = claim(key, mode: "continue")
+          found = begun(key, mode: "continue")
 
           assert_equal 1, found.text_epoch
           assert_equal Log::Frames.attempt(1, "reset", Log::Position::START), batches(key).first.frames
@@ -46,7 +46,7 @@ module Streamer
           key = running(lease: SHORT)
           stored(key, 0, 3)
           outlast_short_leases
-          found = claim(key, owner: "two", on: second)
+          found = begun(key, owner: "two", on: second)
 
           assert_equal [2, 0, "two", 1], [found.epoch, found.sequence, found.owner, found.interrupted]
           assert_predicate found, :leased?
@@ -55,7 +55,7 @@ module Streamer
 
         def test_an_owner_claims_its_own_again
           key = running
-          found = claim(key, owner: "one")
+          found = begun(key, owner: "one")
 
           assert_equal [2, 0, "one", 0], [found.epoch, found.sequence, found.owner, found.interrupted]
         end
@@ -64,22 +64,22 @@ module Streamer
           key = running(lease: SHORT)
           outlast_short_leases
 
-          assert_equal [2, 0], claim(key, owner: "one").then { |found| [found.epoch, found.interrupted] }
+          assert_equal [2, 0], begun(key, owner: "one").then { |found| [found.epoch, found.interrupted] }
         end
 
         def test_interruptions_are_counted
           key = running(lease: SHORT)
           outlast_short_leases
-          claim(key, owner: "two", lease: SHORT)
+          begun(key, owner: "two", lease: SHORT)
           outlast_short_leases
 
-          assert_equal [3, 2], claim(key, owner: "three").then { |found| [found.epoch, found.interrupted] }
+          assert_equal [3, 2], begun(key, owner: "three").then { |found| [found.epoch, found.interrupted] }
         end
 
         def test_a_reset_begins_the_text_anew
           key = running
           stored(key, 0, 1)
-          found = claim(key, mode: "reset")
+          found = begun(key, mode: "reset")
 
           assert_equal 2, found.text_epoch
           assert_equal Log::Frames.attempt(2, "reset", position("1-1")), batches(key).last.frames
@@ -88,11 +88,11 @@ module Streamer
         def test_a_continued_attempt_keeps_the_text
           key = running
           stored(key, 0, 1)
-          found = claim(key, mode: "continue")
+          found = begun(key, mode: "continue")
 
           assert_equal [2, 1], [found.epoch, found.text_epoch]
           assert_equal Log::Frames.attempt(2, "continue", position("1-1")), batches(key).last.frames
-          assert_equal 1, claim(key, mode: "continue").text_epoch
+          assert_equal 1, begun(key, mode: "continue").text_epoch
         end
 
         def test_a_claim_keeps_what_was_written
@@ -100,7 +100,7 @@ module Streamer
           stored(key, 0, 1)
           before = contents(key)
           bytes = head(key).bytes
-          claim(key)
+          begun(key)
 
           assert_equal before, contents(key).first(2)
           assert_equal %w[1-0 1-1 2-0], lasts(key)

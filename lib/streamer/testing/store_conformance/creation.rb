@@ -61,7 +61,7 @@ module Streamer
         def test_keys_are_told_apart_exactly
           keys = ["Answer-1", "answer-1", "answer-1:", "answer.1", "answer_1", "answer-10", "a" * 191]
           keys.each { |key| log(key) }
-          claim("answer-1")
+          begun("answer-1")
           stored("answer-1", 0, 1)
 
           assert_equal keys.sort, store.heads(keys).keys.sort

@@ -39,7 +39,7 @@ module Streamer
 
           assert_predicate renew({ key => 1 }, lease: 0).fetch(key), :overdue?
           assert_includes store.overdue, key
-          assert_equal 1, claim(key, owner: "two").interrupted
+          assert_equal 1, begun(key, owner: "two").interrupted
         end
 
         def test_a_lease_of_another_owner_is_not_renewed
@@ -53,7 +53,7 @@ module Streamer
 
         def test_a_lease_of_another_attempt_is_not_renewed
           key = running
-          claim(key, lease: SHORT)
+          begun(key, lease: SHORT)
           renew({ key => 1 })
           outlast_short_leases
 
@@ -71,7 +71,7 @@ module Streamer
         def test_a_renewal_answers_for_all_logs
           mine = running
           other = log
-          claim(other, owner: "two")
+          begun(other, owner: "two")
           stopped = running
           store.stop(stopped, epoch: 1)
           found = renew({ mine => 1, other => 1, "absent" => 1, stopped => 1 })
@@ -97,7 +97,7 @@ module Streamer
 
           assert_equal [nil, false, 1, 1], [found.owner, found.leased?, found.epoch, found.sequence]
           assert_predicate head(key), :open?
-          assert_equal [2, 0], claim(key, owner: "two", on: second).then { |head| [head.epoch, head.interrupted] }
+          assert_equal [2, 0], begun(key, owner: "two", on: second).then { |head| [head.epoch, head.interrupted] }
         end
 
         def test_only_its_owner_releases_a_log
@@ -120,7 +120,7 @@ module Streamer
           found = eventually("the overdue log is found") { store.overdue(limit: 1000).then { |keys| keys if keys.include?(overdue) } }
 
           assert_empty others & found
-          claim(overdue, owner: "two")
+          begun(overdue, owner: "two")
           refute_includes store.overdue(limit: 1000), overdue
         end
 

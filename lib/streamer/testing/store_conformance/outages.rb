@@ -24,7 +24,7 @@ module Streamer
         def test_whoever_cannot_reach_the_database_is_told_so
           away = unreachable_store or return pass("the store's test names no store whose database is away")
 
-          CALLS.each { |name, call| assert_raises(StoreUnavailableError, name) { call.call(away) } }
+          CALLS.each { |name, call| assert_raises(StoreUnavailableError, name.to_s) { call.call(away) } }
         end
 
         def test_a_wake_raises_nothing_while_the_database_is_away

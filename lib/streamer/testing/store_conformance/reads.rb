@@ -10,7 +10,7 @@ module Streamer
           running.tap do |key|
             stored(key, 0, 3)
             stored(key, 3, 4)
-            claim(key)
+            begun(key)
             stored(key, 0, 2, epoch: 2)
           end
         end
@@ -75,7 +75,7 @@ module Streamer
 
         def test_many_logs_are_read_at_once
           keys = Array.new(1100) { |number| "many-#{number}" }
-          written = keys.each_slice(100).map(&:first).each { |key| claim(log(key)) && stored(key, 0, 1) }
+          written = keys.each_slice(100).map(&:first).each { |key| begun(log(key)) && stored(key, 0, 1) }
           found = store.read(keys.to_h { |key| [key, position("1-0")] })
 
           assert_equal written.sort, found.keys.sort

@@ -148,7 +148,7 @@ module Streamer
           log(key)
 
           assert_equal [key, nil, 0, 0, 0, Log::Position::START, Log::Position::START, 0, nil, 0, 0], described(head(key))
-          claim(key)
+          begun(key)
           assert_equal %w[1-0], lasts(key)
           assert_empty store.text(key)
         end

@@ -16,7 +16,7 @@ module Streamer
 
         def test_a_stop_of_another_attempt_changes_nothing
           key = running
-          claim(key)
+          begun(key)
           before = described(head(key))
 
           assert_equal before, described(store.stop(key, epoch: 1))
@@ -27,7 +27,7 @@ module Streamer
         def test_a_stop_does_not_reach_the_next_attempt
           key = running
           store.stop(key, epoch: 1)
-          found = claim(key)
+          found = begun(key)
 
           refute_predicate found, :stop?
           assert_equal 1, found.stop_epoch
@@ -45,7 +45,7 @@ module Streamer
           found = store.stop(key = log, epoch: 1)
 
           assert_equal [0, false], [found.stop_epoch, found.stop?]
-          claim(key)
+          begun(key)
           stored(key, 0, 1)
         end
 

@@ -38,9 +38,12 @@ module Streamer
 
         def claim(key, owner: "one", lease: LONG, mode: "reset", on: store) = on.claim(key, owner: owner, lease: lease, mode: mode)
 
+        # The same where it has to be possible.
+        def begun(...) = claim(...).tap { |head| refute_nil head, "the log could not be claimed" }
+
         # The key of a log whose attempt 1 has begun.
         def running(lease: LONG)
-          log.tap { |key| refute_nil claim(key, lease: lease), "a new log could not be claimed" }
+          log.tap { |key| begun(key, lease: lease) }
         end
 
         def head(key, on: store) = on.heads([key])[key]

@@ -16,7 +16,7 @@ module Streamer
         def test_a_continued_text_has_the_pieces_of_the_attempts_before
           key = running
           stored(key, 0, 1, piece: piece("1-1", "one "))
-          claim(key, mode: "continue")
+          begun(key, mode: "continue")
           stored(key, 0, 1, epoch: 2, piece: piece("2-1", "two"))
 
           assert_equal [["1-1", "one ", ""], ["2-1", "two", ""]], texts(key)
@@ -25,7 +25,7 @@ module Streamer
         def test_a_reset_text_has_none_of_them
           key = running
           stored(key, 0, 1, piece: piece("1-1", "one "))
-          claim(key, mode: "reset")
+          begun(key, mode: "reset")
 
           assert_empty store.text(key)
           assert_equal position("1-1"), head(key).compacted

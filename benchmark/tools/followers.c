@@ -1,6 +1,8 @@
 /* One log's readers in one process: what a fanout costs, and what readers that do not read cost the others.
  *
- *   fanout [READERS [PER_SECOND [SECONDS [STALLED [BATCH]]]]]       2000 50 5 20 1
+ *   followers [READERS [PER_SECOND [SECONDS [STALLED [BATCH]]]]]       2000 50 5 20 1
+ *
+ * Built by `make -C ext/streamer/relay followers`, as tmp/native/plain/followers.
  *
  * The readers are another process's, over TCP on loopback; STALLED of them never read. Entries are published in
  * batches of BATCH. Prints one line of JSON:

@@ -1,0 +1,20 @@
+# frozen_string_literal: true
+
+require_relative "support/frames"
+require_relative "support/parts_stage"
+require_relative "parts/log/from_worker"
+require_relative "parts/log/one_log"
+require_relative "parts/log/idle_readers"
+require_relative "parts/log/reload"
+require_relative "parts/log/statements"
+require_relative "parts/log/stopping"
+
+module Bench
+  # Logs: from a worker through a database to the browsers of a web server, beside Action Cable on the same databases.
+  class Log < PartsStage
+    PARTS = [FromWorker, OneLog, IdleReaders, Reload, Statements, Stopping].freeze
+
+    # Of all contenders.
+    def check = Sites.open { |sites| build(FromWorker, nil).check(sites) }
+  end
+end
