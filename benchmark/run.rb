@@ -63,8 +63,8 @@ module Bench
       Size.new(**size.to_h, **own)
     end
 
-    # A section without some of its protocols would replace the whole one, and README.md says TLS 1.3.
-    def partial?(size) = size.only.intersect?(PROTOCOLS.map(&:name)) || size.tls != Servers::TLS
+    # A section without some of its protocols or stores would replace the whole one, and README.md says TLS 1.3.
+    def partial?(size) = size.only.intersect?(PROTOCOLS.map(&:name) + Log::STORES) || size.tls != Servers::TLS
 
     def stages_of(names)
       names = STAGES.keys if names.empty? || names == ["all"]

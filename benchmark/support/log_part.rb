@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require_relative "contest"
-require_relative "protocols"
 require_relative "report"
 require_relative "sites"
 
@@ -19,15 +18,15 @@ module Bench
     # Of what all contenders are compared with first, and warm up with.
     SAMPLE = { readers: 5, per_second: 50, messages: 20 }.freeze
 
-    # protocols: there is but one. rounds, reduced: see Size.
-    def initialize(report, protocols:, rounds:, reduced:, **)
+    # stores: those to measure. rounds, reduced: see Size.
+    def initialize(report, stores:, rounds:, reduced:)
       @report = report
-      @protocols = protocols
+      @stores = stores
       @rounds = rounds
       @reduced = reduced
     end
 
-    def entries = @protocols.include?(PLAIN) ? self.class::ENTRIES : []
+    def entries = self.class::ENTRIES.select { |contender| @stores.include?(contender.store) }
 
     def seconds = @rounds * self.class::SECONDS
 

@@ -14,7 +14,7 @@ module Bench
 
     # Once so many messages were handed over, and no more are going to be.
     def result(sent)
-      @process.puts(sent)
+      say(sent)
       answer.tap { @process.close }.then { |found| { **found, lost: sent - found[:received] } }
     end
 
@@ -22,6 +22,14 @@ module Bench
     def idle = answer.tap { @process.close }
 
     private
+
+    # It may have all of them already, and be gone.
+    def say(sent)
+      @process.puts(sent)
+      @process.flush
+    rescue Errno::EPIPE
+      nil
+    end
 
     def answer
       line = @process.gets or raise "the load generator ended: see its error above"

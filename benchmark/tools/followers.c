@@ -145,8 +145,9 @@ static void publish(struct streamer_fanout *fanout, int64_t first) {
 static void join_all(struct streamer_fanout *fanout, struct streamer_loop *loop, int listener) {
     struct streamer_browser_options options = {.chunked = true, .heartbeat = 15000, .write_timeout = 30000};
     for (int i = 0; i < readers; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), on = 1;
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), on = 1, small = 4096;
         need(fd >= 0, "accept");
+        if (i < stalled) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         struct streamer_browser *browser = streamer_browser_new(loop, fd, &options);
         struct streamer_follower *reader =

@@ -2,6 +2,8 @@
 
 require_relative "controller/collected"
 require_relative "controller/follow_events"
+require_relative "controller/durable_stream"
+require_relative "controller/intake_action"
 require_relative "controller/last_event_id"
 require_relative "controller/negotiation"
 require_relative "controller/relay_action"
@@ -105,7 +107,10 @@ module Streamer
       # A browser whose stream fails gets the error event that stream_events describes; one whose process is about to end gets
       # `event: closing` with a `retry` of its own. Returns a Relay::Handle with `key` and `stop` (under ActionController::Live, and in
       # tests without a server, when all is over).
-      def relay_events(upstream, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
+      #
+      # log: a log that outlives the response: the same as relay_into, with its options.
+      def relay_events(upstream, log: nil, status: 200, headers: {}, heartbeat: Controller.heartbeat, **options, &finished)
+        return relay_into(log, upstream, headers: headers, heartbeat: heartbeat, **options, &finished) if log
         raise AbstractController::DoubleRenderError if performed?
 
         Sinks::ConnectionPools.refuse_transaction("relay_events")
@@ -140,6 +145,42 @@ module Streamer
         Sinks::ConnectionPools.refuse_transaction("follow_events")
         FollowEvents.new(self, logs, rotate: rotate, retry_time: binding.local_variable_get(:retry)).answer(headers: headers, heartbeat: heartbeat)
         nil
+      end
+
+      # Responds with a log, to be read by clients of the Durable Streams protocol (https://durablestreams.com): a stream of JSON messages, one
+      # for each entry, { "id":, "event":, "data": }. GET with ?offset= (-1, now, or as Stream-Next-Offset says), and ?live=long-poll or sse; and
+      # HEAD. It cannot be written to in that way. Raises as follow_events. Live readers keep the request's thread or fiber.
+      def durable_stream(log)
+        raise AbstractController::DoubleRenderError if performed?
+
+        Sinks::ConnectionPools.refuse_transaction("durable_stream")
+        DurableStream.new(self, log).answer
+        nil
+      end
+
+      # Relays an upstream's answer into a log and responds with the log, as follow_events does. The first request for an open log that nobody
+      # writes sends the upstream's request; every other, of a browser that comes back or of another page, follows what is there.
+      #
+      #   relay_into message.log, client.request(:post, "/v1/chat/completions", json: { ... }), value: "choices.0.delta.content" do |result|
+      #     message.update!(content: result.text, status: result.status)
+      #   end
+      #
+      # The answer outlives the browser, and Log#stop ends it from anywhere. No Ruby thread waits for it, nor for a browser on Puma: the native
+      # thread reads the upstream, and entries go to the store in batches.
+      #
+      # log: a Log, its key, or anything with `log`. upstream: a Request or a provider's Chat. value, from, event, done, error, format, keep,
+      # collect, max_line, max_event, on_text, every, close, interrupted: as in Log#relay. rotate, heartbeat, headers, retry: as in
+      # follow_events. The block gets a Relay::Result as that of relay_events does, when the log is closed: in the request that has begun it.
+      #
+      # Returns a Relay::Handle with `key`, the log's, and `stop`. Raises as follow_events, and ArgumentError.
+      def relay_into(log, upstream, rotate: Controller.rotate, heartbeat: Controller.heartbeat, headers: {}, retry: nil, **options, &finished)
+        raise AbstractController::DoubleRenderError if performed?
+
+        Sinks::ConnectionPools.refuse_transaction("relay_into")
+        action = IntakeAction.new(self, log, upstream, finished, **options)
+        action.start
+        follow_events(log, rotate: rotate, heartbeat: heartbeat, headers: headers, retry: binding.local_variable_get(:retry))
+        Relay::Handle.new(action)
       end
 
       # The id of the last event that the browser has, a String: as it says when it connects again (Last-Event-ID), or else as the page says

@@ -12,6 +12,8 @@ require_relative "log/head"
 require_relative "log/characters"
 require_relative "log/compactor"
 require_relative "log/attempt"
+require_relative "log/changes"
+require_relative "log/protection"
 require_relative "log/writer"
 require_relative "log/committer"
 require_relative "log/lease_keeper"
@@ -111,21 +113,21 @@ module Streamer
     end
 
     # The same for the length of a block, which gets the Writer: the log is closed as completed when it returns and as failed when it raises
-    # (`message` in the close: "failed"; say more with writer.close). True; false when there was nothing to claim.
+    # (`message` in the close: "failed"; say more with writer.close). A block that is left otherwise, by break, throw or because its thread
+    # ends, gives the log up: somebody looks after it as if the process had ended. True; false when there was nothing to claim. Raises
+    # FencedError when the log was lost, and StoppedError where the block has.
     def write(mode: "reset")
       writer = claim(mode: mode) or return false
       begin
         yield writer
-      rescue FencedError, StoppedError
-        raise
-      rescue StandardError
-        writer.close("failed") unless writer.over?
+      rescue StandardError => error
+        end_writing(writer, error.is_a?(StoppedError) ? "cancelled" : "failed", error)
         raise
       end
-      writer.close unless writer.over?
+      end_writing(writer, "completed")
       true
     ensure
-      writer&.abandon # a thread that is killed, say
+      writer&.abandon
     end
 
     # Claims the log, adds what an upstream answers, and closes it: as completed, as timed_out or failed (the close has the error's name and
@@ -154,7 +156,7 @@ module Streamer
       head = self.head
       return head if head.closed? || (epoch && epoch != head.epoch)
 
-      head = store.stop(key, epoch: head.epoch) unless head.queued?
+      head = store.stop(key, epoch: head.epoch) || raise(UnknownLogError, key) unless head.queued?
       store.wake([key])
       close_idle if head.open? && !head.leased?
       self.head
@@ -175,17 +177,20 @@ module Streamer
       Followers::Pull.new(background.followers, key, after).entries(&block)
     end
 
-    # The text so far, a String: what is in pieces and in the entries behind them.
-    def text
+    # The text so far, a String, and the Position up to which it is that: for a page that shows the one and follows what is behind the other.
+    # Raises UnknownLogError.
+    def snapshot
       head = self.head
-      text = store.text(key).map(&:text).join
-      after = [head.compacted, Position.new(head.text_epoch, 0)].max
-      until (found = entries(after: after)).empty?
-        found.each { |entry| text << Compactor.text_of_entry(entry).to_s }
-        after = found.last.position
+      loop do
+        text, through, position = read_text(head.text_epoch)
+        before, head = head, self.head
+        # Otherwise another attempt has begun anew, or entries were pruned that came into a piece, meanwhile.
+        return [text, position] if head.text_epoch == before.text_epoch && head.pruned <= through
       end
-      text.force_encoding(Encoding::UTF_8).scrub("\u{FFFD}")
     end
+
+    # The text so far, a String: what is in pieces and in the entries behind them. Raises UnknownLogError.
+    def text = snapshot.first
 
     # Removes it with all that belongs to it; its readers' streams end.
     def delete
@@ -205,6 +210,25 @@ module Streamer
     def store = self.class.store
 
     def background = self.class.background
+
+    # The text from this attempt on, through where it is in pieces, and through where it goes.
+    def read_text(epoch)
+      pieces = store.text(key)
+      text = pieces.map(&:text).join
+      after = through = [pieces.last&.through || Position::START, Position.new(epoch, 0)].max
+      until (found = entries(after: after)).empty?
+        found.each { |entry| text << Compactor.text_of_entry(entry).to_s }
+        after = found.last.position
+      end
+      [text.force_encoding(Encoding::UTF_8).scrub("\u{FFFD}"), through, after]
+    end
+
+    # Waits for the log's end, whoever has begun it. error: what has ended the block, and is not to be hidden by what comes of that.
+    def end_writing(writer, state, error = nil)
+      writer.close(state) unless %i[closed stopped released].include?(writer.outcome)
+    rescue LogError
+      raise unless error
+    end
 
     def close_idle
       claim(mode: "continue")&.close("cancelled")

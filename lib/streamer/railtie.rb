@@ -17,6 +17,7 @@ module Streamer
   #
   #   config.streamer.log.store = :active_record # where logs are kept: also :redis, :memory (one process), or a store
   #   config.streamer.log.connects_to = { database: { writing: :streamer } } # a database of their own
+  #   config.streamer.log.listen_url = ENV["DIRECT_DATABASE_URL"] # PostgreSQL without the pooler in between
   #   config.streamer.log.redis = { url: ENV["REDIS_URL"] }
   #   config.streamer.log.retention = 1.hour     # for which entries are kept once a log is closed; its text stays
   #

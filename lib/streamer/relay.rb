@@ -27,7 +27,8 @@ module Streamer
     #
     # id: Integer, unique in the process. take_text: what came since the last call.
     #
-    # Without a browser: take_entries (see there), waiting (bytes), abandon (nobody takes any more), remind (Dispatcher is notified).
+    # Without a browser: take_entries (see there), waiting (bytes), abandon (nobody takes any more), remind (Carrier looks at it),
+    # tell_dispatcher.
     #
     # Once it has ended: ended?, completed?, browser (:there, :gone, :slow), body (of a non-2xx response), text, text_cut?
     # (whether that is not all), measures.

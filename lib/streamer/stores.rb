@@ -28,5 +28,6 @@ module Streamer
     autoload :ActiveRecord, "streamer/stores/active_record"
     autoload :Memory, "streamer/stores/memory"
     autoload :Redis, "streamer/stores/redis"
+    autoload :Watches, "streamer/stores/watches"
   end
 end

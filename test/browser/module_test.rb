@@ -23,6 +23,10 @@ class ModuleTest < Minitest::Test
     assert_node_tests("cursor")
   end
 
+  def test_a_log_is_followed_across_attempts_gaps_and_ends
+    assert_node_tests("log")
+  end
+
   def test_the_module_is_smaller_than_6_kilobytes_as_it_is_shipped
     assert_operator Zlib.gzip(File.read("#{ASSETS}/streamer.js"), level: Zlib::BEST_COMPRESSION).bytesize, :<, LIMIT
   end
@@ -46,7 +50,7 @@ class ModuleTest < Minitest::Test
     assert_equal exports[File.read("#{ASSETS}/streamer.js")], exports[File.read("#{ASSETS}/streamer.d.ts")]
     names = ->(source) { source.scan(/"streamer:(\w+)"/).flatten.uniq.sort }
 
-    assert_equal %w[done error gap message open reset], names[File.read("#{ASSETS}/streamer.d.ts")]
+    assert_equal %w[done error gap message open reset state], names[File.read("#{ASSETS}/streamer.d.ts")]
   end
 
   private

@@ -25,7 +25,7 @@ class ApiDocsTest < Minitest::Test
   # Classes with methods in C, and those of them that are for the library's own use.
   NATIVE = {
     Streamer::Decoder => [], Streamer::Extractor => [], Streamer::Encoder => [], Streamer::Headers => [], Streamer::BrowserSocket => [],
-    Streamer::Event => [], Streamer::Pipeline => %i[expect kept_value kept_too_large?]
+    Streamer::Event => [], Streamer::Pipeline => %i[expect kept_value kept_too_large? take_added]
   }.freeze
 
   # Ruby's own contracts, which need no words here.

@@ -22,7 +22,7 @@ module FanoutCase
 
   def at(epoch, sequence) = (epoch << 32) | sequence
 
-  def frame(epoch, sequence, data = sequence) = "id: #{epoch}-#{sequence}\nevent: token\ndata: #{data}\n\n"
+  def frame(epoch, sequence, data = sequence) = "event: token\nid: #{epoch}-#{sequence}\ndata: #{data}\n\n"
 
   def frames(sequences, epoch: 1) = sequences.map { |sequence| frame(epoch, sequence) }.join
 

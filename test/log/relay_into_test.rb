@@ -1,14 +1,17 @@
 # frozen_string_literal: true
 
 require "test_helper"
-require "active_support"
-require "active_support/error_reporter"
+require "support/error_reports"
 require "support/scheduler"
+require "support/patience"
 require "support/upstream"
 require "timeout"
 
 # An upstream's answer in a log: Log#relay and Writer#relay, on a real upstream and the store in memory.
 class RelayIntoTest < Minitest::Test
+  include ErrorReports
+  include Patience
+
   VALUE = "choices.0.delta.content"
   TEXT = ["He", "l\u00e9", "", "\u{1F600}\n", "\"quoted\"", " the end"].freeze
 
@@ -125,7 +128,7 @@ class RelayIntoTest < Minitest::Test
   def test_what_a_log_cannot_be_is_refused_with_the_way_out
     { frame: :raw, id_prefix: "a", id_start: 2, flush: { every: 1 }, terminal: nil, on_disconnect: :cancel, event: "done", close: 1,
       interrupted: :maybe, on_text: 1, nonsense: 1 }.each do |name, value|
-      error = assert_raises(ArgumentError, name) { relay(**{ name => value }) }
+      error = assert_raises(ArgumentError, name.to_s) { relay(**{ name => value }) }
 
       assert_match(/#{name}|content|log's own/, error.message)
     end
@@ -223,7 +226,9 @@ class RelayIntoTest < Minitest::Test
     relay(close: ->(result) { { frames: result.timings[:frames] } })
     assert_equal(TEXT.size, close_of(@log).json["frames"])
 
-    { raising: ->(_) { raise "mine" }, no_json: { nan: Float::NAN } }.each do |name, close|
+    no_json = Object.new
+    %i[to_json as_json].each { |name| no_json.define_singleton_method(name) { |*| raise("no JSON") } }
+    { raising: ->(_) { raise("mine") }, no_json: { no: no_json } }.each do |name, close|
       @log = Streamer::Log.create
       reports = reported { relay(close: close) }
 
@@ -301,6 +306,22 @@ class RelayIntoTest < Minitest::Test
 
   # ---- load ----
 
+  def test_a_callback_that_takes_its_time_holds_up_no_entry
+    gate = Thread::Queue.new
+    first = Streamer::Log.create
+    slow = Thread.new { first.relay(request, value: VALUE, on_text: ->(_) { gate.pop }) }
+    wait { gate.num_waiting == 1 }
+    @upstream.on("/") { |exchange| exchange.head.chunk(Upstream.token(0)).stall }
+    thread = Thread.new { relay }
+
+    assert(wait { @log.text == "t0 " })
+  ensure
+    gate.close
+    slow.join
+    Streamer.stop(@log.key)
+    thread.join
+  end
+
   def test_a_store_that_is_away_holds_up_the_upstream_and_nothing_is_lost
     piece = "0123456789abcdef" * 1024
     sent = 0
@@ -328,7 +349,7 @@ class RelayIntoTest < Minitest::Test
       logs = Array.new(500) { Streamer::Log.create }
       logs.each { |log| Fiber.schedule { log.relay(request("/slow"), value: VALUE) } }
       sleep 0.05 until @upstream.requests.size == 500
-      @ours = Thread.list.count { |thread| thread.name.to_s.start_with?("streamer-") }
+      @ours = (Thread.list - before).count { |thread| thread.name.to_s.start_with?("streamer-") }
       sleep 0.05 until logs.all? { |log| log.head.closed? }
       logs.map(&:text)
     end
@@ -444,26 +465,5 @@ class RelayIntoTest < Minitest::Test
     assert_equal({ "state" => state, "length" => text.bytesize, "sha256" => Digest::SHA256.hexdigest(text) },
                  close_of(@log).json.slice("state", "length", "sha256"))
     assert_equal(1, entries.count { |entry| entry.kind == :close })
-  end
-
-  # The errors that were reported meanwhile.
-  def reported
-    reports = []
-    subscriber = Object.new
-    subscriber.define_singleton_method(:report) { |error, **| reports << error }
-    ActiveSupport.error_reporter.subscribe(subscriber)
-    yield
-    reports
-  ensure
-    ActiveSupport.error_reporter.unsubscribe(subscriber)
-  end
-
-  def wait(timeout: 20)
-    deadline = Upstream.now + timeout
-    until (value = yield)
-      flunk("not within #{timeout} s") if Upstream.now > deadline
-      sleep(0.005)
-    end
-    value
   end
 end

@@ -78,7 +78,7 @@ static void add_entry(int64_t position, int padding) {
     char line[128];
     struct text *frame = &log_.frames[log_.count];
     *frame = (struct text){NULL, 0};
-    int length = sprintf(line, "id: %d-%d\nevent: token\ndata: %d", (int)(position >> 32), (int)position, log_.count);
+    int length = sprintf(line, "event: token\nid: %d-%d\ndata: %d", (int)(position >> 32), (int)position, log_.count);
     add(frame, line, (size_t)length);
     char *blank = malloc((size_t)padding + 1);
     memset(blank, 'x', (size_t)padding);
@@ -541,6 +541,7 @@ static void a_planned_end(struct streamer_loop *loop) {
     expect(read_until_closed(loop, fd), "11\r\nid: 1-0\ndata: x\n\n\r\nb\r\ndata: bye\n\n\r\n0\r\n\r\n", "rotation");
     struct text taken = {NULL, 0};
     enum streamer_taken last;
+    while (streamer_now() < pulling->rotate_at) usleep(1000);
     take_all(pulling, &taken, &last);
     CHECK(last == STREAMER_TAKEN_END, "no end");
     expect(taken, "data: bye\n\n", "rotation of a pull reader");
@@ -610,7 +611,7 @@ static void several_logs(struct streamer_loop *loop) {
     streamer_fanout_finish(fanouts[1], NULL, 0);
     expect(read_until_closed(loop, fd),
            "id: 0:1-5,0-0,7-7\ndata: a\n\nid: 0:1-6,0-0,7-7\ndata: b\n\nid: 1:1-6,1-0,7-7\ndata: c\n\n"
-           "id: 1:1-6,1-0,7-7\nevent: state\n\nid: 1:1-6,2-0,7-7\ndata: d\n\n",
+           "event: state\nid: 1:1-6,1-0,7-7\n\nid: 1:1-6,2-0,7-7\ndata: d\n\n",
            "several logs");
     for (int i = 0; i < 2; i++) {
         streamer_follower_forget(readers[i]);
@@ -620,21 +621,28 @@ static void several_logs(struct streamer_loop *loop) {
     streamer_browser_release(browser);
 }
 
-/* Two logs with much to say on a browser that reads slowly: each has its turns. */
+/* Two logs with much to say, half of it in the store, on a browser that reads slowly: each has its turns. */
 static void turns(struct streamer_loop *loop) {
     int fd;
     struct streamer_browser *browser = browser_on(loop, false, &fd);
     int64_t positions[] = {0, 0};
     struct streamer_combined *combined = streamer_combined_new(positions, 2);
     struct streamer_fanout *fanouts[2];
-    for (int i = 0; i < 2; i++) {
-        fanouts[i] = streamer_fanout_new(loop, 0, (size_t)8 << 20);
-        struct streamer_follower_options options = {.combined = combined, .index = i};
-        streamer_follower_forget(streamer_fanout_join(fanouts[i], browser, 0, &options));
-    }
+    struct streamer_follower *readers[2];
     for (int i = 0; i < 20; i++) add_entry(at(1, i), 20000);
-    for (int i = 0; i < 40; i++) publish(fanouts[i % 2], i / 2, i / 2);
-    for (int i = 0; i < 2; i++) streamer_fanout_finish(fanouts[i], NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        fanouts[i] = streamer_fanout_new(loop, at(1, 9), (size_t)8 << 20);
+        struct streamer_follower_options options = {.combined = combined, .index = i};
+        readers[i] = streamer_fanout_join(fanouts[i], browser, 0, &options);
+    }
+    for (int i = 20; i < 40; i++) publish(fanouts[i % 2], i / 2, i / 2);
+    struct text store = frames_of(0, 9);
+    for (int i = 0; i < 2; i++) {
+        CHECK(streamer_follower_start(readers[i], store.bytes, store.length, at(1, 9)) == STREAMER_START_OK, "start");
+        streamer_follower_forget(readers[i]);
+        streamer_fanout_finish(fanouts[i], NULL, 0);
+    }
+    free(store.bytes);
     struct text got = read_until_closed(loop, fd);
     int last[] = {-1, -1}, most = 0, run = 0, before = -1;
     for (const char *id = got.bytes; (id = strstr(id, "id: ")) != NULL; id += 4) {
@@ -709,8 +717,8 @@ static void out_of_memory(struct streamer_loop *loop) {
         streamer_fanout_abandon(fanout);
         struct text got = read_until_closed(loop, fd);
         int tokens = 0;
-        for (const char *id = got.bytes; (id = strstr(id, "event: token\ndata: ")) != NULL; id += 19)
-            CHECK(atoi(id + 19) == tokens++, "allocation %d: entry %d comes as number %d", n, atoi(id + 19), tokens);
+        for (const char *data = got.bytes; (data = strstr(data, "\ndata: ")) != NULL; data += 7)
+            CHECK(atoi(data + 7) == tokens++, "allocation %d: entry %d comes as number %d", n, atoi(data + 7), tokens);
         if (n == 23) CHECK(all && tokens == 3, "allocations fail that were not to: %d", tokens);
         free(got.bytes);
         free(store.bytes);
@@ -741,10 +749,16 @@ static void frames(void) {
                                         "id: -1\n\n",
                                         "id: 1-1",
                                         "id: 99999999999-1\n\n",
-                                        "data: id: 1-1\n\n"};
+                                        "data: id: 1-1\n\n",
+                                        "event: id: 1-1\n\n",
+                                        "event: a\ndata: b\nid: 1-1\n\n",
+                                        "event: a"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         CHECK(!streamer_frames_position(wrong[i], strlen(wrong[i]), &position, &line), "%s", wrong[i]);
     CHECK(streamer_frames_position("id: 3-14\n\n", 10, &position, &line) && position == at(3, 14) && line == 9, "3-14");
+    CHECK(streamer_frames_position("event: a\nid: 3-14\n\n", 19, &position, &line) && position == at(3, 14) &&
+              line == 18,
+          "3-14 behind its event");
 }
 
 /* ---- threads: the native one, one that publishes, and several that join and read ---- */

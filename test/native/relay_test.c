@@ -32,7 +32,7 @@ static const char TERMINAL[] = "event: done\ndata: {}\n\n";
 
 static atomic_int passed, failed, notified_ends;
 static atomic_bool all_over;
-static struct streamer_mailbox mailbox;
+static struct streamer_mailbox mailbox, entries_mailbox;
 static int port;
 
 #define CHECK(condition, ...)                               \
@@ -371,7 +371,7 @@ static void relay_into_batch(const char *kind, int padding, enum taking taking, 
     char path[128];
     snprintf(path, sizeof path, "/%s/%d", kind, padding);
     struct streamer_transfer *transfer = request(path);
-    struct streamer_relay_options options = {.mailbox = &mailbox};
+    struct streamer_relay_options options = {.mailbox = &mailbox, .entries_mailbox = &entries_mailbox};
     struct streamer_relay *relay =
         streamer_relay_new(transfer, streamer_outlet_to_batch(batch), make_pipeline(true), &options);
     streamer_relay_start(relay);
@@ -558,6 +558,10 @@ static void wait_for_notifications(void) {
 static void take_all(void) {
     struct streamer_relay *relay;
     int notifications;
+    while ((relay = streamer_mailbox_take(&entries_mailbox, &notifications)) != NULL) {
+        CHECK(notifications == STREAMER_NOTIFICATION_ENTRIES, "%d", notifications);
+        streamer_relay_release(relay);
+    }
     while ((relay = streamer_mailbox_take(&mailbox, &notifications)) != NULL) {
         if (notifications & STREAMER_NOTIFICATION_ENDED) atomic_fetch_add(&notified_ends, 1);
         streamer_relay_release(relay);
@@ -595,6 +599,7 @@ int main(int count, char **arguments) {
     run_out_of_memory_in_a_head();
 #endif
     streamer_mailbox_init(&mailbox);
+    streamer_mailbox_init(&entries_mailbox);
     pthread_t threads[THREADS], reader;
     pthread_create(&reader, NULL, read_mailbox, NULL);
     for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, relay_many, (void *)(i + 1));

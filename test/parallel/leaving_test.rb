@@ -38,8 +38,11 @@ module LeavingTests
   # Seconds into its life.
   def moment = rand * 0.03
 
+  # A transfer that was left before it was sent is nobody's: the garbage collector frees it. One that was sent has to end without that.
   def wait_until_free
     deadline = now + 20
+    sleep 0.01 until Streamer.stats.values_at(:open, :upstreams, :queued).sum.zero? || now > deadline
+    GC.start
     sleep 0.01 until open_transfers.zero? || now > deadline
     assert_equal 0, open_transfers
   end

@@ -22,7 +22,8 @@ class ControllerTest < ActionDispatch::IntegrationTest
     concern = Module.new { include Streamer::Controller }
     controller = Class.new(ActionController::Base) { include concern }
 
-    assert_equal %i[last_event_id relay_events respond_to stream_events], (controller.private_instance_methods - Class.new(ActionController::Base).private_instance_methods).sort
+    assert_equal %i[durable_stream follow_events last_event_id relay_events relay_into respond_to stream_events],
+                 (controller.private_instance_methods - Class.new(ActionController::Base).private_instance_methods).sort
     assert_empty Streamer::Controller.constants.select { |name| controller.const_defined?(name) && !Object.const_defined?(name) }
   end
 

@@ -3,8 +3,11 @@
 require "test_helper"
 require "async"
 require "streamer/sinks/heartbeat"
+require "support/patience"
 
 class HeartbeatTest < Minitest::Test
+  include Patience
+
   # Beats every `pace` seconds, `limit` times at most.
   class Sink
     attr_reader :beats, :threads
@@ -106,15 +109,5 @@ class HeartbeatTest < Minitest::Test
     Process.kill(:KILL, child) if child && Process.wait(child, Process::WNOHANG).nil?
     handle&.stop
     reader&.close
-  end
-
-  private
-
-  def wait(timeout: 20)
-    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + timeout
-    until yield
-      flunk "not within #{timeout} s" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-      sleep 0.005
-    end
   end
 end

@@ -89,25 +89,6 @@ class MySQLStoreTest < Minitest::Test
 
   def pollers = Thread.list.select { |thread| thread.name == "streamer poller" && thread.alive? }
 
-  # Yields what the store's watch is told after it has begun.
-  def watching
-    told = Thread::Queue.new
-    @watch = @store.watch { |keys| told << keys }
-    assert_nil told.pop # whatever came before
-    yield told
-  ensure
-    @watch&.close
-  end
-
-  def try(before, statement)
-    @store.connections.own do |connection|
-      connection.execute(before)
-      connection.execute(statement)
-    ensure
-      connection.disconnect!
-    end
-  end
-
   def assert_passes(before, statement)
     holder = yield if block_given?
     assert_raises(Streamer::StoreUnavailableError, statement) { try(before, statement) }

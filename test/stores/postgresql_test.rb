@@ -84,7 +84,7 @@ class PostgreSQLStoreTest < Minitest::Test
 
   def test_it_listens_again_when_the_server_has_ended_its_connection
     watching do |told|
-      server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+      listeners("pg_terminate_backend(pid)")
       assert_nil told.pop # whatever came meanwhile
       wait_until { @watch.interval >= 1 }
       @database.store.wake(["a"])
@@ -97,7 +97,7 @@ class PostgreSQLStoreTest < Minitest::Test
     listener = Streamer::Stores::ActiveRecord::PostgreSQL::Listener
     replace_constant(listener, :QUIET, 0.2) do
       watching do |told|
-        backend = server.sql("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").first.fetch("pid")
+        backend = listeners("pid").first.fetch("pid")
         Process.kill(:STOP, backend)
         assert_nil told.pop # listens anew
         wait_until { @watch.interval >= 1 }
@@ -149,6 +149,22 @@ class PostgreSQLStoreTest < Minitest::Test
     ensure
       watch&.close
     end
+  end
+
+  def test_what_is_listened_at_may_be_an_entry_of_the_applications_configuration
+    before = ActiveRecord::Base.configurations
+    environment = ActiveRecord::ConnectionHandling::DEFAULT_ENV.call
+    ActiveRecord::Base.configurations = { environment => { "direct" => @database.configuration.transform_keys(&:to_s) } }
+    with_pooler do |database|
+      told = Thread::Queue.new
+      watch = database.store(listen_url: :direct).watch { |keys| told << keys }
+      assert_nil told.pop
+      assert_operator watch.interval, :>=, 1
+    ensure
+      watch&.close
+    end
+  ensure
+    ActiveRecord::Base.configurations = before
   end
 
   def test_behind_a_transaction_pooler_everything_else_goes_as_ever
@@ -230,19 +246,11 @@ class PostgreSQLStoreTest < Minitest::Test
 
   def ambiguous = "INSERT INTO streamer_log_batches"
 
-  def listening
-    server.sql("SELECT COUNT(*) AS count FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = '#{@database.configuration[:database]}'")
-          .first.fetch("count")
-  end
+  def listening = listeners("COUNT(*) AS count").first.fetch("count")
 
-  # Yields what the store's watch is told after it has begun.
-  def watching
-    told = Thread::Queue.new
-    @watch = @store.watch { |keys| told << keys }
-    assert_nil told.pop # whatever came before
-    yield told
-  ensure
-    @watch&.close
+  # Of the connections that listen to this test's database; others may still be ending.
+  def listeners(columns)
+    server.sql("SELECT #{columns} FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = '#{@database.configuration[:database]}'")
   end
 
   def with_pooler
@@ -252,15 +260,6 @@ class PostgreSQLStoreTest < Minitest::Test
   ensure
     database&.close
     pooler&.remove
-  end
-
-  def try(before, statement)
-    @store.connections.own do |connection|
-      connection.execute(before)
-      connection.execute(statement)
-    ensure
-      connection.disconnect!
-    end
   end
 
   def assert_passes(before, statement)

@@ -22,6 +22,24 @@ class SQLiteStoreTest < Minitest::Test
     assert_equal :sqlite, @store.name
   end
 
+  def test_a_database_of_its_own_is_named_as_active_record_names_it
+    heads = in_processes(1) do
+      environment = ActiveRecord::ConnectionHandling::DEFAULT_ENV.call
+      entry = @database.configuration.transform_keys(&:to_s)
+      primary = { "adapter" => "sqlite3", "database" => "#{@directory}/primary.sqlite3" }
+      ActiveRecord::Base.configurations = { environment => { "primary" => primary, "streamer" => entry } }
+      ActiveRecord::Base.establish_connection(:primary)
+      store = Streamer::Stores::ActiveRecord.new(connects_to: { database: { writing: :streamer } })
+      ActiveRecord::Base.transaction do
+        claimed(store, "own") # neither in that transaction nor in its way
+        raise ActiveRecord::Rollback
+      end
+      store.heads(["own"])["own"].epoch
+    end
+    assert_equal [1], heads
+    assert_equal %w[1-0], positions(@store, "own")
+  end
+
   def test_news_of_another_process_are_told_by_key_within_milliseconds
     key, other = claimed(@store), claimed(@store)
     watching do |told|
@@ -147,16 +165,6 @@ class SQLiteStoreTest < Minitest::Test
   def key_types = %i[uuid string integer]
 
   def watchers = Thread.list.select { |thread| thread.name == "streamer SQLite watcher" && thread.alive? }
-
-  # Yields what the store's watch is told after it has begun.
-  def watching
-    told = Thread::Queue.new
-    watch = @store.watch { |keys| told << keys }
-    assert_nil told.pop # whatever came before
-    yield told
-  ensure
-    watch.close
-  end
 
   # Another process's transaction.
   def locked

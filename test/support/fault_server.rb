@@ -79,11 +79,14 @@ module FaultServer
 
   # One connection's bytes.
   class Connection
-    attr_reader :socket, :number
+    attr_reader :number
 
     def initialize(socket, number)
       @socket, @number = socket, number
     end
+
+    # None once it is closed: OpenSSL would read from a descriptor that may be another connection's by then.
+    def socket = @socket.to_io.closed? ? raise(IOError, "closed") : @socket
 
     def write(bytes)
       socket.write(bytes)

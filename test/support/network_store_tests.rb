@@ -74,6 +74,15 @@ module NetworkStoreTests
 
   private
 
+  def try(before, statement)
+    @store.connections.own do |connection|
+      connection.execute(before)
+      connection.execute(statement)
+    ensure
+      connection.disconnect!
+    end
+  end
+
   def through_proxy
     proxy = CuttingProxy.new(server.host, server.port)
     database = LogDatabase.new(@database.configuration.merge(port: proxy.port), tables: false)

@@ -3,10 +3,13 @@
 require "test_helper"
 require "socket"
 require_relative "app_server"
+require_relative "patience"
 require_relative "upstream"
 
 # What tests of relay_events have in common: the server, an upstream that ends with the test, and the way to the action.
 module RelayCase
+  include Patience
+
   def setup
     @upstream = Upstream.new { |exchange| exchange.openai(tokens: 3) }
     @clients = []
@@ -52,14 +55,5 @@ module RelayCase
       exchange.head
       0.step { |number| exchange.chunk(Upstream.token(number, "#{number} ".ljust(size, "."))).pause(every) }
     end
-  end
-
-  def wait(timeout: 20)
-    deadline = Upstream.now + timeout
-    until (value = yield)
-      flunk "not within #{timeout} s" if Upstream.now > deadline
-      sleep 0.01
-    end
-    value
   end
 end

@@ -273,9 +273,11 @@ module Snippets
       options = Streamer::Railtie.config.streamer
       before = options.dup
       options.clear
+      log = options.log = ActiveSupport::OrderedOptions.new
       evaluate(@block)
-      known = File.read(SETTINGS).scan(/config\.streamer\.(\w+) =/).flatten
-      options.each_key { |name| agree(known & [name.to_s], [name.to_s], "a setting") }
+      known = File.read(SETTINGS).scan(/config\.streamer\.([\w.]+) =/).flatten
+      names = options.except(:log).keys + log.keys.map { |name| "log.#{name}" }
+      names.each { |name| agree(known & [name.to_s], [name.to_s], "a setting") }
     ensure
       options.replace(before)
     end

@@ -28,12 +28,18 @@ class StoreConformanceTest < Minitest::Test
     result.failures
   end
 
+  # A race is not lost every time.
+  TRIES = 20
+
   BrokenStores.all.each_with_index do |(name, store_class), index|
     define_method(:"test_the_suite_finds_broken_rule_#{index}_#{name.to_s.delete_prefix("test_")}") do
-      found = nil
-      capture_io { found = failures_of(store_class, name) }
+      found = (1..TRIES).any? do
+        failures = nil
+        capture_io { failures = failures_of(store_class, name) }
+        failures.any?
+      end
 
-      refute_empty found, "#{name} passes on a store that breaks it"
+      assert found, "#{name} passes on a store that breaks it"
     end
   end
 

@@ -56,14 +56,35 @@ export interface ErrorDetail {
   status?: number
 }
 
+/** Events that did not come: between two ids (`before`), or, of a log, with its text in their place. */
+export interface GapDetail {
+  after: string
+  before?: string
+  /** The position up to which `content` is the text. */
+  through?: string
+  /** The log's text: in the place of what is there ("reset"), or behind it ("continue"). */
+  content?: string
+  mode?: "reset" | "continue"
+  /** Entries that are no text; those that are listened for are dispatched as messages, too. */
+  events?: { id: string; event: string; data: string }[]
+  id?: string
+}
+
+/** What a log is at: "queued", "running", "recovering", or a word of the application's. */
+export interface StateDetail {
+  phase: string
+  id: string
+  [name: string]: unknown
+}
+
 export interface StreamerEventMap {
   "streamer:open": CustomEvent<Record<string, never>>
   "streamer:message": CustomEvent<MessageDetail>
-  /** Events between these two ids did not come. */
-  "streamer:gap": CustomEvent<{ after: string; before: string }>
-  /** What came before is void: the stream begins again. */
-  "streamer:reset": CustomEvent<Record<string, never>>
-  /** Empty where the server ended it with the status 204. */
+  "streamer:gap": CustomEvent<GapDetail>
+  /** What came before is void: the stream begins again. `log`: the place of the one that does, where the stream is of several. */
+  "streamer:reset": CustomEvent<{ log?: number }>
+  "streamer:state": CustomEvent<StateDetail>
+  /** Empty where the server ended it with the status 204. Of a log the type may be "failed", "cancelled" or "timed_out", too. */
   "streamer:done": CustomEvent<Partial<MessageDetail>>
   "streamer:error": CustomEvent<ErrorDetail>
 }

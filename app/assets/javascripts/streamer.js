@@ -7,6 +7,7 @@ const BACK_OFF_CEILING = 30_000
 const BROWSER_CONNECTIONS = 6 // to one origin over HTTP/1.1
 const OVERLOADED = [429, 503] // says a server that has not begun
 const UNREACHABLE = [502, 504] // says a proxy
+const CLOSES = { done: "completed", failed: "failed", cancelled: "cancelled", timed_out: "timed_out" } // of a log, and the state they leave
 
 // Bytes of an event stream, cut anywhere, into events, as the HTML Standard interprets them. `numbered` tells whether an event has an
 // id of its own; `id` is the last one that the stream had.
@@ -66,12 +67,13 @@ export class Decoder {
 
 const connected = new Set()
 
-// One event stream and its reconnections. It dispatches streamer:open, :message, :gap, :reset, :done and :error.
+// One event stream and its reconnections. It dispatches streamer:open, :message, :gap, :reset, :state, :done and :error.
 export class EventStream extends EventTarget {
   state = "closed" // connecting, open, reconnecting, done, stopped, failed
   #url
   #options
   #types
+  #heard
   #target
   #connection = null // { close }
   #listeners
@@ -97,7 +99,8 @@ export class EventStream extends EventTarget {
     super()
     this.#url = new URL(url, globalThis.document?.baseURI)
     this.#options = { done, method: method.toUpperCase(), headers, body, credentials, heartbeat }
-    this.#types = new Set(["message", "error", "heartbeat", done, ...events])
+    this.#types = new Set(["message", ...events])
+    this.#heard = new Set(["error", "heartbeat", "attempt", "gap", "state", done, ...Object.keys(CLOSES), ...this.#types])
     this.#target = target ?? this
     this.#id = String(cursor)
   }
@@ -160,7 +163,7 @@ export class EventStream extends EventTarget {
   #subscribe() {
     const source = new EventSource(this.#url, { withCredentials: this.#options.credentials === "include" })
     source.onopen = () => this.#opened()
-    for (const type of this.#types) {
+    for (const type of this.#heard) {
       source.addEventListener(type, ({ data, lastEventId }) => data !== undefined && this.#take({ type, data, id: lastEventId }))
     }
     source.addEventListener("error", ({ data }) => {
@@ -230,14 +233,14 @@ export class EventStream extends EventTarget {
     if (type === "heartbeat") return (this.#beats = true)
     if (!this.#isNews(event)) return
     this.#failures = 0
-    if (type === this.#options.done) this.#finish({ type, data, id })
+    const said = parse(data)
+    if (type === this.#options.done || closes(type, said)) this.#finish({ type, data, id })
+    else if (type === "gap") this.#fill(said, data, id)
+    else if (type === "state") this.#dispatch("state", { ...said, id })
     else if (type === "error") {
-      const { error = "error", message = data } = parse(data) ?? {}
+      const { error = "error", message = data } = said ?? {}
       this.#fail(error, message)
-    } else if (this.#types.has(type)) {
-      this.#delivered = true
-      this.#dispatch("message", { type, data, id })
-    }
+    } else this.#dispatchMessage({ type, data, id })
   }
 
   // Whether it was not there before; moves the cursor to it.
@@ -255,19 +258,37 @@ export class EventStream extends EventTarget {
     }
     const from = position(this.#id)
     const to = position(id)
-    if (from && to) {
+    const attempt = type === "attempt" && parse(data)
+    if (type !== "gap" && from && to) {
       if (to.epoch < from.epoch || (to.epoch === from.epoch && to.sequence < from.sequence)) return false
-      if (to.epoch > from.epoch) this.#reset()
+      if (to.epoch > from.epoch) attempt?.mode === "continue" || this.#reset()
       else if (to.sequence > from.sequence + 1n) this.#dispatch("gap", { after: this.#id, before: id })
-    }
+    } else if (attempt?.from && attempt.mode === "reset") this.#reset(id)
     this.#id = id
     this.#last = event
     return true
   }
 
-  #reset() {
-    this.#delivered = false
-    this.#dispatch("reset")
+  // Of one log among several, whose place is in the id.
+  #reset(id) {
+    const [, log] = /^([0-9]+):/.exec(id) ?? []
+    if (!log) this.#delivered = false
+    this.#dispatch("reset", log ? { log: Number(log) } : {})
+  }
+
+  // A log's text in the place of entries that are gone, and those of them that are no text.
+  #fill(gap, data, id) {
+    if (typeof gap?.content !== "string") return this.#dispatchMessage({ type: "gap", data, id })
+    if (gap.after === "0-0" && !gap.mode && this.#delivered) this.#reset(id)
+    this.#delivered = true
+    this.#dispatch("gap", { mode: "reset", events: [], ...gap, id })
+    for (const { event: type, ...missed } of gap.events ?? []) this.#dispatchMessage({ type, ...missed })
+  }
+
+  #dispatchMessage(message) {
+    if (!this.#types.has(message.type)) return
+    this.#delivered = true
+    this.#dispatch("message", message)
   }
 
   #finish(detail) {
@@ -362,6 +383,11 @@ export class EventStream extends EventTarget {
 function position(id) {
   const match = /^(?:([0-9]{1,19})-)?([0-9]{1,19})$/.exec(id)
   return match && { epoch: BigInt(match[1] ?? 0), sequence: BigInt(match[2]) }
+}
+
+// Whether it is the last entry of a log, which says so in its data: other streams may have such events, too.
+function closes(type, said) {
+  return said?.state !== undefined && CLOSES[type] === said.state
 }
 
 function csrf(method) {

@@ -21,6 +21,14 @@ module Streamer
       content_tag(:div, nil, { **attributes, data: data }, &block)
     end
 
+    # The URL of an event stream (anything that url_for takes) with the id of the last event that the page contains already, signed: for an
+    # EventSource of the page's own, which cannot send an id at first. With follow_events nothing is missed or doubled between the two.
+    #
+    #   new EventSource("<%= j streamer_source_url(events_path(@answer), last_event_id: @position) %>")
+    def streamer_source_url(url, last_event_id:)
+      Controller::LastEventID.add_to(url_for(url), last_event_id)
+    end
+
     # Turbo's own element for an event stream: it performs the Turbo Stream actions that events.turbo_stream writes, with no WebSocket and no
     # code of the page. url (anything that url_for takes) and attributes: of the element.
     #

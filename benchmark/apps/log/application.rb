@@ -48,6 +48,8 @@ class Application < Rails::Application
   end
 end
 
+Application.initialize!
+
 if WAY == "streamer"
   class AnswersController < ActionController::Base
     include Streamer::Controller
@@ -68,5 +70,3 @@ else
     def subscribed = stream_from("answer:#{params[:id]}")
   end
 end
-
-Application.initialize!

@@ -56,11 +56,11 @@ module Bench
       @report.table(["", "statements/token, writing", "reading", "commits/s", "worker CPU us/token", "web CPU us/token", "handed over", "p50 ms",
                      "p99 ms"],
                     @found.map { |contender, results| row(contender, results) })
-      [SQLITE, POSTGRESQL].each do |contender|
+      (entries - [REDIS]).each do |contender|
         by_token = median(@found[contender]) { |result| result[:statements].sum.fdiv(result[:received]) }
         target("#{contender}: statements by token", "<= 0.1", by_token, "")
       end
-      target("#{SQLITE}: commits", "<= 50", commits(@found[SQLITE]), "/s")
+      target("#{SQLITE}: commits", "<= 50", commits(@found[SQLITE]), "/s") if entries.include?(SQLITE)
     end
 
     def row(contender, results)

@@ -245,9 +245,16 @@ static VALUE combined_leave(VALUE self, VALUE index) {
     return streamer_combined_leave(combined, index_of(combined, index)) ? Qtrue : Qfalse;
 }
 
-static VALUE string_of(VALUE argument) {
-    const struct streamer_block *block = (const struct streamer_block *)argument;
-    return rb_str_new(streamer_block_frames(block), (long)block->length);
+struct rewriting {
+    struct streamer_combined *combined;
+    int index;
+    VALUE string;
+    struct streamer_block *piece;
+};
+
+static VALUE append_piece(VALUE argument) {
+    struct rewriting *rewriting = (struct rewriting *)argument;
+    return rb_str_cat(rewriting->string, streamer_block_frames(rewriting->piece), (long)rewriting->piece->length);
 }
 
 /*
@@ -257,20 +264,23 @@ static VALUE string_of(VALUE argument) {
  * caller writes itself.
  */
 static VALUE combined_rewrite(VALUE self, VALUE index, VALUE frames) {
-    struct streamer_combined *combined = get_combined(self);
-    int place = index_of(combined, index);
+    struct rewriting rewriting = {.combined = get_combined(self), .string = rb_str_buf_new(0)};
+    rewriting.index = index_of(rewriting.combined, index);
     frames = frames_of(frames);
-    struct streamer_block *block =
-        streamer_block_new(STREAMER_BLOCK_ENTRIES, RSTRING_PTR(frames), (size_t)RSTRING_LEN(frames), 0, 0, true);
-    struct streamer_block *copy = block == NULL ? NULL : streamer_combined_copy(combined, place, block);
-    streamer_block_release(block);
-    if (copy == NULL) rb_memerror();
-    int failed = 0;
-    VALUE string = rb_protect(string_of, (VALUE)copy, &failed);
-    streamer_block_release(copy);
-    if (failed != 0) rb_jump_tag(failed);
+    size_t length = (size_t)RSTRING_LEN(frames), piece;
+    for (size_t at = 0; at < length; at += piece) {
+        piece = length - at;
+        rewriting.piece = streamer_combined_copy(rewriting.combined, rewriting.index, STREAMER_BLOCK_ENTRIES,
+                                                 RSTRING_PTR(frames) + at, &piece);
+        if (rewriting.piece == NULL) rb_memerror();
+        int failed = 0;
+        rb_protect(append_piece, (VALUE)&rewriting, &failed);
+        streamer_block_release(rewriting.piece);
+        if (failed != 0) rb_jump_tag(failed);
+    }
     RB_GC_GUARD(frames);
-    return string;
+    RB_GC_GUARD(self);
+    return rewriting.string;
 }
 
 /* ---- readers ---- */

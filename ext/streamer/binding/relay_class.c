@@ -51,31 +51,38 @@ static void unlock(struct streamer_relay *relay) {
 
 /* ---- the mailbox ---- */
 
-/* This process's; the parent's is left as it is, for its lock may be held by a thread that is not here. */
-static struct streamer_mailbox *mailbox(void) {
-    static struct streamer_mailbox *mailbox;
+enum { CALLBACKS, ENTRIES, MAILBOXES };
+
+/* This process's; the parent's are left as they are, for their locks may be held by a thread that is not here. */
+static struct streamer_mailbox *mailbox(int which) {
+    static struct streamer_mailbox *mailboxes;
     static unsigned generation;
-    if (mailbox == NULL || generation != streamer_fork_generation()) {
-        mailbox = ALLOC(struct streamer_mailbox);
-        streamer_mailbox_init(mailbox);
+    if (mailboxes == NULL || generation != streamer_fork_generation()) {
+        mailboxes = ALLOC_N(struct streamer_mailbox, MAILBOXES);
+        for (int i = 0; i < MAILBOXES; i++) streamer_mailbox_init(&mailboxes[i]);
         generation = streamer_fork_generation();
     }
-    return mailbox;
+    return &mailboxes[which];
 }
 
 static bool has_notifications(void *argument) {
     return ((struct streamer_mailbox *)argument)->first != NULL;
 }
 
+/* Waits for a relay that has notifications, at most so long; the reference is the caller's. NULL when the time is over.
+ */
+static struct streamer_relay *await_notifications(struct streamer_mailbox *waited, VALUE seconds, int *notifications) {
+    int64_t deadline = NIL_P(seconds) ? -1 : streamer_now() + (int64_t)(NUM2DBL(seconds) * 1000);
+    streamer_await(Qnil, &waited->monitor, has_notifications, waited, deadline);
+    return streamer_mailbox_take(waited, notifications);
+}
+
 /* Relay.take_notifications(seconds or nil): waits for notifications, at most so long: [id, Array of :first, :text,
  * :entries, :ended]; nil when the time is over. */
 static VALUE take_notifications(VALUE class, VALUE seconds) {
     (void)class;
-    struct streamer_mailbox *waited = mailbox();
-    int64_t deadline = NIL_P(seconds) ? -1 : streamer_now() + (int64_t)(NUM2DBL(seconds) * 1000);
-    streamer_await(Qnil, &waited->monitor, has_notifications, waited, deadline);
     int notifications;
-    struct streamer_relay *relay = streamer_mailbox_take(waited, &notifications);
+    struct streamer_relay *relay = await_notifications(mailbox(CALLBACKS), seconds, &notifications);
     if (relay == NULL) return Qnil;
     uint64_t id = relay->id;
     streamer_relay_release(relay);
@@ -86,6 +93,18 @@ static VALUE take_notifications(VALUE class, VALUE seconds) {
     if (notifications & STREAMER_NOTIFICATION_ENTRIES) rb_ary_push(names, ID2SYM(rb_intern("entries")));
     if (notifications & STREAMER_NOTIFICATION_ENDED) rb_ary_push(names, ID2SYM(rb_intern("ended")));
     return rb_assoc_new(ULL2NUM(id), names);
+}
+
+/* Relay.await_entries(seconds or nil): the id of the next relay whose entries wait to be taken; nil when the time is
+ * over. */
+static VALUE await_entries(VALUE class, VALUE seconds) {
+    (void)class;
+    int notifications;
+    struct streamer_relay *relay = await_notifications(mailbox(ENTRIES), seconds, &notifications);
+    if (relay == NULL) return Qnil;
+    uint64_t id = relay->id;
+    streamer_relay_release(relay);
+    return ULL2NUM(id);
 }
 
 /* ---- one relay ---- */
@@ -111,7 +130,8 @@ static VALUE initialize(VALUE self, VALUE browser, VALUE transfer, VALUE pipelin
     }
     struct streamer_relay_options options = {.outlives_outlet = RTEST(outlives)};
     if (!NIL_P(notifications)) {
-        options.mailbox = mailbox();
+        options.mailbox = mailbox(CALLBACKS);
+        options.entries_mailbox = mailbox(ENTRIES);
         options.wanted_notifications = (RTEST(rb_ary_entry(notifications, 0)) ? STREAMER_NOTIFICATION_FIRST : 0) |
                                        (RTEST(rb_ary_entry(notifications, 1)) ? STREAMER_NOTIFICATION_TEXT : 0);
     }
@@ -269,11 +289,19 @@ static VALUE abandon(VALUE self) {
     return Qnil;
 }
 
-/* Notifies Dispatcher of entries, whether there are any or not. From any thread. */
+/* Has the relay's entries looked at, whether there are any or not. From any thread. */
 static VALUE remind(VALUE self) {
     struct streamer_relay *relay = get(self);
-    if (relay->options.mailbox != NULL)
-        streamer_mailbox_post(relay->options.mailbox, relay, STREAMER_NOTIFICATION_ENTRIES);
+    struct streamer_mailbox *entries = relay->options.entries_mailbox;
+    if (entries != NULL) streamer_mailbox_post(entries, &relay->entries_letter, STREAMER_NOTIFICATION_ENTRIES);
+    return Qnil;
+}
+
+/* Notifies Dispatcher of :entries. From any thread. */
+static VALUE tell_dispatcher(VALUE self) {
+    struct streamer_relay *relay = get(self);
+    struct streamer_mailbox *callbacks = relay->options.mailbox;
+    if (callbacks != NULL) streamer_mailbox_post(callbacks, &relay->letter, STREAMER_NOTIFICATION_ENTRIES);
     return Qnil;
 }
 
@@ -372,6 +400,7 @@ void streamer_init_relay(void) {
     VALUE class = rb_define_class_under(streamer_module, "Relay", rb_cObject);
     rb_define_alloc_func(class, allocate);
     rb_define_singleton_method(class, "take_notifications", take_notifications, 1);
+    rb_define_singleton_method(class, "await_entries", await_entries, 1);
     rb_define_singleton_method(class, "counters", counters, 0);
     rb_define_private_method(class, "setup", initialize, 7);
     rb_define_method(class, "start", start, 0);
@@ -393,4 +422,5 @@ void streamer_init_relay(void) {
     rb_define_method(class, "waiting", waiting, 0);
     rb_define_method(class, "abandon", abandon, 0);
     rb_define_method(class, "remind", remind, 0);
+    rb_define_method(class, "tell_dispatcher", tell_dispatcher, 0);
 }

@@ -9,19 +9,19 @@ void streamer_mailbox_init(struct streamer_mailbox *mailbox) {
     mailbox->first = mailbox->last = NULL;
 }
 
-void streamer_mailbox_post(struct streamer_mailbox *mailbox, struct streamer_relay *relay, int notifications) {
+void streamer_mailbox_post(struct streamer_mailbox *mailbox, struct streamer_letter *letter, int notifications) {
     pthread_mutex_lock(&mailbox->monitor.lock);
-    bool posted = relay->notifications != 0;
-    relay->notifications |= notifications;
+    bool posted = letter->notifications != 0;
+    letter->notifications |= notifications;
     if (!posted) {
-        streamer_relay_retain(relay);
-        relay->mailbox_next = NULL;
+        streamer_relay_retain(letter->relay);
+        letter->next = NULL;
         if (mailbox->last != NULL) {
-            mailbox->last->mailbox_next = relay;
+            mailbox->last->next = letter;
         } else {
-            mailbox->first = relay;
+            mailbox->first = letter;
         }
-        mailbox->last = relay;
+        mailbox->last = letter;
         streamer_monitor_notify(&mailbox->monitor);
     }
     pthread_mutex_unlock(&mailbox->monitor.lock);
@@ -29,13 +29,13 @@ void streamer_mailbox_post(struct streamer_mailbox *mailbox, struct streamer_rel
 
 struct streamer_relay *streamer_mailbox_take(struct streamer_mailbox *mailbox, int *notifications) {
     pthread_mutex_lock(&mailbox->monitor.lock);
-    struct streamer_relay *relay = mailbox->first;
-    if (relay != NULL) {
-        mailbox->first = relay->mailbox_next;
+    struct streamer_letter *letter = mailbox->first;
+    if (letter != NULL) {
+        mailbox->first = letter->next;
         if (mailbox->first == NULL) mailbox->last = NULL;
-        *notifications = relay->notifications;
-        relay->notifications = 0;
+        *notifications = letter->notifications;
+        letter->notifications = 0;
     }
     pthread_mutex_unlock(&mailbox->monitor.lock);
-    return relay;
+    return letter == NULL ? NULL : letter->relay;
 }

@@ -36,7 +36,7 @@ static void unlock(struct streamer_relay *relay) {
 }
 
 static void tell(struct streamer_relay *relay, int notifications) {
-    if (relay->options.mailbox != NULL) streamer_mailbox_post(relay->options.mailbox, relay, notifications);
+    if (relay->options.mailbox != NULL) streamer_mailbox_post(relay->options.mailbox, &relay->letter, notifications);
 }
 
 /* ---- frames ---- */
@@ -132,8 +132,10 @@ static void note_progress(struct streamer_relay *relay, uint64_t frames_before, 
         }
     }
     notifications &= relay->options.wanted_notifications;
-    if (relay->batch != NULL && streamer_batch_announce(relay->batch)) notifications |= STREAMER_NOTIFICATION_ENTRIES;
     if (notifications != 0) tell(relay, notifications);
+    if (relay->options.entries_mailbox == NULL || relay->batch == NULL || !streamer_batch_announce(relay->batch))
+        return;
+    streamer_mailbox_post(relay->options.entries_mailbox, &relay->entries_letter, STREAMER_NOTIFICATION_ENTRIES);
 }
 
 static bool is_success(struct streamer_transfer *transfer) {
@@ -270,6 +272,7 @@ struct streamer_relay *streamer_relay_new(struct streamer_transfer *transfer, st
     relay->task.run = begin;
     relay->timer.fire = on_timer;
     relay->transfer = transfer;
+    relay->letter.relay = relay->entries_letter.relay = relay;
     relay->outlet = outlet;
     relay->batch = streamer_outlet_batch(&outlet);
     relay->pipeline = pipeline;

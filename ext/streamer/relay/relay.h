@@ -24,11 +24,12 @@
 #define STREAMER_RELAY_FRESH ((size_t)1 << 20)
 
 struct streamer_relay_options {
-    struct streamer_mailbox *mailbox; /* NULL: nobody is notified */
-    int wanted_notifications;         /* of FIRST and TEXT; ENDED always comes, and ENTRIES of a batch */
-    int64_t flush_after;              /* milliseconds that frames for a browser may be held back; 0: they are not */
-    size_t flush_at;                  /* bytes held back at which they leave all the same */
-    bool outlives_outlet;             /* the upstream is read to its end, whoever has left */
+    struct streamer_mailbox *mailbox;         /* NULL: nobody is notified */
+    struct streamer_mailbox *entries_mailbox; /* of a batch: where ENTRIES go; NULL: nowhere */
+    int wanted_notifications;                 /* of FIRST and TEXT; ENDED always comes */
+    int64_t flush_after;  /* milliseconds that frames for a browser may be held back; 0: they are not */
+    size_t flush_at;      /* bytes held back at which they leave all the same */
+    bool outlives_outlet; /* the upstream is read to its end, whoever has left */
     const char *terminal; /* frames after a complete response; with the last chunk. NULL: the owner closes the outlet */
     size_t terminal_length;
 };
@@ -56,9 +57,7 @@ struct streamer_relay {
     struct streamer_buffer fresh;
     int64_t started, first_event, over; /* streamer_now's clock; 0 for what did not happen */
 
-    /* Guarded by the mailbox's lock. */
-    int notifications;
-    struct streamer_relay *mailbox_next;
+    struct streamer_letter letter, entries_letter;
 
     /* In an iteration only. */
     enum {

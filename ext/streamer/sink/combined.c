@@ -47,28 +47,37 @@ static char *write_id(char *out, const struct streamer_combined *combined, int i
     return out;
 }
 
+/* As many frames as make a piece. */
+static size_t piece_of(const char *frames, size_t length) {
+    size_t piece = 0;
+    while (piece < length && piece < STREAMER_COMBINED_PIECE)
+        piece += streamer_frames_first(frames + piece, length - piece);
+    return piece;
+}
+
 struct streamer_block *streamer_combined_copy(struct streamer_combined *combined, int index,
-                                              const struct streamer_block *block) {
-    const char *frames = streamer_block_frames(block);
-    size_t id = (size_t)combined->count * POSITION + 12;
-    char *copy = malloc(block->length + block->frames * id + 1), *out = copy;
+                                              enum streamer_block_kind kind, const char *frames, size_t *length) {
+    size_t piece = piece_of(frames, *length), id = (size_t)combined->count * POSITION + 12;
+    char *copy = malloc(piece + streamer_frames_count(frames, piece) * id + 1), *out = copy;
     if (copy == NULL) return NULL;
 
     pthread_mutex_lock(&combined->lock);
     int64_t position = combined->logs[index].position;
-    for (size_t at = 0; at < block->length;) {
-        size_t frame = streamer_frames_first(frames + at, block->length - at), line = 0;
-        streamer_frames_position(frames + at, frame, &position, &line);
-        out = write_id(out, combined, index, position);
-        memcpy(out, frames + at + line, frame - line);
-        out += frame - line;
+    for (size_t at = 0; at < piece;) {
+        size_t frame = streamer_frames_first(frames + at, piece - at), lines = 0;
+        size_t event = streamer_frames_event(frames + at, frame);
+        if (!streamer_frames_position(frames + at, frame, &position, &lines)) lines = event;
+        memcpy(out, frames + at, event);
+        out = write_id(out + event, combined, index, position);
+        memcpy(out, frames + at + lines, frame - lines);
+        out += frame - lines;
         at += frame;
     }
-    struct streamer_block *made =
-        streamer_block_new(block->kind, copy, (size_t)(out - copy), block->first, block->last, true);
+    struct streamer_block *made = streamer_block_new(kind, copy, (size_t)(out - copy), 0, position, true);
     if (made != NULL) combined->logs[index].position = position;
     pthread_mutex_unlock(&combined->lock);
     free(copy);
+    *length = piece;
     return made;
 }
 

@@ -33,9 +33,13 @@ void streamer_combined_retain(struct streamer_combined *combined);
 /* Also of NULL. */
 void streamer_combined_release(struct streamer_combined *combined);
 
-/* A copy of a block of the index-th log, and the positions move on. NULL when out of memory: nothing has changed. */
+/* Bytes of frames that are copied at once, but for a larger frame. */
+#define STREAMER_COMBINED_PIECE ((size_t)32 << 10)
+
+/* A copy of the first frames of the index-th log, and the positions move on; `*length` becomes the bytes that were
+ * copied. NULL when out of memory: nothing has changed. */
 struct streamer_block *streamer_combined_copy(struct streamer_combined *combined, int index,
-                                              const struct streamer_block *block);
+                                              enum streamer_block_kind kind, const char *frames, size_t *length);
 
 /* The index-th log has ended. True when it was the last one that had not. */
 bool streamer_combined_leave(struct streamer_combined *combined, int index);

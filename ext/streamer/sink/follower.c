@@ -30,38 +30,48 @@ static bool needs_copy(const struct streamer_follower *reader, const struct stre
     return reader->combined != NULL || (block->kind == STREAMER_BLOCK_ENTRIES && block->first <= reader->skip);
 }
 
-/* Takes over the reference to the raw block; NULL when out of memory. */
-static struct streamer_block *in_other_words(struct streamer_follower *reader, struct streamer_block *raw) {
-    if (raw == NULL || reader->combined == NULL) return raw;
-    struct streamer_block *copy = streamer_combined_copy(reader->combined, reader->index, raw);
-    streamer_block_release(raw);
-    return copy;
-}
-
-/* The part of a block that is for this reader. NULL when out of memory. */
-static struct streamer_block *copy_of(struct streamer_follower *reader, struct streamer_block *block) {
+/* Puts the part of a block that is for this reader in front, if any is. False when out of memory. */
+static bool take_apart(struct streamer_follower *reader, struct streamer_block *block) {
     size_t from = 0;
     const char *frames = streamer_block_frames(block);
     if (block->kind == STREAMER_BLOCK_ENTRIES && block->first <= reader->skip)
         from = streamer_frames_behind(frames, block->length, reader->skip);
-    if (from == 0 && reader->combined != NULL) return streamer_combined_copy(reader->combined, reader->index, block);
-    return in_other_words(
-        reader, streamer_block_new(block->kind, frames + from, block->length - from, block->first, block->last, true));
+    if (from == block->length) return true;
+    if (reader->combined == NULL) {
+        reader->own =
+            streamer_block_new(block->kind, frames + from, block->length - from, block->first, block->last, true);
+        return reader->own != NULL;
+    }
+    streamer_block_retain(block);
+    reader->raw = block;
+    reader->raw_at = from;
+    return true;
+}
+
+/* The next piece of what is to be copied, if any. False when out of memory. */
+static bool copy_piece(struct streamer_follower *reader) {
+    if (reader->own != NULL || reader->raw == NULL) return true;
+    struct streamer_block *raw = reader->raw;
+    size_t length = raw->length - reader->raw_at;
+    reader->own = streamer_combined_copy(reader->combined, reader->index, raw->kind,
+                                         streamer_block_frames(raw) + reader->raw_at, &length);
+    if (reader->own == NULL) return false;
+    reader->raw_at += length;
+    if (reader->raw_at == raw->length) {
+        streamer_block_release(raw);
+        reader->raw = NULL;
+    }
+    return true;
 }
 
 /* What the reader gets next: its own block, or as many of the chain's as are sent at once. Returns their number, -1
  * when out of memory. */
 static int collect(struct streamer_follower *reader, struct streamer_block *blocks[STREAMER_BROWSER_BLOCKS]) {
-    if (reader->own != NULL && reader->own_is_raw) {
-        reader->own = in_other_words(reader, reader->own);
-        reader->own_is_raw = false;
-        if (reader->own == NULL) return -1;
-    }
     int count = 0;
     size_t bytes = 0;
     struct streamer_block *block = reader->cursor, *next;
-    while (reader->own == NULL && count < STREAMER_BROWSER_BLOCKS && bytes < STREAMER_FOLLOWER_TAKE &&
-           (next = streamer_block_next(block)) != NULL) {
+    while (reader->own == NULL && reader->raw == NULL && count < STREAMER_BROWSER_BLOCKS &&
+           bytes < STREAMER_FOLLOWER_TAKE && (next = streamer_block_next(block)) != NULL) {
         bool done = is_done(reader, next);
         if (!done && !needs_copy(reader, next)) {
             blocks[count++] = block = next;
@@ -69,13 +79,11 @@ static int collect(struct streamer_follower *reader, struct streamer_block *bloc
             continue;
         }
         if (count > 0) return count;
-        if (!done) {
-            reader->own = copy_of(reader, next);
-            if (reader->own == NULL) return -1;
-        }
+        if (!done && !take_apart(reader, next)) return -1;
         move_to(reader, next);
         block = next;
     }
+    if (!copy_piece(reader)) return -1;
     if (reader->own == NULL) return count;
     blocks[0] = reader->own;
     return 1;
@@ -134,6 +142,13 @@ static void count_cut(void) {
     atomic_fetch_add_explicit(&streamer_fanout_counters.cut, 1, memory_order_relaxed);
 }
 
+static void let_go_of_blocks(struct streamer_follower *reader) {
+    streamer_block_release(reader->own);
+    streamer_block_release(reader->raw);
+    streamer_block_release(reader->cursor);
+    reader->own = reader->raw = reader->cursor = NULL;
+}
+
 /* Its place in the chain is given up. */
 static void set_over(struct streamer_follower *reader, enum streamer_follower_state state) {
     if (is_over(reader)) return;
@@ -141,10 +156,7 @@ static void set_over(struct streamer_follower *reader, enum streamer_follower_st
     unhold(reader);
     reader->fanout->readers--;
     atomic_fetch_sub_explicit(&streamer_fanout_counters.readers, 1, memory_order_relaxed);
-    streamer_block_release(reader->own);
-    reader->own = NULL;
-    streamer_block_release(reader->cursor);
-    reader->cursor = NULL;
+    let_go_of_blocks(reader);
 }
 
 void streamer_follower_give_up_hold(struct streamer_follower *reader) {
@@ -372,8 +384,7 @@ bool streamer_follower_through(struct streamer_follower *reader, int64_t *positi
 static enum streamer_start go_live(struct streamer_follower *reader, struct streamer_block *own, int64_t through) {
     if (reader->state != STREAMER_FOLLOWER_CATCHING_UP || reader->close) return STREAMER_START_OVER;
     if (through < reader->cursor->last) return STREAMER_START_BEHIND;
-    reader->own = own;
-    reader->own_is_raw = reader->combined != NULL;
+    *(reader->combined == NULL ? &reader->own : &reader->raw) = own;
     if (through > reader->skip) reader->skip = through;
     reader->state = STREAMER_FOLLOWER_LIVE;
     if (reader->browser == NULL) {
@@ -430,8 +441,7 @@ void streamer_follower_retain(struct streamer_follower *reader) {
 
 void streamer_follower_release(struct streamer_follower *reader) {
     if (atomic_fetch_sub(&reader->references, 1) != 1) return;
-    streamer_block_release(reader->own);
-    streamer_block_release(reader->cursor);
+    let_go_of_blocks(reader);
     if (reader->browser != NULL) streamer_browser_release(reader->browser);
     streamer_combined_release(reader->combined);
     streamer_fanout_release(reader->fanout);
@@ -455,7 +465,7 @@ static bool wants_goodbye(const struct streamer_follower *reader) {
 
 bool streamer_follower_ready(struct streamer_follower *reader) {
     if (reader->state != STREAMER_FOLLOWER_LIVE) return is_over(reader);
-    return reader->own != NULL || streamer_block_next(reader->cursor) != NULL ||
+    return reader->own != NULL || reader->raw != NULL || streamer_block_next(reader->cursor) != NULL ||
            atomic_load(&reader->fanout->finished) || wants_goodbye(reader);
 }
 

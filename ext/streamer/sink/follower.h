@@ -51,9 +51,10 @@ struct streamer_follower {
      * only. */
     struct streamer_block *cursor; /* everything up to and including it is done */
     struct streamer_block *own;    /* goes before all that is behind the cursor */
-    bool own_is_raw;               /* not yet copied for combined */
-    int64_t skip;                  /* entries up to this position are done */
-    uint64_t since;                /* the chain's end when it joined: notices before it are not for this reader */
+    struct streamer_block *raw;    /* behind `own`: is still to be copied for combined, from `raw_at` on */
+    size_t raw_at;
+    int64_t skip;   /* entries up to this position are done */
+    uint64_t since; /* the chain's end when it joined: notices before it are not for this reader */
 
     /* In an iteration only. */
     struct streamer_follower *next, *previous;

@@ -27,23 +27,30 @@ static bool read_number(const char **cursor, const char *end, int64_t *number) {
     return *cursor > start && *number < (INT64_C(1) << 31);
 }
 
-bool streamer_frames_position(const char *frame, size_t length, int64_t *position, size_t *line) {
-    const char *cursor = frame + 4, *end = frame + length;
+size_t streamer_frames_event(const char *frame, size_t length) {
+    if (length < 7 || memcmp(frame, "event: ", 7) != 0) return 0;
+    const char *end = memchr(frame, '\n', length);
+    return end == NULL ? 0 : (size_t)(end - frame) + 1;
+}
+
+bool streamer_frames_position(const char *frame, size_t length, int64_t *position, size_t *lines) {
+    size_t event = streamer_frames_event(frame, length);
+    const char *cursor = frame + event + 4, *end = frame + length;
     int64_t epoch, sequence;
-    if (length < 8 || memcmp(frame, "id: ", 4) != 0 || !read_number(&cursor, end, &epoch)) return false;
+    if (length < event + 8 || memcmp(frame + event, "id: ", 4) != 0 || !read_number(&cursor, end, &epoch)) return false;
     if (cursor == end || *cursor++ != '-' || !read_number(&cursor, end, &sequence)) return false;
     if (cursor == end || *cursor != '\n') return false;
     *position = (epoch << 32) | sequence;
-    *line = (size_t)(cursor - frame) + 1;
+    *lines = (size_t)(cursor - frame) + 1;
     return true;
 }
 
 size_t streamer_frames_behind(const char *frames, size_t length, int64_t after) {
-    size_t at = 0, line;
+    size_t at = 0, lines;
     int64_t position;
     while (at < length) {
         size_t frame = streamer_frames_first(frames + at, length - at);
-        if (streamer_frames_position(frames + at, frame, &position, &line) && position > after) return at;
+        if (streamer_frames_position(frames + at, frame, &position, &lines) && position > after) return at;
         at += frame;
     }
     return length;

@@ -21,10 +21,10 @@ module Streamer
       end
 
       # The last event of a stream that failed.
-      def frame(error)
-        message = @detailed ? error.message : "The stream was interrupted by an error."
-        Encoder.encode({ error: Error.name_of(error), message: message }, event: "error")
-      end
+      def frame(error) = Encoder.encode({ error: Error.name_of(error), message: message_of(error) }, event: "error")
+
+      # What a browser may read of it.
+      def message_of(error) = @detailed ? error.message : Log::Origin::MESSAGE
     end
   end
 end

@@ -40,11 +40,17 @@ module Streamer
 
       def failed? = @failed == true
 
+      # Tells the application of each log.
+      def notify
+        @keys.zip(@positions, modes) do |key, position, mode|
+          ActiveSupport::Notifications.instrument("follow.streamer", log: key, position: position.to_s, mode: mode, **@error_reporter.context)
+        end
+      end
+
       # Where the server calls the body. Raises only what is no StandardError (a task that is stopped, a thread that is killed).
       def run(sink)
         Sinks::ConnectionPools.release
         sink.write(opening)
-        notify
         detached = sink.detach { |browser| hand_over(browser) }
         follow(sink) unless detached
       rescue BrowserDisconnectedError
@@ -71,12 +77,6 @@ module Streamer
 
       # The id without data is the browser's last event ID from here on, before there is any event.
       def opening = "retry: #{@retry_time}\nid: #{Log::Cursor.dump(@positions)}\n\n"
-
-      def notify
-        @keys.zip(@positions, modes) do |key, position, mode|
-          ActiveSupport::Notifications.instrument("follow.streamer", log: key, position: position.to_s, mode: mode, **@error_reporter.context)
-        end
-      end
 
       def planned_end
         return {} unless @rotate

@@ -44,6 +44,7 @@ module Streamer
                                   rotate: @rotate, retry_time: @retry_time)
         return @controller.head(:no_content) if action.over?
 
+        action.notify
         Delivery.for(@controller).start(action, status: 200, headers: UNSTORED.merge(headers), heartbeat: heartbeat)
       end
 

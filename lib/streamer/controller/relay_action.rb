@@ -2,8 +2,7 @@
 
 require "securerandom"
 
-require_relative "error_reporter"
-require_relative "request_context"
+require_relative "origin"
 require_relative "../sinks/connection_pools"
 require_relative "../sinks/upstream_call"
 
@@ -37,19 +36,18 @@ module Streamer
         @opening = [Encoder.comment, (Encoder.encode(nil, retry: retry_time) if retry_time)].compact.join
         # Text is gathered where somebody can ask for it.
         @options = Relay::Options.new(collect: (collect if finished || on_text), **declared, **options)
-        @error_reporter = ErrorReporter.new(controller)
-        @request_context = RequestContext.new
+        @origin = Origin.new(controller)
       end
 
       def outlives_browser? = @outlives_browser
 
       # Whether anybody listens for the moment of the first event.
-      def first_event? = listened_to?("first_event.streamer")
+      def first_event? = @origin.listened_to?("first_event")
 
       def tell_first_event(seconds) = notify("first_event", seconds: seconds)
 
       def tell_text(text)
-        safely { @on_text.call(text) } unless text.empty?
+        @origin.guard { @on_text.call(text) } unless text.empty?
       end
 
       # From any thread, at any time; false when it was over.
@@ -71,7 +69,7 @@ module Streamer
         case result.status
         when :completed then terminal.to_s
         when :cancelled then result.reason == :stopped ? stopped_frame : "" # at a shutdown it is to come back
-        else @error_reporter.frame(result.error)
+        else @origin.frame(result.error)
         end
       end
 
@@ -107,8 +105,8 @@ module Streamer
         @over = true
         @failed = %i[failed timed_out].include?(result.status)
         notify("stream", status: result.status, reason: result.reason, **result.timings)
-        safely { @error_reporter.report(result.error) } if failed?
-        safely { @finished.call(result) } if @finished
+        @origin.guard { @origin.report(result.error) } if failed?
+        @origin.guard { @finished.call(result) } if @finished
       end
 
       private
@@ -120,21 +118,7 @@ module Streamer
         raise unless outlives_browser?
       end
 
-      # Runs somebody's code as if it were the request's. What it raises is its own.
-      def safely(&callback)
-        @request_context.within(&callback)
-      rescue StandardError => error
-        @request_context.within { @error_reporter.report(error) }
-      end
-
-      def notify(event, **payload)
-        name = "#{event}.streamer"
-        return unless listened_to?(name)
-
-        safely { ActiveSupport::Notifications.instrument(name, key: key, **@error_reporter.context, **payload) }
-      end
-
-      def listened_to?(name) = ActiveSupport::Notifications.notifier.listening?(name)
+      def notify(event, **payload) = @origin.notify(event, key: key, **payload)
 
       def stopped_frame = terminal ? Encoder.encode({ status: "cancelled" }, event: @terminal_event) : ""
 

@@ -27,8 +27,10 @@ module Streamer
         @sequence = @taken = head.sequence
         @frames = String.new(encoding: Encoding::BINARY)
         @kept = [] # every Append, for a store that loses some
-        @next = 0 # the one of @kept that comes next
+        @next = 0   # the one of @kept that comes next
+        @stored = 0 # the last entry that was in the store at some time
         @waiting = @bytes = 0
+        @stopping = head.stop_epoch.positive? # an attempt before was to stop the log, and has not come to it
         @compactor = Compactor.new(now)
       end
 
@@ -42,7 +44,10 @@ module Streamer
       # The Position of the last entry that was added.
       def position = Position.new(epoch, @sequence)
 
-      def stopping? = @stopping == true
+      def stopping? = @stopping
+
+      # That of the close that was added; nil before.
+      def state = @closing
 
       # Whether nothing can be added any more.
       def over? = !outcome.nil? || !@closing.nil?
@@ -95,14 +100,14 @@ module Streamer
         @kept[@next]
       end
 
-      # answer: nil, or the Head that the Append did not fit.
+      # Of the Append that was taken. answer: nil, or the Head that it did not fit.
       def settle(append, answer)
         return unless outcome.nil?
-        return advance(append) if answer.nil? || stored?(append, answer)
-        return finish(:fenced) if lost?(answer)
+        return stored(@kept.rindex(append) + 1) if answer.nil?
 
-        rewind(answer.sequence) if answer.sequence < append.after
-        stop if answer.stop?
+        count = count_in(answer) or return finish(:fenced)
+        stored(count)
+        stop if outcome.nil? && answer.stop?
       end
 
       # How the log is; nil for one that is gone. sent: when the renewal was sent off whose answer this is; nil for a look.
@@ -139,23 +144,33 @@ module Streamer
         append
       end
 
-      def advance(append)
-        @next += 1
-        @waiting -= append.frames.bytesize unless append.last <= @stored.to_i
-        @stored = [@stored.to_i, append.last].max
-        finish(stopping? && append.state == "cancelled" ? :stopped : :closed) if append.state
+      # How many of those that were kept are in the log: an entry's id belongs to one attempt's one entry, so they are if the last one is.
+      # More than was known where an answer was lost, fewer where the store has lost its end. nil: the log is not this attempt's.
+      def count_in(head)
+        return if head.missing? || head.epoch != epoch
+        return 0 if head.sequence.zero? && head.open?
+
+        index = @kept.rindex { |append| append.last == head.sequence && append.state == head.state }
+        index&.succ
       end
 
-      # The answer to an earlier try was lost: an entry's id belongs to one attempt's one entry, so it was these that were stored.
-      def stored?(append, head) = head.epoch == epoch && head.sequence == append.last && head.state == append.state
+      # So many of those that were kept are in the log. The others are appended (again): the same ids with the same bytes.
+      def stored(count)
+        (@next...count).each { |index| acknowledge(@kept[index]) }
+        @next = count
+        closed_with(@kept[count - 1]) if count.positive? && @kept[count - 1].state
+      end
+
+      def acknowledge(append)
+        return if append.last <= @stored
+
+        @waiting -= append.frames.bytesize
+        @stored = append.last
+      end
+
+      def closed_with(append) = finish(stopping? && append.state == "cancelled" ? :stopped : :closed)
 
       def lost?(head) = head.missing? || head.epoch != epoch || head.closed?
-
-      # The store has lost the last entries: they are appended again, the same ids with the same bytes.
-      def rewind(sequence)
-        index = @kept.index { |append| append.after == sequence }
-        index ? @next = index : finish(:fenced)
-      end
 
       # What does not fit because somebody asked to stop goes with the close, which fits.
       def stop

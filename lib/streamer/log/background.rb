@@ -8,6 +8,10 @@ module Streamer
     # What a process does for all its logs of one store, on threads that are there while there is something to do. A forked child makes its
     # own.
     class Background # :nodoc:
+      # Seconds that a process's last entries have to be stored in when it ends.
+      EXIT = 5
+      private_constant :EXIT
+
       @lock = Mutex.new
       @all = {}.compare_by_identity
 
@@ -18,6 +22,22 @@ module Streamer
             @pid = Process.pid
             @all[store] ||= new(store)
           end
+        end
+
+        # From now on the process's exit is a time to store what is not stored yet.
+        def watch_exit
+          @lock.synchronize do
+            return if @exit_pid == Process.pid
+
+            @exit_pid = pid = Process.pid
+            at_exit { finish_all if Process.pid == pid }
+          end
+        end
+
+        # Upstreams that are read into logs end first.
+        def finish_all
+          Relay::Registry.drain_at_exit
+          all.each(&:finish)
         end
 
         # Those of this process.
@@ -41,17 +61,32 @@ module Streamer
         lease_keeper.reserve(key) { begin_attempt(key, mode) }
       end
 
+      # At the process's end: stores what was added, for EXIT seconds at most, and gives the logs up that are still being written.
+      def finish
+        deadline = Clock.now + EXIT
+        writers = lease_keeper.writers
+        writers.each { |writer| writer.settle_by(deadline) }
+        writers.each(&:abandon)
+      end
+
       private
 
       def begin_attempt(key, mode)
         now = Clock.now
-        head = store.claim(key, owner: lease_keeper.owner, lease: lease_keeper.lease, mode: mode)
-        return (raise UnknownLogError, key unless store.heads([key]).key?(key)) unless head
-
+        before = store.heads([key])[key] or raise UnknownLogError, key
+        mode = "continue" if before.stop? # all that is left to do is to close it with what has come
+        head = store.claim(key, owner: lease_keeper.owner, lease: lease_keeper.lease, mode: mode) or return
         store.wake([key])
         attempt = Attempt.new(head, owner: lease_keeper.owner, lease: lease_keeper.lease, now: now)
         resume(attempt, head) if head.text_epoch < head.epoch
-        Writer.new(attempt, self).tap { |writer| lease_keeper.add(writer) }
+        begin_writing(Writer.new(attempt, self))
+      end
+
+      def begin_writing(writer)
+        Background.watch_exit
+        lease_keeper.add(writer)
+        committer.notify(writer) if writer.stopped?
+        writer
       end
 
       # Reads what the attempts before have written.

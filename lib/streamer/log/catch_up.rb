@@ -82,7 +82,7 @@ module Streamer
         return if over? || ahead?
         return @parts.shift unless @parts.empty?
 
-        @batches = @reads.read({ @key => @position }, limit: BATCHES).fetch(@key, []) if @batches.empty?
+        @batches = @reads.read({ @key => @position }, limit: BATCHES).fetch(@key, []).dup if @batches.empty?
         return if @batches.empty?
         return give unless broken?
 
@@ -136,6 +136,7 @@ module Streamer
         @head = @store.heads([@key])[@key] or return :gone
         through = pieces.empty? ? Position::START : pieces.last.through
         through = Position.new(through.epoch, through.sequence - 1) if head.closed? && through == head.position
+        after = Position::START unless held?(after, pieces)
         @parts = Gap.frames(pieces, after: after, through: through)
         Instrumentation.publish("gap", log: @key, after: after.to_s, through: through.to_s)
         @patient = @position != [through, beginning].max
@@ -144,6 +145,9 @@ module Streamer
         @closed = false
         :gap
       end
+
+      # Whether what the reader has up to there is in the text: a log that lost its end may have gone on in another attempt without it.
+      def held?(after, pieces) = pieces.any? { |piece| piece.through.epoch == after.epoch && piece.through >= after }
 
       # A second gap at the same place would not help.
       def broken? = !CatchUp.follows?(@position, @batches.first) && @patient != false

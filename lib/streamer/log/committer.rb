@@ -15,9 +15,15 @@ module Streamer
       # Writers in one commit at which the next one waits for the whole of PACE.
       CROWD = 64
 
+      # The part of it that is left to others where the commit itself took as long.
+      LEAST = 0.2
+
       # Seconds between tries while the store is away, from the first to the most.
       RETRY = (0.05..1.0)
-      private_constant :CROWD, :RETRY
+      private_constant :CROWD, :LEAST, :RETRY
+
+      # Whether this is the thread of one: what it wakes others for is what it has stored itself.
+      def self.here? = Thread.current[:streamer_committer] == true
 
       def initialize(store)
         @store = store
@@ -37,14 +43,15 @@ module Streamer
 
           @ready[writer] = true
           @urgent ||= urgent
-          @thread ||= Thread.new { run }.tap { |thread| thread.name = "streamer-log" }
-          @changed.signal
+          @thread = Thread.new { run }.tap { |thread| thread.name = "streamer-log" } unless @thread&.alive?
+          @changed.signal if urgent || !@resting
         end
       end
 
       private
 
       def run
+        Thread.current[:streamer_committer] = true
         pause = 0
         while (writers = wait(pause))
           pause = commit(writers)
@@ -58,8 +65,7 @@ module Streamer
       # Those that have something, after the pause; nil when there has been nobody for a while, and then this thread is nobody's.
       def wait(pause)
         @lock.synchronize do
-          due = Clock.now + pause
-          @changed.wait(@lock, due - Clock.now) until @urgent || Clock.now >= due
+          rest(pause)
           @changed.wait(@lock, 1) if @ready.empty?
           next @thread = nil if @ready.empty?
 
@@ -68,21 +74,32 @@ module Streamer
         end
       end
 
-      # Seconds to wait before the next one.
+      # The lock is held. Nobody wakes this thread for what can wait.
+      def rest(pause)
+        @resting = true
+        due = Clock.now + pause
+        @changed.wait(@lock, [due - Clock.now, 0].max) until @urgent || Clock.now >= due
+      ensure
+        @resting = false
+      end
+
+      # Seconds to wait before the next one, which is to begin PACE behind the beginning of this one.
       def commit(writers)
         now = Clock.now
-        taken = writers.filter_map { |writer| (append = writer.take(now)) && [writer, append] }
+        taken = writers.filter_map { |writer| protect(writer) { (append = writer.take(now)) && [writer, append] } }
         return 0 if taken.empty?
 
         store(taken)
         taken.map(&:first).each { |writer| notify(writer) if writer.ready? }
-        PACE * [taken.size, CROWD].min / CROWD
+        pace = PACE * [taken.size, CROWD].min / CROWD
+        [pace - (Clock.now - now), pace * LEAST].max
       end
 
       def store(taken)
         answers = attempt(taken) or return
-        @store.wake(taken.zip(answers).filter_map { |(_, append), answer| append.key if answer.nil? }) unless @announced
-        taken.zip(answers) { |(writer, append), answer| writer.settle(append, answer) }
+        taken = taken.zip(answers)
+        @store.wake(taken.filter_map { |(_, append), answer| append.key if answer.nil? }) unless @announced
+        taken.each { |(writer, append), answer| protect(writer) { writer.settle(append, answer) } }
       end
 
       # The answers, however long the store is away; nil when nobody waits for them any more.
@@ -96,7 +113,26 @@ module Streamer
           delay = [delay * 2, RETRY.end].min
           taken.select! { |writer, _| writer.ready? }
           retry unless taken.empty?
+        rescue StandardError => error
+          single_out(taken, error)
         end
+      end
+
+      # The store could not take them, and is there: each by itself, so that one that cannot be stored harms its own writer alone.
+      def single_out(taken, error)
+        return protect(taken.first.first) { raise error } if taken.one?
+
+        taken.each { |one| store([one]) }
+        nil
+      end
+
+      # Whatever goes wrong with one writer, the others need this thread. nil then.
+      def protect(writer)
+        yield
+      rescue StandardError => error
+        Streamer.report(error)
+        writer.break_off(error)
+        nil
       end
     end
   end

@@ -8,6 +8,8 @@ module Streamer
     # wakes may be lost. What it reads goes to the log's Fanout, and from there to the browsers without Ruby. It is there while there are
     # readers. When the store is away, readers stay, and hear nothing.
     class Followers # :nodoc:
+      include Protection
+
       # Seconds between two rounds at least; between looks at how the logs are; for which a log is read on without readers.
       PACE = 0.003
       LOOK = 1.0
@@ -71,7 +73,8 @@ module Streamer
 
       # What somebody who reads now has to know beside that; nil for nothing.
       def notice(key)
-        CatchUp.notice("recovering") if @lock.synchronize { @feeds[key]&.recovering? }
+        phase = @lock.synchronize { @feeds[key]&.phase }
+        CatchUp.notice(phase) if phase
       end
 
       # A Fanout::Reader of what is behind the position; browser: nil for one that is asked. overdue: whether the reader knows that nobody
@@ -121,22 +124,18 @@ module Streamer
 
       def run
         delay = 0
-        delay = protect { turn } ? PACE : [[delay * 2, RETRY.begin].max, RETRY.end].min while wait(delay)
+        delay = try_turn ? PACE : [[delay * 2, RETRY.begin].max, RETRY.end].min while wait(delay)
       ensure
         @watch&.close
         @watch = nil
       end
 
-      # Not even a store's own mistake may end the thread: all readers need it. Whether it went well.
-      def protect
-        yield
-        true
-      rescue StoreUnavailableError => error
-        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
-        @all = true
-        false
-      rescue StandardError => error
-        Streamer.report(error)
+      # Whether it went well; otherwise everything is looked at again.
+      def try_turn
+        protect do
+          turn
+          return true
+        end
         @all = true
         false
       end

@@ -31,6 +31,10 @@ module Streamer
       # By the store's clock, a Time.
       attr_reader :created_at
 
+      VARIABLES = %i[key state epoch sequence text_epoch pruned compacted stop_epoch owner leased interrupted bytes created_at]
+                  .to_h { |name| [name, :"@#{name}"] }.freeze
+      private_constant :VARIABLES
+
       # leased: whether the owner's lease runs, by the store's clock.
       def initialize(key:, state: nil, epoch: 0, sequence: 0, text_epoch: 0, pruned: Position::START, compacted: Position::START, stop_epoch: 0,
                      owner: nil, leased: false, interrupted: 0, bytes: 0, created_at: nil)
@@ -52,8 +56,7 @@ module Streamer
 
       # The same with other values.
       def with(**changes)
-        attributes = instance_variables.to_h { |name| [name.to_s.delete_prefix("@").to_sym, instance_variable_get(name)] }
-        self.class.new(**attributes, **changes)
+        dup.change(changes).freeze
       end
 
       # What a log looks like that is not in the store.
@@ -93,6 +96,13 @@ module Streamer
 
       # Whether a writer of this name may claim it.
       def claimable_by?(name) = open? && (!leased? || owner == name)
+
+      protected
+
+      def change(values)
+        values.each { |name, value| instance_variable_set(VARIABLES.fetch(name), value) }
+        self
+      end
     end
   end
 end

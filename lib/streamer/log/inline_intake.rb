@@ -4,44 +4,29 @@ module Streamer
   class Log
     # The same as Relay::IntoLog in the caller's own thread or fiber, for a response that Ruby has begun to read and for a request whose
     # body Ruby sends.
-    class InlineIntake # :nodoc:
-      attr_reader :key
-
+    class InlineIntake < Relay::Inline # :nodoc:
       def initialize(writer, upstream, job)
+        super(job, nil, upstream)
         @writer = writer
-        @key = writer.key
-        @job = job
-        @call = Sinks::UpstreamCall.new(upstream)
         @pipeline = job.options.pipeline
-        @given = @frames = 0
-        @started = @last_text = Clock.now
+        @frames = 0
         writer.on_stop { stop(writer.stopped? ? :stopped : :fenced) }
       end
 
-      # From any thread.
-      def stop(reason)
-        @stop_reason ||= reason
-        @call.cancel
-      end
-
+      # Those who follow the log are told by whoever holds them.
       def announce_closing(_seconds); end
 
       # Runs it to its end, and the log to its own. Raises only what is no StandardError, when the log's end is on the way.
       def run
-        relay
-        complete = true
-      rescue StandardError => error
-        @error = error
+        super
       ensure
-        @stop_reason ||= :interrupted unless complete || @error
-        deliver_text if @job.on_text
+        @stop_reason ||= :interrupted unless @complete || @error
         end_log
       end
 
       # Of what has run.
       def result(error = @error || (CancelledError.new("whoever waited was interrupted") if @stop_reason == :interrupted))
-        Relay::Result.new(key: key, text: @pipeline.text, text_cut: @pipeline.text_cut?, kept: @pipeline.kept,
-                          kept_truncated: @pipeline.kept_truncated, timings: timings, error: @log_error || error,
+        Relay::Result.new(key: key, **gathered, timings: timings, error: @log_error || error,
                           reason: (@stop_reason if @log_error.nil? && error.is_a?(CancelledError)))
       end
 
@@ -76,22 +61,8 @@ module Streamer
         @log_error = @job.log_error(@writer)
       end
 
-      def timings
-        { first_event: @first_event && (@first_event - @started), duration: Clock.now - @started, frames: @pipeline.frames,
-          upstream: @call.timings }
-      end
-
-      def note_first_event
-        @first_event = Clock.now
-        @job.tell_first_event(@first_event - @started)
-      end
-
-      def deliver_text
-        @last_text = Clock.now
-        text = @pipeline.text_from(@given)
-        @given += text.bytesize
-        @job.tell_text(text)
-      end
+      # No browser is sent anything.
+      def sent = {}
     end
   end
 end

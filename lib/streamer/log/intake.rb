@@ -59,7 +59,8 @@ module Streamer
         native? ? start_natively : run_here
       end
 
-      def outlives_browser? = false
+      # Whether the native thread can do it alone; otherwise Ruby has begun to read it, or has a part in sending it.
+      def native? = @upstream.is_a?(Request) && !@upstream.streams_body?
 
       def first_event? = @origin.listened_to?("first_event")
 
@@ -79,7 +80,7 @@ module Streamer
       end
 
       # What the log's own end makes of the result, an error; nil where they agree.
-      def log_error(writer) = (writer.refusal if %i[fenced overdue stopped].include?(writer.outcome))
+      def log_error(writer) = (writer.refusal if %i[fenced overdue broken stopped].include?(writer.outcome))
 
       # Once, however it ended.
       def finish(result)
@@ -126,12 +127,12 @@ module Streamer
         Relay::Options.new(**@settings, id_prefix: "#{position.epoch}-", id_start: position.sequence + 1)
       end
 
-      # Otherwise Ruby has begun to read it, or has a part in sending it.
-      def native? = @upstream.is_a?(Request) && !@upstream.streams_body?
-
       def start_natively
-        Relay::IntoLog.new(@writer, @upstream, self).tap { |stream| Relay::Registry.start(stream) }
+        stream = Relay::IntoLog.new(@writer, @upstream, self)
+        Relay::Registry.start(stream)
+        stream
       rescue StandardError => error
+        stream&.leave
         refuse(error)
         Relay::Result.new(key: key, error: error)
       end
@@ -178,7 +179,7 @@ module Streamer
 
       def own_data(result)
         data = {}
-        @origin.guard { data = @close.call(result).to_h }
+        Relay::Dispatcher.guard { @origin.guard { data = @close.call(result).to_h } }
         data
       end
 

@@ -4,6 +4,8 @@ module Streamer
   class Log
     # The thread of a process that renews its writers' leases, and hears what was asked of them meanwhile.
     class LeaseKeeper # :nodoc:
+      include Protection
+
       # Seconds for which a log is claimed. It is renewed six times as often.
       LEASE = 30
 
@@ -24,6 +26,9 @@ module Streamer
         @woken = false
       end
 
+      # The writers that are at work.
+      def writers = @lock.synchronize { @writers.values }
+
       # What the block gives, or nil while a writer of this process is at work, or about to be: to a store all of them are one owner.
       def reserve(key)
         @lock.synchronize do
@@ -41,7 +46,7 @@ module Streamer
       def add(writer)
         @lock.synchronize do
           @writers[writer.key] = writer
-          @thread ||= Thread.new { run }.tap { |thread| thread.name = "streamer-leases" }
+          @thread = Thread.new { run }.tap { |thread| thread.name = "streamer-leases" } unless @thread&.alive?
         end
       end
 
@@ -57,25 +62,30 @@ module Streamer
       private
 
       def run
-        watch = @store.watch { |keys| wake(keys) }
-        wake(nil) # what was asked before that went by unheard
+        @lock.synchronize { @woken = true } # what was asked before somebody listened went by unheard
         due = Clock.now + every
         until (writers = wait(due)).empty?
+          watch ||= listen
           renews = Clock.now >= due
           ask(writers, renews)
           due = Clock.now + every if renews
           sleep(LOOK)
         end
-      rescue StandardError => error
-        Streamer.report(error)
-        @lock.synchronize { @thread = nil }
       ensure
         watch&.close
       end
 
+      # Tried again in the next round where the store is away.
+      def listen
+        protect { @store.watch { |keys| wake(keys) } }
+      end
+
       def every = @lease / 6.0
 
+      # What this process's own appends wake for asks nothing of its writers.
       def wake(keys)
+        return if Committer.here?
+
         @lock.synchronize do
           next unless keys.nil? || keys.any? { |key| @writers.key?(key) }
 
@@ -87,7 +97,7 @@ module Streamer
       # The writers, once it is time or somebody may have asked something of one; none, and then this thread is nobody's.
       def wait(due)
         @lock.synchronize do
-          @changed.wait(@lock, due - Clock.now) until @woken || @writers.empty? || Clock.now >= due
+          @changed.wait(@lock, [due - Clock.now, 0].max) until @woken || @writers.empty? || Clock.now >= due
           @woken = false
           @thread = nil if @writers.empty?
           @writers.values
@@ -95,12 +105,12 @@ module Streamer
       end
 
       def ask(writers, renews)
-        sent = Clock.now
-        epochs = writers.to_h { |writer| [writer.key, writer.epoch] }
-        heads = renews ? @store.renew(epochs, owner: @owner, lease: @lease) : @store.heads(epochs.keys)
-        writers.each { |writer| writer.renewed(heads[writer.key], renews ? sent : nil) }
-      rescue StoreUnavailableError => error
-        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
+        protect do
+          sent = Clock.now
+          epochs = writers.to_h { |writer| [writer.key, writer.epoch] }
+          heads = renews ? @store.renew(epochs, owner: @owner, lease: @lease) : @store.heads(epochs.keys)
+          writers.each { |writer| writer.renewed(heads[writer.key], renews ? sent : nil) }
+        end
       ensure
         writers.each { |writer| writer.look_at_lease(Clock.now) }
       end

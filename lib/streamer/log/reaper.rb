@@ -5,6 +5,8 @@ module Streamer
     # The thread of a process that looks after logs whose writer is gone, and after entries that have been kept long enough. Any number of
     # processes may have one.
     class Reaper # :nodoc:
+      include Protection
+
       # Seconds between rounds, and up to how many more, so that processes do not look all at once.
       EVERY = 10
       JITTER = 5
@@ -19,7 +21,7 @@ module Streamer
       # Once; it goes on until the process ends.
       def start
         @lock.synchronize do
-          next if @thread
+          next if @thread&.alive?
 
           @thread = Thread.new { run }
           @thread.name = "streamer-reaper"
@@ -27,20 +29,18 @@ module Streamer
         self
       end
 
-      # One round, whatever the time.
+      # One round, whatever the time. One log that goes wrong is no reason to leave the others.
       def round
-        @store.overdue.each { |key| reap(key) }
-        Log.upkeep&.round
-        @store.expired(age: Log.retention).each { |key| prune(key) }
-      rescue StoreUnavailableError => error
-        Instrumentation.publish("store_unavailable", store: @store.name, error: error)
-      rescue StandardError => error
-        Streamer.report(error)
+        protect { @store.overdue.each { |key| protect { reap(key) } } }
+        protect { Log.upkeep&.round }
+        protect { @store.expired(age: Log.retention).each { |key| protect { prune(key) } } }
       end
 
-      # Has a log whose writer is gone written on (Log.upkeep), or closes it, with its text, as failed for the reason `interrupted`.
+      # Has a log whose writer is gone written on (Log.upkeep), or closes it, with its text: as cancelled where it was to stop, otherwise as
+      # failed for the reason `interrupted`.
       def reap(key)
-        return if Log.upkeep&.recover(Log[key])
+        head = @store.heads([key])[key] or return
+        return if !head.stop? && Log.upkeep&.recover(Log[key])
 
         writer = @background.claim(key, mode: "continue") or return
         Instrumentation.publish("reap", log: key, epoch: writer.epoch)

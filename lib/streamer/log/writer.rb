@@ -26,11 +26,12 @@ module Streamer
         @key = attempt.key
         @background = background
         @lock = Mutex.new
-        @changed = ConditionVariable.new
+        @changed = Changes.new
         @on_stop = []
         @later = []
         @lent = false
         @characters = Characters.new
+        @pid = Process.pid
       end
 
       # The number of this attempt, counted from 1.
@@ -144,39 +145,59 @@ module Streamer
           @attempt.close(state.to_s, data) unless @attempt.over? || @attempt.stopping?
         end
         @background.committer.notify(self)
-        outcome = @lock.synchronize { wait_until { @attempt.outcome } }
-        return outcome == :stopped ? "cancelled" : state.to_s if %i[closed stopped].include?(outcome)
+        @lock.synchronize do
+          outcome = wait_until { @attempt.outcome }
+          return @attempt.state if %i[closed stopped].include?(outcome)
 
-        @lock.synchronize { raise_outcome }
+          raise_outcome
+        end
       end
 
       # Waits until everything that was added is stored. Raises as append.
       def flush
         @background.committer.notify(self)
-        @lock.synchronize do
-          wait_until { @attempt.outcome || @attempt.waiting.zero? }
-          raise_outcome
-        end
+        @lock.synchronize { wait_until_stored }
         nil
       end
 
-      # Gives the log back as it is, once everything is stored: another attempt may begin at once. For a worker that is told to end.
+      # Gives the log back as it is, once everything is stored: another attempt may begin at once, and nobody sees to it that one does. For a
+      # worker that is told to end and whose work is to be done again. Raises as append, and StoreUnavailableError: then the lease ends by itself.
       def release
-        flush
-        @lock.synchronize { @attempt.finish(:released) }
+        @background.committer.notify(self)
+        @lock.synchronize do
+          wait_until_stored
+          @attempt.finish(:released)
+        end
         @background.store.release(key, epoch: epoch, owner: @attempt.owner)
-        leave
         nil
+      ensure
+        leave if outcome
       end
 
-      # Gives the log back without waiting for what is not stored yet, unless it is closed: for a way out that may not wait.
-      def abandon
-        return if @lock.synchronize { @attempt.outcome }
+      # Gives the log up without waiting for what is not stored yet, unless it is closed: for a way out that may not wait. The lease ends at
+      # once, so that it is looked after as if the process had ended.
+      def abandon # :nodoc:
+        return if forked? || outcome
 
         advance { @attempt.finish(:released) }
-        @background.store.release(key, epoch: epoch, owner: @attempt.owner)
+        @background.store.renew({ key => epoch }, owner: @attempt.owner, lease: 0)
       rescue StoreUnavailableError
         nil # the lease ends by itself
+      end
+
+      # Waits until everything is stored, or nothing more will be, but not beyond a time.
+      def settle_by(deadline) # :nodoc:
+        @lock.synchronize do
+          @changed.wait(@lock, [deadline - Clock.now, 0].max) while @attempt.ready? && Clock.now < deadline
+        end
+      end
+
+      # Something else than the store's being away keeps this writer's entries from being stored.
+      def break_off(error) # :nodoc:
+        advance do
+          @error ||= error
+          @attempt.finish(:broken) unless @attempt.outcome
+        end
       end
 
       # Whether nothing can be added any more.
@@ -273,23 +294,43 @@ module Streamer
 
       def over_or_stopping? = @attempt.over? || @attempt.stopping?
 
-      # The lock is held.
+      # The lock is held. A thread looks at the lease as well: that of the keeper may be waiting for the store.
       def wait_until
+        raise ForkError, "the log #{key} is written by this process's parent; a forked process makes its own attempt" if forked?
+
         loop do
+          notice_lease
           value = yield
           return value if value
 
-          @changed.wait(@lock)
+          @changed.wait(@lock, 1)
         end
       end
 
-      def lost? = %i[fenced overdue].include?(@attempt.outcome)
+      # The lock is held.
+      def wait_until_stored
+        wait_until { @attempt.outcome || @attempt.waiting.zero? }
+        raise_outcome
+      end
+
+      # The lock is held. Others are told on a thread of their own.
+      def notice_lease
+        return if @attempt.outcome
+
+        @attempt.look_at_lease(Clock.now)
+        Thread.new { advance { nil } } if @attempt.outcome
+      end
+
+      def forked? = @pid != Process.pid
+
+      def lost? = %i[fenced overdue broken].include?(@attempt.outcome)
 
       def raise_outcome
         case @attempt.outcome
         when nil then nil
         when :fenced then raise FencedError, "the log #{key} is no longer attempt #{epoch}'s: another has taken over, or it was closed or deleted"
         when :overdue then raise FencedError, "the lease on the log #{key} could not be renewed in time, since its store did not answer"
+        when :broken then raise LogError, "the store took no more entries of the log #{key}: #{@error.message} (#{@error.class})"
         when :stopped then raise StoppedError, "somebody has asked attempt #{epoch} to stop; the log is closed as cancelled"
         else raise LogClosedError, "the log #{key} is #{@attempt.outcome}; nothing can be added"
         end

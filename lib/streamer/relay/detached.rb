@@ -43,9 +43,6 @@ module Streamer
 
       def announce_closing(seconds) = tell(@job.closing_frame(seconds))
 
-      # Entries of a log wait to be taken: not here.
-      def store; end
-
       # Whether nothing is left to be done before finish.
       def settled? = true
 

@@ -23,6 +23,9 @@ module Streamer
           stream.relay.start
         end
 
+        # Runs somebody's code, inside the executor.
+        def guard(&callback) = protect { @executor ? @executor.wrap(&callback) : yield }
+
         private
 
         def revive
@@ -49,7 +52,6 @@ module Streamer
           return settle(id) unless stream
 
           guard { stream.first_event } if notifications.include?(:first)
-          protect { stream.store } if notifications.include?(:entries) && !ended
           if ended
             finish(stream)
           elsif notifications.include?(:text)
@@ -104,8 +106,6 @@ module Streamer
         def resume(stream)
           protect { stream.resume } || close(stream)
         end
-
-        def guard(&callback) = protect { @executor ? @executor.wrap(&callback) : yield }
 
         # Not even what is no StandardError (NotImplementedError, a stack too deep) may end the thread: all other streams need it.
         def protect

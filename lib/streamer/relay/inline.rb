@@ -82,9 +82,11 @@ module Streamer
       end
 
       def timings
-        { first_event: @first_event && (@first_event - @started), duration: Clock.now - @started, bytes: @sink.bytes,
+        { first_event: @first_event && (@first_event - @started), duration: Clock.now - @started, **sent,
           frames: @pipeline ? @pipeline.frames : 0, upstream: @call.timings }
       end
+
+      def sent = { bytes: @sink.bytes }
 
       def note_first_event
         @first_event = Clock.now

@@ -87,6 +87,15 @@ module Streamer
         # From now on the process's exit is a time to drain.
         def drains_at_exit = synchronize { watch_exit }
 
+        # Whoever ended the process by Ctrl-C need not wait for it: the server's own handler of the signal has done its work by now.
+        def drain_at_exit
+          return unless busy?
+
+          Signal.trap(:INT) { @hurried = true }
+          $stderr.puts "streamer: #{size} open relay_events, which have #{drain_timeout} s to finish; Ctrl-C ends them now" if size.positive?
+          drain
+        end
+
         private
 
         def drain_timeout = Streamer.drain_timeout || DRAIN_TIMEOUT
@@ -103,7 +112,7 @@ module Streamer
         def watch_exit
           return if @at_exit
 
-          at_exit { drain_at_exit if busy? }
+          at_exit { drain_at_exit }
           @at_exit = true
         end
 
@@ -118,13 +127,6 @@ module Streamer
         def announce(stream) = stream.announce_closing(1 + rand(0.0..@closing[:spread]))
 
         def all = @by_key.values.flatten
-
-        # Whoever ended the process by Ctrl-C need not wait for it: the server's own handler of the signal has done its work by now.
-        def drain_at_exit
-          Signal.trap(:INT) { @hurried = true }
-          $stderr.puts "streamer: #{size} open relay_events, which have #{drain_timeout} s to finish; Ctrl-C ends them now" if size.positive?
-          drain
-        end
 
         # Until there are no streams, the moment has come, or the block says true.
         def wait_empty(deadline)

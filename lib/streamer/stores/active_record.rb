@@ -22,7 +22,6 @@ module Streamer
       autoload :Record, "streamer/stores/active_record/record"
       autoload :Shipment, "streamer/stores/active_record/shipment"
       autoload :SQLite, "streamer/stores/active_record/sqlite"
-      autoload :Watches, "streamer/stores/active_record/watches"
 
       # Keys in one statement.
       CHUNK = 500
@@ -47,11 +46,11 @@ module Streamer
         @watches = Watches.new
       end
 
+      # What every store has: see Stores.
+      # :stopdoc:
+
       # :sqlite, :postgresql or :mysql.
       def name = adapter.name
-
-      # What a store does is said in Stores.
-      # :stopdoc:
 
       # In the transaction that the calling thread has open on this database, if there is one: rolled back with it, and seen by others when it
       # is committed.
@@ -134,6 +133,8 @@ module Streamer
       end
 
       def wake(keys)
+        return if keys.empty?
+
         @watches.call(keys)
         adapter.announce(keys)
         nil
@@ -142,12 +143,12 @@ module Streamer
         nil
       end
 
-      def watch(&block) = @watches.add(adapter, block)
+      def watch(&block) = @watches.add(block, adapter)
 
       # For the adapters.
       attr_reader :connections, :watches, :listen_url # :nodoc:
 
-      def adapter # :nodoc:
+      def adapter
         @adapter || @lock.synchronize { @adapter ||= ActiveRecord.const_get(adapter_name, false).new(self) }
       end
 

@@ -4,9 +4,6 @@ module Streamer
   module Stores
     # Logs in this process's memory: for development, tests, and applications of one process. They end with it.
     class Memory
-      # Seconds between looks: wakes are calls here, and not lost.
-      INTERVAL = 1.0
-
       # What is kept of one log.
       Record = Struct.new(:head, :batches, :pieces, :lease_until, :closed_at)
       private_constant :Record
@@ -16,7 +13,7 @@ module Streamer
         @clock = clock
         @lock = Monitor.new
         @records = {}
-        @watches = []
+        @watches = Watches.new
       end
 
       # What a store does is said in Stores.
@@ -122,38 +119,9 @@ module Streamer
         nil
       end
 
-      def wake(keys)
-        @lock.synchronize { @watches.dup }.each { |watch| watch.call(keys) }
-      end
+      def wake(keys) = @watches.call(keys)
 
-      def watch(&block)
-        watch = Watch.new(self, block)
-        @lock.synchronize { @watches << watch }
-        watch
-      end
-
-      def unwatch(watch) # :nodoc:
-        @lock.synchronize { @watches.delete(watch) }
-      end
-
-      # Somebody who wants to be told.
-      class Watch
-        def initialize(store, block)
-          @store = store
-          @block = block
-        end
-
-        def interval = INTERVAL
-
-        def call(keys)
-          @block.call(keys)
-        rescue StandardError => error
-          Streamer.report(error)
-        end
-
-        def close = @store.unwatch(self)
-      end
-      private_constant :Watch
+      def watch(&block) = @watches.add(block)
 
       private
 
@@ -165,7 +133,8 @@ module Streamer
 
       # As of now: whether the lease runs depends on the time.
       def head(record)
-        change(record, leased: record.head.open? && !record.head.owner.nil? && now < record.lease_until)
+        leased = record.head.open? && !record.head.owner.nil? && now < record.lease_until
+        leased == record.head.leased? ? record.head : change(record, leased: leased)
       end
 
       def change(record, **changes) = record.head = record.head.with(**changes)

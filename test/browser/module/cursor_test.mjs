@@ -1,23 +1,12 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { EventStream } from "streamer-rails"
-import { record, scene } from "./scene.mjs"
+import { play, record, scene } from "./scene.mjs"
 
 // What a stream dispatches of these events; "|" is a lost connection.
 async function dispatched(frames, options) {
-  const { clock, server } = scene()
-  const stream = new EventStream("/log", { events: ["token", "usage"], ...options })
-  const events = record(stream)
-  stream.open()
-  await clock.forward(0)
-  for (const frame of frames) {
-    if (frame !== "|") await server.body.write(frame)
-    else {
-      await server.body.cut()
-      await clock.forward(1000)
-    }
-  }
-  return { stream, server, events: events.filter(([name]) => name !== "open" && name !== "error").map(([name, { data, ...detail }]) =>
+  const { stream, server, events } = await play(frames, { events: ["token", "usage"], ...options })
+  return { stream, server, events: events.map(([name, { data, ...detail }]) =>
     name === "message" ? data : name === "gap" ? `gap ${detail.after}..${detail.before}` : name) }
 }
 

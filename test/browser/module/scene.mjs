@@ -7,6 +7,7 @@
 //   await page.fire("online")               at the window or, as the browser has it, the document
 import { Buffer } from "node:buffer"
 import { setMaxListeners } from "node:events"
+import { EventStream } from "streamer-rails"
 
 globalThis.CustomEvent ??= class extends Event {
   constructor(type, { detail, ...options } = {}) {
@@ -165,10 +166,27 @@ export function scene({ random = () => 0 } = {}) {
 // The names and details of what a stream dispatches, in order.
 export function record(stream) {
   const events = []
-  for (const name of ["open", "message", "gap", "reset", "done", "error"]) {
+  for (const name of ["open", "message", "gap", "reset", "state", "done", "error"]) {
     stream.addEventListener(`streamer:${name}`, ({ detail }) => events.push([name, detail]))
   }
   events.texts = () => events.filter(([name]) => name === "message").map(([, { data }]) => data)
   events.names = () => events.map(([name]) => name)
   return events
+}
+
+// A stream at the end of these frames, and what it has dispatched but for its connections; "|" is a lost one.
+export async function play(frames, options) {
+  const { clock, server } = scene()
+  const stream = new EventStream("/log", options)
+  const events = record(stream)
+  stream.open()
+  await clock.forward(0)
+  for (const frame of frames) {
+    if (frame !== "|") await server.body.write(frame)
+    else {
+      await server.body.cut()
+      await clock.forward(1000)
+    }
+  }
+  return { stream, server, events: events.filter(([name]) => name !== "open" && name !== "error") }
 }

@@ -40,6 +40,7 @@ export default class extends Controller {
     own("streamer:open", () => this.#show())
     own("streamer:message", (message) => this.#collect(message))
     own("streamer:reset", () => this.#clear())
+    own("streamer:gap", (gap) => this.#fill(gap))
     own("streamer:done", () => this.#show())
     own("streamer:error", ({ fatal, message }) => this.#show(fatal ? message : ""))
     document.addEventListener("turbo:before-cache", () => this.#write(), { signal })
@@ -151,6 +152,18 @@ export default class extends Controller {
     clearTimeout(this.#timer)
     this.#timer = null
     return this.#messages.splice(0)
+  }
+
+  // A log's text takes the place of what is there of it.
+  #fill({ content, mode }) {
+    if (content === undefined) return
+    this.#write()
+    for (const target of this.textTargets) {
+      if ((target.dataset.streamerPath ?? this.pathValue) !== "content") continue
+      if (mode !== "continue") target.textContent = ""
+      appendText(target, content)
+    }
+    this.cursorValue = this.#stream.cursor
   }
 
   #clear() {

@@ -5,7 +5,7 @@ module Streamer
     class Followers
       # One log that has readers in this process: how far it was read from the store, and the Fanout that its entries go to. covers? and join
       # may be called from any thread; all else is for the one of Followers.
-      class Feed
+      class Feed # :nodoc:
         # Bytes of entries that are published together.
         BLOCK = 64 * 1024
 
@@ -42,6 +42,13 @@ module Streamer
 
         # Whether readers have been told that nobody writes.
         def recovering? = @recovering
+
+        # What a reader has to know beside the entries; nil for nothing.
+        def phase
+          return "recovering" if recovering?
+
+          "queued" if position == Position::START
+        end
 
         # Whether a reader at this position gets all that is behind it without a look into the store.
         def covers?(position) = !over? && position.between?(@kept.first.first, @position)
@@ -92,7 +99,7 @@ module Streamer
           end
           @fanout.publish(frames, first.to_i, position.to_i)
           keep(frames.bytesize)
-          tell(false) if attempt && recovering?
+          tell(false) if attempt && recovering? && !closed?
           end_with_close if closed?
         end
 

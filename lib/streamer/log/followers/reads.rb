@@ -5,7 +5,7 @@ module Streamer
     class Followers
       # A store's reads, each shared for a moment by those that ask the same: when a thousand browsers come back at once, the store is asked
       # once. That nothing is there is not remembered.
-      class Reads
+      class Reads # :nodoc:
         SECONDS = 0.1
 
         # How many answers are remembered, and how large one may be.

@@ -5,7 +5,7 @@ module Streamer
     class Followers
       # One browser's way into one log: what it has to catch up with, until the native thread has it. It never waits for the browser; where it
       # cannot go on, it is asked again later.
-      class Visit
+      class Visit # :nodoc:
         # Seconds until another try is worth it: while the browser takes nothing, the log is behind the reader, the store is away.
         BUSY = 0.05
         AHEAD = 0.5

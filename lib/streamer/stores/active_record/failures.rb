@@ -16,7 +16,8 @@ module Streamer
         # a transaction that idled for too long.
         POSTGRESQL = %w[08 53 57 58 25006 25P03 25P04 40 55P03].freeze
 
-        # Too many connections, shutdown, read-only (1290 1792 1836), killed, took too long, gone, lost, idle too long, a row that has changed (MariaDB).
+        # Too many connections, shutdown, read-only (1290 1792 1836), killed, took too long, gone, lost, idle too long, a row that has
+        # changed (MariaDB).
         MYSQL = [1020, 1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1290, 1317, 1792, 1836, 1927, 1969, 1970, 2002, 2003, 2006,
                  2013, 3024, 4031].freeze
 

@@ -105,8 +105,8 @@ module Streamer
             names = { id: ids[key], last: last, size: size, state: state, compacted: compacted }
             "SELECT #{names.map { |name, value| "#{connection.quote(value)} AS #{name}" }.join(", ")}"
           end
-          "UPDATE (#{rows.join(" UNION ALL ")}) AS a STRAIGHT_JOIN streamer_logs AS l FORCE INDEX (PRIMARY) ON l.id = a.id SET l.sequence = a.last, " \
-            "l.bytes = l.bytes + a.size, l.compacted = COALESCE(a.compacted, l.compacted), l.state = a.state, " \
+          "UPDATE (#{rows.join(" UNION ALL ")}) AS a STRAIGHT_JOIN streamer_logs AS l FORCE INDEX (PRIMARY) ON l.id = a.id " \
+            "SET l.sequence = a.last, l.bytes = l.bytes + a.size, l.compacted = COALESCE(a.compacted, l.compacted), l.state = a.state, " \
             "l.owner = CASE WHEN a.state IS NULL THEN l.owner END, l.lease_until = CASE WHEN a.state IS NULL THEN l.lease_until END, " \
             "l.retained_since = CASE WHEN a.state IS NOT NULL THEN #{NOW} END"
         end

@@ -65,7 +65,7 @@ module Streamer
         end
 
         # What one poller has seen.
-        class Look
+        class Look # :nodoc:
           def initialize(adapter)
             @adapter = adapter
             @seen = [] # the newest ids of the last looks

@@ -19,6 +19,7 @@ module Streamer
         # The microseconds when the statement came, as the database's clock has them.
         NOW = "(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000)::bigint"
 
+        # Epochs and sequences are compared by differences: all logs have the same few, and to the planner an equality is a way to join.
         LOCKED = "locked AS (SELECT id, key FROM streamer_logs WHERE key = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE)"
         APPEND = <<~SQL.tr("\n", " ").freeze
           WITH a AS (SELECT * FROM unnest($1::text[], $2::int[], $3::int[], $4::int[], $5::text[], $6::int[], $7::bigint[], $8::bigint[], $9::int[])
@@ -27,7 +28,7 @@ module Streamer
           compacted = COALESCE(a.compacted, l.compacted), owner = CASE WHEN a.state IS NULL THEN l.owner END,
           lease_until = CASE WHEN a.state IS NULL THEN l.lease_until END, retained_since = CASE WHEN a.state IS NOT NULL THEN #{NOW} END
           FROM a JOIN locked ON locked.key = a.key
-          WHERE l.id = locked.id AND l.epoch = a.epoch AND l.sequence = a.after AND l.state IS NULL
+          WHERE l.id = locked.id AND l.epoch - a.epoch = 0 AND l.sequence - a.after = 0 AND COALESCE(l.state, '') = ''
           AND (a.state IS NOT NULL OR l.stop_epoch < a.epoch)
           RETURNING l.id, a.key, a.position, a.after, a.state, a.start, a.size),
           batches AS (INSERT INTO streamer_log_batches (log_id, position, first_sequence, state, frames)
@@ -42,7 +43,7 @@ module Streamer
         RENEW = <<~SQL.tr("\n", " ").freeze
           WITH a AS (SELECT * FROM unnest($1::text[], $2::int[]) AS a (key, epoch)), #{LOCKED}
           UPDATE streamer_logs AS l SET lease_until = #{NOW} + $3::bigint FROM a JOIN locked ON locked.key = a.key
-          WHERE l.id = locked.id AND l.epoch = a.epoch AND l.owner = $4::text AND l.state IS NULL RETURNING l.key
+          WHERE l.id = locked.id AND l.epoch - a.epoch = 0 AND l.owner = $4::text AND COALESCE(l.state, '') = '' RETURNING l.key
         SQL
         # The head says whether there is anything; most logs of a look have nothing new.
         READ = <<~SQL.tr("\n", " ").freeze
@@ -51,8 +52,7 @@ module Streamer
           CROSS JOIN LATERAL (SELECT * FROM streamer_log_batches b WHERE b.log_id = l.id AND b.position > k.after
           ORDER BY b.position LIMIT $3::int) AS b ORDER BY l.id, b.position
         SQL
-        # What is lost with the server is no loss: it need not wait for the disk.
-        NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1::text, payload)::text FROM unnest($2::text[]) AS payload"
+        NOTIFY = "SELECT pg_notify($1::text, payload)::text FROM unnest($2::text[]) AS payload"
         private_constant :NOW, :LOCKED, :APPEND, :RENEW, :READ, :NOTIFY
 
         def initialize(store)

@@ -7,7 +7,7 @@ module Streamer
     class ActiveRecord
       class PostgreSQL
         # Tells other processes, at once where it is quiet, and of all that comes within PACE together: a transaction that notifies takes a lock
-        # that the whole server has only once, so it is never one that appends, and does not wait for the disk.
+        # that the whole server has only once, so it is never one that appends. (It writes no WAL, so PostgreSQL does not wait for the disk.)
         class Notifier # :nodoc:
           # Seconds between notifications.
           PACE = 0.02
