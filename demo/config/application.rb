@@ -3,6 +3,9 @@
 require "rails"
 require "action_controller/railtie"
 require "action_view/railtie"
+require "active_record/railtie"
+require "active_job/railtie"
+require "solid_queue"
 require "streamer"
 
 module Demo
@@ -15,11 +18,24 @@ module Demo
     config.eager_load = false
     config.consider_all_requests_local = true
 
-    # Nothing here outlives the process, so neither need the key.
-    config.secret_key_base = SecureRandom.hex(64)
+    # bin/demo gives all its processes one, so that each takes what another one has signed.
+    config.secret_key_base = ENV.fetch("DEMO_SECRET") { SecureRandom.hex(64) }
 
     config.logger = ActiveSupport::Logger.new($stdout)
     config.log_level = :info
+
+    # db/prepare.rb makes the tables; pages without a chat do without them.
+    config.active_record.migration_error = false
+    config.active_record.dump_schema_after_migration = false
+
+    config.active_job.queue_adapter = :solid_queue
+    config.solid_queue.connects_to = { database: { writing: :queue } }
+
+    config.streamer.log.store = ENV.key?("DEMO_REDIS") ? :redis : :active_record
+    config.streamer.log.redis = { url: ENV["DEMO_REDIS"] } if ENV.key?("DEMO_REDIS")
+    config.streamer.log.connects_to = { database: { writing: :logs } }
+    # So that a killed worker's answer goes on while one still looks. An application leaves it at 30.
+    config.streamer.log.lease = 3
 
     # The gem's JavaScript, as an asset pipeline would serve it.
     config.middleware.insert_after ActionDispatch::Static, ActionDispatch::Static, File.expand_path("../../app/assets/javascripts", __dir__)
