@@ -43,7 +43,8 @@ module Demo
     # The pages need nothing but their own origin; EventSource falls under connect-src.
     config.content_security_policy { |policy| policy.default_src :self }
 
-    # Tokens a second the answer page starts with; bin/demo --pace sets it.
+    # Tokens a second, of the answer page at first and of the chat: slow enough to reload, stop and kill meanwhile. bin/demo --pace sets both.
     config.x.pace = Integer(ENV.fetch("DEMO_PACE", 40))
+    config.x.chat_pace = Integer(ENV.fetch("DEMO_PACE", 25))
   end
 end

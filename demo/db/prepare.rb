@@ -51,7 +51,8 @@ unless ActiveRecord::Base.connection.table_exists?(:chats)
 end
 
 unless SolidQueue::Record.connection.table_exists?(:solid_queue_jobs)
-  schema = File.read(File.join(Gem.loaded_specs.fetch("solid_queue").full_gem_path, "lib/generators/solid_queue/install/templates/db/queue_schema.rb"))
+  template = "lib/generators/solid_queue/install/templates/db/queue_schema.rb"
+  schema = File.read(File.join(Gem.loaded_specs.fetch("solid_queue").full_gem_path, template))
   SolidQueue::Record.connection.instance_eval(schema[/\n(.*)^end/m, 1])
 end
 

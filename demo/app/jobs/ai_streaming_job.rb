@@ -19,10 +19,6 @@ class AiStreamingJob < ActiveJob::Base
   # How the recording is to be played; a real API has no such headers. What breaks off does so once.
   def playback(generation)
     trouble = generation.trouble unless generation.trouble == "drop" && generation.upstream_requests.any?
-    { "Pace" => PACE.to_s, "Trouble" => trouble }.compact
+    { "Pace" => Rails.configuration.x.chat_pace.to_s, "Trouble" => trouble }.compact
   end
-
-  # Tokens a second: slow enough to reload, stop and kill meanwhile.
-  PACE = 25
-  private_constant :PACE
 end
