@@ -1,0 +1,49 @@
+# frozen_string_literal: true
+
+module Streamer
+  module Generation
+    module Broadcasts
+      # Turbo Stream actions, as HTML: on the element of the text, and on the record's, whose content is the partial of its state.
+      module Actions # :nodoc:
+        class << self
+          def text(generation, passage, settings)
+            return rendered_text(generation, settings.partial) if settings.partial
+
+            content = ERB::Util.html_escape(passage.content)
+            return text_so_far(generation, content, passage.text_through) if passage.reset?
+
+            tag(:append, target(generation, :text), content, after: passage.after, through: passage.text_through)
+          end
+
+          # All of it.
+          def text_so_far(generation, content, through) = tag(:update, target(generation, :text), content, through: through)
+
+          # The partial that is named after the status, beside the record's own: ai_generations/_completed.
+          def state(generation, through, _settings = nil)
+            partial = File.join(File.dirname(generation.to_partial_path), generation.status)
+            tag(:update, target(generation), render(generation, partial), through: through)
+          end
+
+          def rendered_text(generation, partial)
+            text, through = generation.log.snapshot
+            text_so_far(generation, render(generation, partial, text: text), through)
+          end
+
+          private
+
+          def target(generation, prefix = nil) = ActionView::RecordIdentifier.dom_id(generation, prefix)
+
+          def render(generation, partial, **locals)
+            locals[generation.model_name.element.to_sym] = generation
+            ::ApplicationController.render(partial: partial, formats: [:html], locals: locals)
+          end
+
+          def tag(action, target, content, **range)
+            data = range.compact.to_h { |name, position| [:"data-streamer-#{name}", position.to_s] }
+            ::Turbo::StreamsChannel.turbo_stream_action_tag(action, target: target, template: content, **data)
+          end
+        end
+      end
+    end
+  end
+end
