@@ -25,7 +25,10 @@ class BroadcastCase < GenerationCase
 
     def take(message) = @heard << Heard.new(Process.clock_gettime(Process::CLOCK_MONOTONIC), JSON.parse(message))
 
-    def messages = @heard.map(&:message)
+    # Those of the text.
+    def messages = @heard.map(&:message).select { |message| message.key?("through") }
+
+    def statuses = @heard.filter_map { |heard| heard.message["status"] }
 
     # What a reader has that adds what follows on what it has, and takes what begins anew; raises where something is missing.
     def text

@@ -19,9 +19,9 @@ module Streamer
           def text_so_far(generation, content, through) = tag(:update, target(generation, :text), content, through: through)
 
           # The partial that is named after the status, beside the record's own: ai_generations/_completed.
-          def state(generation, through, _settings = nil)
+          def state(generation)
             partial = File.join(File.dirname(generation.to_partial_path), generation.status)
-            tag(:update, target(generation), render(generation, partial), through: through)
+            tag(:update, target(generation), render(generation, partial))
           end
 
           def rendered_text(generation, partial)

@@ -15,10 +15,10 @@ module Streamer
             raise Error, "broadcasts_text over: :cable needs Action Cable: require \"action_cable/engine\" in config/application.rb"
           end
 
-          def text(generation, passage, _settings) = ::ActionCable.server.broadcast(stream(generation.log_key), passage.to_h)
+          def text(generation, passage, _settings) = broadcast(generation, passage.to_h)
 
-          # The close has told it.
-          def state(*) = nil
+          # The page has it rendered.
+          def state(generation) = broadcast(generation, { status: generation.status })
 
           # Who has it may listen: for pages of those who may read the generation.
           def signed_name(generation) = verifier.generate(generation.log_key, purpose: PURPOSE)
@@ -30,6 +30,8 @@ module Streamer
           end
 
           private
+
+          def broadcast(generation, message) = ::ActionCable.server.broadcast(stream(generation.log_key), message)
 
           def stream(key) = "streamer:generation:#{key}"
 

@@ -31,7 +31,7 @@ module Streamer
           @lock.synchronize do
             sleep([@due - Clock.now, 0].max)
             nil while say_next
-            to_each_channel { |channel| channel.state(@generation, @after, @settings) }
+            to_each_channel { |channel| channel.state(@generation) }
             @over = true
           end
         end

@@ -17,9 +17,7 @@ module Streamer
             broadcast(generation, Actions.text(generation, passage, settings))
           end
 
-          def state(generation, through, settings)
-            broadcast(generation, Actions.state(generation, through, settings))
-          end
+          def state(generation) = broadcast(generation, Actions.state(generation))
 
           private
 
