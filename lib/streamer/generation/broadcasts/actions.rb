@@ -6,8 +6,9 @@ module Streamer
       # Turbo Stream actions, as HTML: on the element of the text, and on the record's, whose content is the partial of its state.
       module Actions # :nodoc:
         class << self
-          def text(generation, passage, settings)
-            return rendered_text(generation, settings.partial) if settings.partial
+          # partial: of the text; nil where what is new is added to it.
+          def text(generation, passage, partial)
+            return rendered_text(generation, partial) if partial
 
             content = ERB::Util.html_escape(passage.content)
             return text_so_far(generation, content, passage.text_through) if passage.reset?
@@ -29,6 +30,8 @@ module Streamer
             text_so_far(generation, render(generation, partial, text: text), through)
           end
 
+          def remove_source(generation) = tag(:remove, target(generation, :source), nil)
+
           private
 
           def target(generation, prefix = nil) = ActionView::RecordIdentifier.dom_id(generation, prefix)
@@ -40,7 +43,7 @@ module Streamer
 
           def tag(action, target, content, **range)
             data = range.compact.to_h { |name, position| [:"data-streamer-#{name}", position.to_s] }
-            ::Turbo::StreamsChannel.turbo_stream_action_tag(action, target: target, template: content, **data)
+            ::ApplicationController.helpers.turbo_stream_action_tag(action, target: target, template: content, **data)
           end
         end
       end

@@ -40,6 +40,9 @@ module Streamer
 
         def reset? = @reset == true
 
+        # Whether it is more than a close.
+        def text? = reset? || text_through > after
+
         # Whether more may be behind it.
         def full? = @entries.size == LIMIT
 
@@ -51,13 +54,16 @@ module Streamer
         private
 
         def add(entry)
-          if entry.kind == :attempt && entry.json["mode"] == "reset"
-            @reset = true
-            @content.clear
-            @events.clear
-          end
-          text = Log::Compactor.text_of_entry(entry)
-          text ? @content << text.force_encoding(Encoding::UTF_8) : @events << entry
+          said = entry.json if %i[attempt gap].include?(entry.kind)
+          begin_anew if said && said["mode"] != "continue"
+          text = entry.kind == :gap ? said["content"] : Log::Compactor.text_of_entry(entry)&.force_encoding(Encoding::UTF_8)
+          text ? @content << text : @events << entry
+        end
+
+        def begin_anew
+          @reset = true
+          @content.clear
+          @events.clear
         end
       end
     end

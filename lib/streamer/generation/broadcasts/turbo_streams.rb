@@ -12,9 +12,7 @@ module Streamer
           end
 
           def text(generation, passage, settings)
-            return if passage.text_through <= passage.after && !passage.reset?
-
-            broadcast(generation, Actions.text(generation, passage, settings))
+            broadcast(generation, Actions.text(generation, passage, settings.partial)) if passage.text?
           end
 
           def state(generation) = broadcast(generation, Actions.state(generation))
