@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "active_support/concern"
+require_relative "generation/broadcasts"
 require_relative "generation/failure"
 require_relative "generation/in_progress_limit"
 require_relative "generation/output"
@@ -51,6 +52,8 @@ module Streamer
     autoload :Scope, "streamer/generation/scope"
 
     included do
+      include Broadcasts
+
       Generation.models[name] = self
 
       class_attribute :streaming_job, instance_writer: false
@@ -136,6 +139,7 @@ module Streamer
       won = self.class.in_progress.where(id: id).update_all(changes) == 1
       reload
       Instrumentation.publish("generation", generation: self, status: state) if won
+      broadcast_end if won
       won
     end
 

@@ -12,6 +12,7 @@ module Streamer
         @generation = generation
         @stopping = stopping
         @looked_at = Clock.now
+        generation.broadcast_from(writer)
       end
 
       # Adds text. self. Raises StoppedError, FencedError, InterruptedError.
