@@ -5,7 +5,10 @@ require "action_controller/railtie"
 require "action_view/railtie"
 require "active_record/railtie"
 require "active_job/railtie"
+require "action_cable/engine"
+require "solid_cable"
 require "solid_queue"
+require "turbo-rails"
 require "streamer"
 
 module Demo
@@ -37,11 +40,22 @@ module Demo
     # So that a killed worker's answer goes on while one still looks. An application leaves it at 30.
     config.streamer.log.lease = 3
 
-    # The gem's JavaScript, as an asset pipeline would serve it.
-    config.middleware.insert_after ActionDispatch::Static, ActionDispatch::Static, File.expand_path("../../app/assets/javascripts", __dir__)
+    config.action_cable.allowed_request_origins = [%r{\Ahttp://127\.0\.0\.1:\d+\z}]
 
-    # The pages need nothing but their own origin; EventSource falls under connect-src.
-    config.content_security_policy { |policy| policy.default_src :self }
+    # The JavaScript of gems, as an asset pipeline would serve it.
+    [Streamer::Engine, Turbo::Engine, ActionCable::Engine].each do |engine|
+      config.middleware.insert_after ActionDispatch::Static, ActionDispatch::Static, engine.root.join("app/assets/javascripts").to_s
+    end
+
+    # The pages need nothing but their own origin; EventSource and WebSocket fall under connect-src. The nonce is for the import map, and for
+    # the style of Turbo's progress bar.
+    config.content_security_policy do |policy|
+      policy.default_src :self
+      policy.script_src :self
+      policy.style_src :self
+    end
+    config.content_security_policy_nonce_generator = ->(_) { SecureRandom.base64(16) }
+    config.content_security_policy_nonce_directives = %w[script-src style-src]
 
     # Tokens a second, of the answer page at first and of the chat: slow enough to reload, stop and kill meanwhile. bin/demo --pace sets both.
     config.x.pace = Integer(ENV.fetch("DEMO_PACE", 40))

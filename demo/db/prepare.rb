@@ -18,11 +18,17 @@ unless ActiveRecord::Base.connection.table_exists?(:chats)
   end
 end
 
-unless SolidQueue::Record.connection.table_exists?(:solid_queue_jobs)
-  template = "lib/generators/solid_queue/install/templates/db/queue_schema.rb"
-  schema = File.read(File.join(Gem.loaded_specs.fetch("solid_queue").full_gem_path, template))
-  SolidQueue::Record.connection.instance_eval(schema[/\n(.*)^end/m, 1])
+# As the gem's own generator does.
+def install(record, table, gem, template)
+  connection = record.connection
+  return if connection.table_exists?(table)
+
+  schema = File.read(File.join(Gem.loaded_specs.fetch(gem).full_gem_path, "lib/generators", gem, "install/templates/db", template))
+  connection.instance_eval(schema[/\A.*?do\n(.*)^end/m, 1])
 end
+
+install(SolidQueue::Record, :solid_queue_jobs, "solid_queue", "queue_schema.rb")
+install(SolidCable::Record, :solid_cable_messages, "solid_cable", "cable_schema.rb") unless ENV.key?("DEMO_REDIS")
 
 class LogRecord < ActiveRecord::Base
   self.abstract_class = true

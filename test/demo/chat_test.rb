@@ -89,6 +89,36 @@ class DemoChatTest < Minitest::Test
     refute_includes(happenings(page), "is dropped")
   end
 
+  def test_words_come_over_action_cable_as_well
+    %w[turbo cable].each do |way|
+      page = ask(way: way)
+
+      assert_completed(page)
+      assert_match(/passages, up to 1-\d+/, happenings(page))
+      assert_empty(page.errors, way)
+    end
+  end
+
+  def test_what_action_cable_missed_while_it_was_away_is_read_from_the_log
+    %w[turbo cable].each do |way|
+      page = ask(way: way)
+      wait_for_words(page)
+      page.click("[data-accident=connection]")
+      page.wait("the page to notice") { happenings(page).include?("Connection lost at 1-") }
+
+      assert_completed(page)
+    end
+  end
+
+  def test_an_answer_s_final_state_from_the_worker_can_be_acted_upon
+    page = ask(way: "turbo", trouble: "deny")
+    page.wait("the failure") { phase(page) == "The service refused the request." }
+    page.click(".turn:last-child .under button")
+    page.wait("another turn") { page.evaluate("document.querySelectorAll('.turn').length") == 2 }
+
+    assert_completed(page)
+  end
+
   def test_an_answer_that_broke_off_begins_anew_by_itself
     page = ask(trouble: "drop")
 
@@ -131,8 +161,8 @@ class DemoChatTest < Minitest::Test
   def close(page) = @pages.delete(page).close
 
   # A page whose question was sent off.
-  def ask(trouble: "")
-    page = open_page("/")
+  def ask(way: "sse", trouble: "")
+    page = open_page("/?via=#{way}")
     page.execute("document.getElementById('trouble').value = arguments[0]", trouble)
     page.execute("document.getElementById('prompt').value = arguments[0]", QUESTION)
     page.click("#composer .primary")
@@ -142,13 +172,13 @@ class DemoChatTest < Minitest::Test
 
   def wait_for_words(page) = page.wait("some words") { text(page).size > 40 }
 
-  def text(page) = page.text(".turn:last-child .answer p").to_s
+  def text(page) = page.text(".turn:last-child .answer").to_s
 
   def phase(page) = page.text(".turn:last-child .phase").to_s.strip
 
   def happenings(page) = page.evaluate("document.getElementById('happenings').innerText")
 
-  def over?(page) = page.evaluate("document.querySelector('.turn:last-child').dataset.status !== 'processing'")
+  def over?(page) = page.evaluate("document.querySelector('.turn:last-child .state').dataset.status !== 'processing'")
 
   def assert_completed(page)
     page.wait("the end; the page says: #{phase(page)}\n#{happenings(page)}") { over?(page) }

@@ -109,6 +109,7 @@ class User
 end
 
 way, port, arrivals = ARGV
+Thread.report_on_exception = false
 start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 users = arrivals.split(",").map do |at|
   Thread.new do

@@ -35,6 +35,8 @@ module Bench
 
     def users(way, arrivals)
       run("users", [*on(1), RbConfig.ruby, "-W0", app("users.rb"), way, @web.port.to_s, arrivals.map { |at| at.round(3) }.join(",")])
+    rescue RuntimeError => error
+      raise "#{error.message}:\n#{File.read(log("web"))[0, 4000]}"
     end
 
     def figures = JSON.parse(@web.get("/figures"), symbolize_names: true)

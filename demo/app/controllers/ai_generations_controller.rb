@@ -17,7 +17,7 @@ class AiGenerationsController < ApplicationController
   # One turn of the chat, as the page has it.
   def show
     @generation.settle
-    render partial: "turn", locals: { generation: @generation }
+    render partial: "turn", locals: { ai_generation: @generation, via: "sse" }
   end
 
   # As often as somebody comes: what was said so far, and then what is said.

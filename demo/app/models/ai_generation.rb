@@ -8,8 +8,8 @@ class AiGeneration < ApplicationRecord
   streams_in "AiStreamingJob"
   limit_in_progress 3
 
-  validates :prompt, presence: true
+  # For pages that do not follow the log themselves.
+  broadcasts_text over: %i[turbo cable]
 
-  # What each upstream request became: ["interrupted", "completed"].
-  def outcomes = upstream_requests.map { |request| request.outcome || "under way" }
+  validates :prompt, presence: true
 end

@@ -1,17 +1,11 @@
-// One answer of the chat, from where the page has it to its end.
+// One answer of the chat over an event stream, from where the page has it to its end.
 import { EventStream } from "/streamer.js"
 import { happened } from "./happenings.js"
+import { showFinal, showPhase } from "./phases.js"
 import { Speech } from "./speech.js"
 
-const PHASES = {
-  queued: "Waiting for a worker",
-  running: "Writing",
-  recovering: "Its worker is gone. Another one takes over",
-  lost: "The connection is lost. The page comes back by itself",
-}
-
 export function follow(turn) {
-  const { src, cursor } = turn.dataset
+  const { src, cursor } = turn.querySelector(".answer").dataset
   new Turn(turn, new EventStream(src, { cursor, events: ["attempt", "token"] })).start()
 }
 
@@ -28,13 +22,11 @@ class Turn {
   constructor(element, stream) {
     this.#element = element
     this.#stream = stream
-    this.#text = element.querySelector(".answer p")
-    this.#phase = element.dataset.phase
+    this.#text = element.querySelector(".answer")
+    this.#phase = element.querySelector(".state").dataset.phase
   }
 
   start() {
-    this.#element.querySelector(".answer").classList.add("writing")
-    this.#text.setAttribute("aria-busy", "true")
     const on = (name, listener) => this.#stream.addEventListener(`streamer:${name}`, ({ detail }) => listener(detail))
     on("open", () => this.#opened())
     on("message", ({ type, data, id }) => (type === "attempt" ? this.#attempt(JSON.parse(data)) : this.#token(JSON.parse(data), id)))
@@ -93,13 +85,10 @@ class Turn {
     this.#show()
   }
 
-  async #done({ state, length }, id) {
+  #done({ state, length }, id) {
     this.#speech.flush()
     this.#say(state ? `${state[0].toUpperCase()}${state.slice(1).replace("_", " ")}, ${length} bytes, at ${id}` : "It had ended already", "good")
-    const response = await fetch(this.#element.dataset.turn)
-    if (!response.ok) return
-    const page = new DOMParser().parseFromString(await response.text(), "text/html")
-    this.#element.replaceWith(page.querySelector(".turn"))
+    showFinal(this.#element)
   }
 
   #error({ fatal, message }) {
@@ -117,10 +106,7 @@ class Turn {
   }
 
   #show() {
-    const phase = this.#lost ? "lost" : this.#phase
-    this.#element.dataset.phase = phase
-    const status = this.#element.querySelector(".phase")
-    if (status.textContent !== PHASES[phase]) status.textContent = PHASES[phase] ?? phase
+    showPhase(this.#element, this.#lost ? "lost" : this.#phase)
   }
 
   #say(text, kind) {
