@@ -17,10 +17,11 @@ require_relative "relay"
 require_relative "fibers"
 require_relative "upstreams"
 require_relative "log"
+require_relative "product"
 
 module Bench
   STAGES = { "decode" => Decode, "extract" => Extract, "encode" => Encode, "pipeline" => Pipeline, "relay" => Relay, "fibers" => Fibers,
-             "upstreams" => Upstreams, "log" => Log }.freeze
+             "upstreams" => Upstreams, "log" => Log, "product" => Product }.freeze
 
   # How much is measured. settings_of_long: of the 64 MiB line.
   # long_relay: loads as they are, not reduced. only: names of parts and protocols, all where it is empty. tls: nginx's word for

@@ -8,7 +8,7 @@
 #   GET  /quotes/:carrier?delay=2                 one slow JSON document, after `delay` seconds; &refuse=:carrier for a 503
 #   GET  /logs?pace=8                             a log that never ends, as an event stream
 #
-# Answers are played as two headers of the request say: Pace (tokens a second), Trouble (refuse, drop or stall).
+# Answers are played as two headers of the request say: Pace (tokens a second), Trouble (refuse, deny, drop or stall).
 # Run on its own: ruby upstream.rb PORT, then ask with curl -N.
 
 require_relative "upstream/server"

@@ -34,6 +34,9 @@ module Streamer
   autoload :SSE, "streamer/sse"
   autoload :Controller, "streamer/controller"
   autoload :Log, "streamer/log"
+  autoload :Generation, "streamer/generation"
+  autoload :GenerationChannel, "streamer/generation_channel"
+  autoload :Job, "streamer/job"
   autoload :Stores, "streamer/stores"
   autoload :Configuration, "streamer/configuration"
 

@@ -61,6 +61,16 @@ module Bench
       Server.new(name, pid, port)
     end
 
+    # The port of tools/upstream.c.
+    def start_upstream
+      output, input = IO.pipe
+      spawn({}, [*on(1), Tools.c("upstream")], out: input)
+      input.close
+      Integer(output.gets || raise("the upstream did not start"))
+    ensure
+      output&.close
+    end
+
     def free_port = TCPServer.open("127.0.0.1", 0) { |probe| probe.local_address.ip_port }
 
     # The JSON that a program prints.

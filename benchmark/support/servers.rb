@@ -143,15 +143,6 @@ module Bench
       end
     end
 
-    def start_upstream
-      output, input = IO.pipe
-      spawn({}, [*on(1), Tools.c("upstream")], out: input)
-      input.close
-      Integer(output.gets || raise("the upstream did not start"))
-    ensure
-      output&.close
-    end
-
     # OpenSSL's own variable: what Net::HTTP, async-http and Go read.
     def start_over(name, protocol, variables = {}, &command)
       start("#{name}-#{protocol.name}", { "UPSTREAM" => upstream_url(protocol), "SSL_CERT_FILE" => ca_file }.merge(variables), &command)

@@ -1,9 +1,20 @@
 # frozen_string_literal: true
 
-# Each page has two actions: `new` is the page, `show` is the event stream that it opens.
 Rails.application.routes.draw do
-  root "answers#new"
+  root "chats#new"
 
+  resources :chats, only: :show do
+    resources :ai_generations, only: :create
+  end
+  resources :ai_generations, only: :show do
+    member do
+      get :events
+      post :stop
+    end
+  end
+  resources :accidents, only: :create
+
+  # Each of these pages has two actions: `new` is the page, `show` is the event stream that it opens.
   with_options only: %i[new show] do
     resource :answer
     resource :operation

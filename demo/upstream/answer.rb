@@ -23,6 +23,7 @@ class Answer
 
   def send_to(reply)
     return reply.json(@dialect.refusal, status: 429) if @trouble == "refuse"
+    return reply.json({ error: { message: "Your request was rejected." } }, status: 400) if @trouble == "deny"
 
     stream = @dialect.new(reply)
     reply.stream do

@@ -18,7 +18,7 @@ module Streamer
     initializer "streamer.assets" do |app|
       next unless app.config.respond_to?(:assets) && app.config.assets.precompile
 
-      app.config.assets.precompile += %w[streamer.js streamer/stimulus.js]
+      app.config.assets.precompile += %w[streamer.js streamer/stimulus.js streamer/passages.js streamer/broadcasts.js streamer/cable.js]
     end
 
     initializer "streamer.importmap", before: "importmap" do |app|

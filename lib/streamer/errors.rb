@@ -233,6 +233,25 @@ module Streamer
   # The store of the logs cannot be reached, or does not answer. Whether it did what was asked for is not known.
   class StoreUnavailableError < LogError; end
 
+  # A generation was refused, since as many as are allowed are in progress. Its message is for the person who wanted one more.
+  class LimitReachedError < Error
+    # How many, an Integer, and in what they are counted, a Symbol or nil.
+    attr_reader :count, :per
+
+    def initialize(count, per) # :nodoc:
+      @count = count
+      @per = per
+      super(if count == 1
+              "One answer is in progress already. Please wait until it is there."
+            else
+              "#{count} answers are in progress already. Please wait until one of them is there."
+            end)
+    end
+  end
+
+  # The process is about to end, and a generation's work with it.
+  class InterruptedError < Error; end
+
   # A position that a browser gave is none, or is one of another log.
   class InvalidPositionError < LogError; end
 

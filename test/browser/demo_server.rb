@@ -67,7 +67,7 @@ class DemoServer
       raise "the demo ended before it was ready:\n#{File.read(log("server"))}"
     end
 
-    Net::HTTP.get_response(URI(url)).is_a?(Net::HTTPOK)
+    Net::HTTP.get_response(URI(url("/answer/new"))).is_a?(Net::HTTPOK)
   rescue SystemCallError, EOFError
     false
   end

@@ -37,10 +37,17 @@ module Streamer
     # The element connects again whenever a response ends. So the stream ends with `events.turbo_stream.remove dom_id(@import, :stream)`,
     # and where there is nothing to stream the action answers `head :no_content`. Therefore `id` has to be given.
     #
+    # Of a Streamer::Generation it is the whole of what there is to say, and `id` need not be given: the text grows in dom_id(generation, :text),
+    # and dom_id(generation) gets the partial of the state when that is final.
+    #
+    #   <%= streamer_turbo_source @answer %>
+    #
     # last_event_id: the id of the last event that the page contains already. The element sends no Last-Event-ID at first, so it is in the
     # URL, signed; the action reads either with last_event_id.
-    def streamer_turbo_source(url, id:, last_event_id: nil, **attributes)
-      src = url_for(url)
+    def streamer_turbo_source(url, id: (dom_id(url, :source) if url.respond_to?(:broadcast_from)), last_event_id: nil, **attributes)
+      raise ArgumentError, "streamer_turbo_source needs id:, by which the stream's last event removes it" unless id
+
+      src = url.respond_to?(:broadcast_from) ? polymorphic_path(url, action: :events, format: :turbo_stream) : url_for(url)
       src = Controller::LastEventID.add_to(src, last_event_id) unless last_event_id.nil?
       content_tag(:"turbo-stream-source", nil, { id: id, **attributes, src: src })
     end

@@ -5,6 +5,8 @@
 class AnswersController < ApplicationController
   include Streamer::Controller
 
+  layout "instruments"
+
   def new
     @providers = Provider::ALL
     @pace = Rails.configuration.x.pace

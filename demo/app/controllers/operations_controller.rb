@@ -5,6 +5,8 @@
 class OperationsController < ApplicationController
   include Streamer::Controller
 
+  layout "instruments"
+
   def new; end
 
   def show

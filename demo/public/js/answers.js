@@ -1,15 +1,16 @@
 import { instrument } from "./instruments.js"
+import { Speech } from "./speech.js"
 
 const answer = document.getElementById("answer")
-const spoken = document.getElementById("spoken")
+const speech = new Speech(document.getElementById("spoken"))
 const question = document.getElementById("question")
 
-let paragraph, sentence
+let paragraph
 
 const handlers = {
   // OpenAI calls the text "content", Anthropic and Gemini "text"; the frame keeps the name.
   token: ({ content, text }) => append(content ?? text),
-  done: () => speak(sentence),
+  done: () => speech.flush(),
 }
 
 instrument(handlers, {
@@ -27,8 +28,7 @@ instrument(handlers, {
 function clear() {
   paragraph = document.createElement("p")
   answer.replaceChildren(paragraph)
-  spoken.replaceChildren()
-  sentence = ""
+  speech.clear()
 }
 
 function append(text) {
@@ -39,11 +39,7 @@ function append(text) {
     answer.append(paragraph)
     write(part)
   }
-  sentence += text
-  if (/[.!?:]\s*$/.test(sentence)) {
-    speak(sentence)
-    sentence = ""
-  }
+  speech.add(text)
 }
 
 // Each token in an element of its own: CSS lets it light up as it lands.
@@ -52,14 +48,6 @@ function write(text) {
   const token = document.createElement("span")
   token.textContent = text
   paragraph.append(token)
-}
-
-function speak(text) {
-  if (!text.trim()) return
-  const line = document.createElement("p")
-  line.textContent = text
-  spoken.append(line)
-  if (spoken.children.length > 4) spoken.firstChild.remove()
 }
 
 for (const suggestion of document.querySelectorAll("[data-question]")) {

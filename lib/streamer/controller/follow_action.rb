@@ -51,7 +51,7 @@ module Streamer
       def run(sink)
         Sinks::ConnectionPools.release
         sink.write(opening)
-        detached = sink.detach { |browser| hand_over(browser) }
+        detached = detachable? && sink.detach { |browser| hand_over(browser) }
         follow(sink) unless detached
       rescue BrowserDisconnectedError
         nil
@@ -71,6 +71,11 @@ module Streamer
       private
 
       def several? = @keys.size > 1
+
+      # Whether the log's own frames are what the browser gets.
+      def detachable? = true
+
+      def translate(frames) = frames
 
       # Of each log, as CatchUp says; :live where it is not needed.
       def modes = @catch_ups.map { |catch_up| catch_up ? catch_up.mode : :live }
@@ -114,7 +119,7 @@ module Streamer
 
       def follow_one(sink)
         pull = Log::Followers::Pull.new(@followers, @keys.first, @positions.first, catch_up: @catch_ups.first, **planned_end)
-        sink.while_connected(pull) { pull.frames { |frames| sink.write(frames) } }
+        sink.while_connected(pull) { pull.frames { |frames| sink.write(translate(frames)) } }
       end
 
       # What the native thread joins comes through a pair of sockets.

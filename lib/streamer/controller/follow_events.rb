@@ -2,6 +2,7 @@
 
 require_relative "accept"
 require_relative "follow_action"
+require_relative "follow_generation"
 require_relative "follow_page"
 
 module Streamer
@@ -30,6 +31,7 @@ module Streamer
         @controller = controller
         @request = controller.request
         @keys = logs.map { |log| FollowEvents.key_of(log) }
+        @generation = logs.first if logs.one? && logs.first.respond_to?(:broadcast_from)
         @rotate = rotate&.to_f
         @retry_time = retry_time
       end
@@ -40,8 +42,7 @@ module Streamer
         { "Cache-Control" => "no-store", **headers }.each { |name, value| @controller.response.set_header(name, value) }
         return FollowPage.new(@controller, @keys).render if json?
 
-        action = FollowAction.new(@controller, Log.background.followers, @keys, Log::Cursor.of(@request, @keys.size),
-                                  rotate: @rotate, retry_time: @retry_time)
+        action = action(Log.background.followers, @keys, Log::Cursor.of(@request, @keys.size), rotate: @rotate, retry_time: @retry_time)
         return @controller.head(:no_content) if action.over?
 
         action.notify
@@ -49,6 +50,15 @@ module Streamer
       end
 
       private
+
+      def action(*arguments, **options)
+        return FollowAction.new(@controller, *arguments, **options) unless turbo?
+
+        FollowGeneration.new(@controller, @generation, *arguments, **options)
+      end
+
+      # The format of the URL: what <turbo-stream-source> accepts is an event stream like any.
+      def turbo? = @generation && @request.path_parameters[:format] == "turbo_stream"
 
       def json?
         return true if @request.get_header(Collected::HEADER)

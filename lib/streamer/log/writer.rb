@@ -217,6 +217,9 @@ module Streamer
         self
       end
 
+      # Calls the block, which must not wait, from another thread whenever entries were stored.
+      def on_stored(&block) = @on_stored = block # :nodoc:
+
       # For the committer and the keeper of leases, each on a thread of its own. :nodoc: all.
 
       def ready? = @lock.synchronize { @attempt.ready? } # :nodoc:
@@ -227,6 +230,7 @@ module Streamer
 
       def settle(append, answer) # :nodoc:
         advance { @attempt.settle(append, answer) }
+        call(@on_stored) if @on_stored
       end
 
       def renewed(head, sent) # :nodoc:

@@ -1,0 +1,61 @@
+# frozen_string_literal: true
+
+require "active_support/concern"
+require_relative "generation"
+
+module Streamer
+  # For an Active Job whose work is a generation:
+  #
+  #   class AiStreamingJob < ApplicationJob
+  #     include Streamer::Job
+  #     retry_partial :keep
+  #
+  #     def perform(generation)
+  #       stream_into generation, OPENAI.chat(model: "gpt-4.1", messages: generation.messages)
+  #     end
+  #   end
+  #
+  # Its log is claimed for the time, so that of several jobs with the same generation one works; a worker that vanishes is noticed by its
+  # lease. No database connection is held while the upstream is waited for.
+  module Job
+    extend ActiveSupport::Concern
+
+    included do
+      class_attribute :streaming_policy, instance_writer: false, default: Generation::Policy.new
+    end
+
+    # What a job's class gets.
+    module ClassMethods
+      # What becomes of an answer that broke off: :keep, it fails with what there is; :restart, it begins anew and is paid for anew.
+      def retry_partial(partial) = self.streaming_policy = streaming_policy.with(partial: partial)
+
+      # attempts: requests at most (3). interruptions: how often a worker may vanish (3). on: further errors that may pass. total: seconds (600)
+      # after which no other request is made.
+      def retry_streams(attempts: nil, interruptions: nil, on: nil, total: nil)
+        changes = { attempts: attempts, interruptions: interruptions, retry_on: on, total: total }.compact
+        self.streaming_policy = streaming_policy.with(**changes)
+      end
+    end
+
+    private
+
+    # Streams an upstream's text into a generation's log, until both are over: a provider's Chat; a Request with value:, the path of its text; or
+    # a block, which gets a Generation::Output and writes into it whatever it gets from wherever:
+    #
+    #   stream_into(generation) { |out| chat.ask(generation.prompt) { |chunk| out << chunk.content } }
+    #
+    # An error that may pass is followed by another job, where nothing was delivered; every other ends the generation with a message that a
+    # person can read. Raises none of them.
+    def stream_into(generation, upstream = nil, value: nil, &block)
+      source = Generation::Source.of(upstream, value, block)
+      seconds = Generation::Run.new(generation, source, policy: streaming_policy, stopping: method(:stopping?)).call
+      retry_job(wait: seconds) if seconds
+    end
+
+    # Whether the process is about to end, where the queue says so.
+    def stopping?
+      adapter = queue_adapter
+      adapter.respond_to?(:stopping?) && adapter.stopping?
+    end
+  end
+end

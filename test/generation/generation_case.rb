@@ -1,0 +1,88 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "active_record"
+require "active_job"
+require "global_id"
+
+# A model, its job and their tables, in a database of the test's own.
+class GenerationCase < Minitest::Test
+  class Owner < ActiveRecord::Base
+    self.table_name = "owners"
+    has_many :generations, class_name: "GenerationCase::Answer"
+  end
+
+  class Work < ActiveJob::Base
+    include Streamer::Job
+
+    cattr_accessor :source
+
+    def perform(generation) = stream_into(generation) { |out| source.call(out) }
+  end
+
+  class Answer < ActiveRecord::Base
+    self.table_name = "answers"
+    include GlobalID::Identification
+    include Streamer::Generation
+
+    belongs_to :owner, class_name: "GenerationCase::Owner", optional: true
+    streams_in Work
+    limit_in_progress 3, per: :owner
+  end
+
+  def setup
+    GlobalID.app = "streamer"
+    @directory = Dir.mktmpdir
+    ActiveRecord::Base.establish_connection(adapter: "sqlite3", database: File.join(@directory, "test.sqlite3"), timeout: 5000)
+    ActiveRecord::Schema.verbose = false
+    ActiveRecord::Schema.define { GenerationCase.tables(self) }
+    [Owner, Answer, Streamer::Generation::UpstreamRequest, Streamer::Generation::Scope].each(&:reset_column_information)
+    Streamer::Log.store = Streamer::Stores::Memory.new
+    ActiveJob::Base.queue_adapter = :test
+    ActiveJob::Base.logger = nil
+    @adapter = ActiveJob::Base.queue_adapter
+    @owner = Owner.create!
+  end
+
+  def teardown
+    ActiveRecord::Base.remove_connection
+    FileUtils.rm_rf(@directory)
+    Streamer::Log.store = nil
+  end
+
+  def self.tables(schema)
+    schema.create_table(:owners)
+    schema.create_table(:answers) do |t|
+      t.references :owner
+      t.string :status, null: false, default: "processing"
+      t.string :phase, default: "queued"
+      t.text :prompt, :content, :error_message
+      t.string :error, :idempotency_key
+      t.string :log_key, null: false
+      t.json :usage
+      t.datetime :started_at, :first_chunk_at, :finished_at
+      t.timestamps
+      t.index :log_key, unique: true
+      t.index %i[owner_id idempotency_key], unique: true
+    end
+    schema.create_table(:streamer_scopes) { |t| t.string :name, null: false, index: { unique: true } }
+    schema.create_table(:streamer_upstream_requests) do |t|
+      t.references :generation, polymorphic: true, null: false
+      t.integer :attempt, null: false
+      t.string :outcome
+      t.text :usage
+      t.datetime :started_at, :finished_at
+    end
+  end
+
+  private
+
+  def start(**attributes) = @owner.generations.start!(prompt: "Why?", **attributes)
+
+  # Runs the job as a worker would.
+  def work(generation, &source)
+    Work.source = source
+    Work.new(generation).tap { |job| job.perform_now }
+    generation.reload
+  end
+end
