@@ -20,6 +20,7 @@ module Streamer
   #   config.streamer.log.listen_url = ENV["DIRECT_DATABASE_URL"] # PostgreSQL without the pooler in between
   #   config.streamer.log.redis = { url: ENV["REDIS_URL"] }
   #   config.streamer.log.retention = 1.hour     # for which entries are kept once a log is closed; its text stays
+  #   config.streamer.log.lease = 30             # seconds after which a writer that is not heard of has lost its log
   #
   # Settings are checked when the application has been initialized. What pages need (helpers, JavaScript) is in Engine.
   class Railtie < ::Rails::Railtie

@@ -6,6 +6,7 @@ class LogSettingsTest < Minitest::Test
   def teardown
     Streamer::Log.store = nil
     Streamer::Log.retention = 3600
+    Streamer::Log.lease = 30
   end
 
   def test_a_store_by_name_by_object_and_none
@@ -20,6 +21,12 @@ class LogSettingsTest < Minitest::Test
     assert_same(own, Streamer::Log.store)
   end
 
+  def test_a_shorter_lease_is_what_a_process_claims_logs_for
+    apply({ store: :memory, lease: 3 })
+
+    assert_in_delta(3, Streamer::Log::Background.new(Streamer::Log.store).lease_keeper.lease)
+  end
+
   def test_memory_is_refused_where_others_could_not_see_it
     { { "WEB_CONCURRENCY" => "2" } => "WEB_CONCURRENCY is 2", { "WEB_CONCURRENCY" => "auto" } => "WEB_CONCURRENCY is auto" }
       .each { |environment, reason| assert_includes(refusal({ store: :memory }, environment: environment), reason) }
@@ -31,6 +38,7 @@ class LogSettingsTest < Minitest::Test
     assert_includes(refusal({ stoer: :memory }), "config.streamer.log.stoer")
     assert_includes(refusal({ store: :sqlite }), "it takes :active_record")
     assert_includes(refusal({ store: :memory, retention: :soon }), "retention is :soon")
+    assert_includes(refusal({ store: :memory, lease: 0.5 }), "lease is 0.5; it takes seconds, 1 at least")
   end
 
   def test_without_a_store_the_error_says_what_to_set

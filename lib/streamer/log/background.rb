@@ -51,7 +51,7 @@ module Streamer
       def initialize(store)
         @store = store
         @committer = Committer.new(store)
-        @lease_keeper = LeaseKeeper.new(store)
+        @lease_keeper = LeaseKeeper.new(store, lease: Log.lease)
         @reaper = Reaper.new(self)
         @followers = Followers.new(self)
       end

@@ -6,16 +6,13 @@ module Streamer
     class LeaseKeeper # :nodoc:
       include Protection
 
-      # Seconds for which a log is claimed. It is renewed six times as often.
-      LEASE = 30
-
       # Seconds between looks at what somebody may have asked of a writer, however many wakes come.
       LOOK = 0.05
       private_constant :LOOK
 
       attr_reader :owner, :lease
 
-      def initialize(store, lease: LEASE)
+      def initialize(store, lease:)
         @store = store
         @lease = lease
         @owner = "#{Socket.gethostname}:#{Process.pid}:#{SecureRandom.hex(4)}"[0, 100]

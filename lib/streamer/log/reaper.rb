@@ -7,9 +7,9 @@ module Streamer
     class Reaper # :nodoc:
       include Protection
 
-      # Seconds between rounds, and up to how many more, so that processes do not look all at once.
-      EVERY = 10
-      JITTER = 5
+      # Parts of a lease between rounds, and up to how many more, so that processes do not look all at once.
+      EVERY = 1 / 3.0
+      JITTER = 1 / 6.0
       private_constant :EVERY, :JITTER
 
       def initialize(background)
@@ -54,7 +54,7 @@ module Streamer
       def run
         loop do
           round
-          sleep(EVERY + (rand * JITTER))
+          sleep(@background.lease_keeper.lease * (EVERY + (rand * JITTER)))
         end
       end
 

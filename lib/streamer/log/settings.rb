@@ -6,7 +6,7 @@ module Streamer
     class Settings # :nodoc:
       # Names of config.active_job.queue_adapter whose jobs run in the process that enqueues them.
       IN_PROCESS = %i[async inline test].freeze
-      NAMES = %i[store connects_to listen_url redis retention].freeze
+      NAMES = %i[store connects_to listen_url redis retention lease].freeze
       private_constant :IN_PROCESS
 
       # options: a Hash, see Railtie. queue_adapter: the application's, a name or an object; environment: of the process.
@@ -17,18 +17,21 @@ module Streamer
         check_names
       end
 
-      # Sets Log.store and Log.retention. Raises ArgumentError.
+      # Sets Log.store, Log.retention and Log.lease. Raises ArgumentError.
       def apply
-        retention = @options.fetch(:retention, Log.retention)
-        unless retention.respond_to?(:to_f) && retention.to_f >= 0
-          raise ArgumentError, "config.streamer.log.retention is #{retention.inspect}; it takes seconds, such as 3600 or 1.hour"
-        end
-
-        Log.retention = retention.to_f
+        Log.retention = seconds(:retention, Log.retention, 0, "such as 3600 or 1.hour")
+        Log.lease = seconds(:lease, Log.lease, 1, "1 at least, such as 30")
         Log.store = store
       end
 
       private
+
+      def seconds(name, default, least, such)
+        value = @options.fetch(name, default)
+        return value.to_f if value.respond_to?(:to_f) && value.to_f >= least
+
+        raise ArgumentError, "config.streamer.log.#{name} is #{value.inspect}; it takes seconds, #{such}"
+      end
 
       def check_names
         unknown = @options.keys.map(&:to_sym) - NAMES
