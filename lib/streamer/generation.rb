@@ -9,6 +9,7 @@ require_relative "generation/run"
 require_relative "generation/source"
 require_relative "generation/statistics"
 require_relative "generation/upkeep"
+require_relative "generation/watch"
 
 module Streamer
   # An answer that outlives its request: an Active Record model whose record says how far it is, and whose log has every word of it.

@@ -2,6 +2,7 @@
 
 require "active_support/concern"
 require_relative "generation"
+require_relative "job/quiet"
 
 module Streamer
   # For an Active Job whose work is a generation:
@@ -22,6 +23,9 @@ module Streamer
 
     included do
       class_attribute :streaming_policy, instance_writer: false, default: Generation::Policy.new
+
+      # A continuation (Rails 8.1) would run a step again that raised, whatever that costs. What is paid for again is the policy's business.
+      before_perform { self.class.resume_errors_after_advancing = false if self.class.respond_to?(:resume_errors_after_advancing=) }
     end
 
     # What a job's class gets.
@@ -49,13 +53,15 @@ module Streamer
     def stream_into(generation, upstream = nil, value: nil, &block)
       source = Generation::Source.of(upstream, value, block)
       seconds = Generation::Run.new(generation, source, policy: streaming_policy, stopping: method(:stopping?)).call
-      retry_job(wait: seconds) if seconds
+      return unless seconds
+
+      seconds.positive? ? retry_job(wait: seconds) : retry_job
     end
 
     # Whether the process is about to end, where the queue says so.
     def stopping?
       adapter = queue_adapter
-      adapter.respond_to?(:stopping?) && adapter.stopping?
+      (adapter.respond_to?(:stopping?) && adapter.stopping?) || Quiet.here?
     end
   end
 end

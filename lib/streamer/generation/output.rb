@@ -11,12 +11,14 @@ module Streamer
         @writer = writer
         @generation = generation
         @stopping = stopping
-        @looked_at = Clock.now
+        @lock = Mutex.new
+        @on_stop = []
+        @interrupted = false
       end
 
       # Adds text. self. Raises StoppedError, FencedError, InterruptedError.
       def <<(text)
-        look_around
+        check_interrupted
         @writer << text.to_s
         note_first unless @begun || text.to_s.empty?
         self
@@ -24,7 +26,7 @@ module Streamer
 
       # Adds an entry of the application's own, as Log::Writer#append.
       def append(data, event: nil)
-        look_around
+        check_interrupted
         @writer.append(data, event: event).tap { @begun || note_first }
       end
 
@@ -37,8 +39,29 @@ module Streamer
       # Whether anything was added.
       def begun? = @begun == true
 
-      # Calls the block when the work is to end at once, from another thread: a place to cancel what is waited for.
-      def on_stop(&block) = @writer.on_stop(&block)
+      # Calls the block when the work is to end at once, once, from another thread: a place to cancel what is waited for. What it raises is
+      # reported.
+      def on_stop(&block)
+        once = once(block)
+        @writer.on_stop(&once)
+        now = @lock.synchronize { @interrupted || !(@on_stop << once) }
+        call(once) if now
+        self
+      end
+
+      # Whether the process is about to end, and the work with it.
+      def interrupted? = @interrupted
+
+      # Called now and then, from another thread.
+      def look # :nodoc:
+        return if interrupted? || !@stopping.call
+
+        blocks = @lock.synchronize do
+          @interrupted = true
+          @on_stop.slice!(0..)
+        end
+        blocks.each { |block| call(block) }
+      end
 
       private
 
@@ -48,12 +71,19 @@ module Streamer
         Sinks::ConnectionPools.release
       end
 
-      # At most once a second.
-      def look_around
-        return if Clock.now - @looked_at < 1
+      def check_interrupted
+        raise InterruptedError, "the worker is about to end" if interrupted?
+      end
 
-        @looked_at = Clock.now
-        raise InterruptedError, "the worker is about to end" if @stopping.call
+      def once(block)
+        called = false
+        -> { block.call unless @lock.synchronize { called.tap { called = true } } }
+      end
+
+      def call(block)
+        block.call
+      rescue StandardError => error
+        Streamer.report(error)
       end
     end
   end

@@ -59,11 +59,11 @@ module Streamer
         Sinks::ConnectionPools.release
         out = Output.new(@writer, @generation, @stopping)
         begin
-          @source.stream(out)
+          Watch.current.while_waiting(out.method(:look)) { @source.stream(out) }
         rescue FencedError, StoppedError
           raise
         rescue StandardError => error
-          return fail_with(error, out)
+          return fail_with(out.interrupted? ? InterruptedError.new("the worker is about to end") : error, out)
         end
         complete(out)
       end

@@ -14,8 +14,9 @@ module Streamer
       end
 
       def self.read_chat(chat, out)
-        completion = chat.call
-        out.on_stop { completion.cancel }
+        call = Sinks::UpstreamCall.new(chat.request)
+        out.on_stop { call.cancel }
+        completion = chat.read(call.response)
         completion.each_text { |text| out << text }
         out.usage = completion.usage
       end

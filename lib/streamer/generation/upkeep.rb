@@ -15,9 +15,8 @@ module Streamer
         # Has a generation whose worker is gone worked on. True when the log is a generation's.
         def recover(log)
           generation = Generation.of_log(log.key) or return false
-          return true if generation.settle(log.head)
-
-          enqueue(generation) unless given_up?(generation, log)
+          head = log.head
+          enqueue(generation) unless generation.settle(head) || given_up?(generation, head)
           true
         end
 
@@ -30,11 +29,21 @@ module Streamer
 
         private
 
-        def given_up?(generation, log)
+        # A worker that vanishes again and again does so because of this generation; and no worker comes to one for which there is none.
+        def given_up?(generation, head)
           policy = generation.streaming_job_class&.streaming_policy or return false
-          return false if log.head.interrupted + 1 < policy.interruptions
+          if head.interrupted + 1 >= policy.interruptions
+            close(generation, "failed", error: "interrupted", message: Failure::MESSAGES[:interrupted])
+          elsif generation.created_at < (policy.total + generation.queue_deadline).seconds.ago
+            miss_deadline(generation)
+          end
+        end
 
-          log.claim(mode: "continue")&.close("failed", error: "interrupted", message: Failure::MESSAGES[:interrupted])
+        def miss_deadline(generation) = close(generation, "timed_out", error: "queue_deadline", message: Failure::MESSAGES[:busy])
+
+        # True where it is over.
+        def close(generation, state, **data)
+          generation.log.claim(mode: "continue")&.close(state, **data)
           generation.settle
         end
 
@@ -49,10 +58,10 @@ module Streamer
 
         def look_at(generation)
           head = generation.log.head
-          return if generation.settle(head) || !head.queued? || generation.created_at > generation.queue_deadline.seconds.ago
+          return if generation.settle(head) || head.leased? || head.overdue?
 
-          generation.log.claim&.close("timed_out", error: "queue_deadline", message: Failure::MESSAGES[:busy])
-          generation.settle
+          waits_since = head.queued? ? generation.created_at : generation.updated_at # the latter: released, and enqueued again
+          miss_deadline(generation) if waits_since < generation.queue_deadline.seconds.ago
         rescue UnknownLogError
           generation.settle
         end

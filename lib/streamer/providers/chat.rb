@@ -26,10 +26,10 @@ module Streamer
       end
 
       # Sends it and returns the Completion once its head has arrived. Raises ResponseError unless the status is 2xx.
-      def call
-        response = request.call.ensure_success!
-        Completion.new(@provider, response)
-      end
+      def call = read(request.call)
+
+      # The Completion of a response to it that somebody else has asked for. Raises ResponseError unless the status is 2xx.
+      def read(response) = Completion.new(@provider, response.ensure_success!) # :nodoc:
 
       # Send it, as Completion's, and return the Completion once it has ended.
       def each_text(&block) = call.each_text(&block)
