@@ -7,9 +7,12 @@ module Streamer
       # Seconds that a job which is to recover a generation may take to begin, before another one is enqueued.
       PATIENCE = 60
 
-      # Generations looked at in a round and model.
-      PORTION = 100
-      private_constant :PATIENCE, :PORTION
+      # Seconds for which a generation may be without its log: it is made once the generation is committed.
+      WITHOUT = 60
+
+      # Generations whose logs are looked at together.
+      PORTION = 500
+      private_constant :PATIENCE, :WITHOUT, :PORTION
 
       class << self
         # Has a generation whose worker is gone worked on. True when the log is a generation's.
@@ -23,7 +26,10 @@ module Streamer
         # Ends those that nobody began in time, and those whose log was closed by somebody who did not come to say so.
         def round
           Generation.models.each_value do |model|
-            model.in_progress.where(updated_at: ...PATIENCE.seconds.ago).limit(PORTION).each { |generation| look_at(generation) }
+            model.in_progress.find_in_batches(batch_size: PORTION) do |generations|
+              heads = Log.store.heads(generations.map(&:log_key))
+              generations.each { |generation| look_at(generation, heads[generation.log_key]) }
+            end
           end
         end
 
@@ -56,14 +62,15 @@ module Streamer
           generation.enqueue_streaming
         end
 
-        def look_at(generation)
-          head = generation.log.head
+        # head: nil where there is no log.
+        def look_at(generation, head)
+          return (generation.settle if generation.created_at < WITHOUT.seconds.ago) unless head
           return if generation.settle(head) || head.leased? || head.overdue?
 
           waits_since = head.queued? ? generation.created_at : generation.updated_at # the latter: released, and enqueued again
           miss_deadline(generation) if waits_since < generation.queue_deadline.seconds.ago
-        rescue UnknownLogError
-          generation.settle
+        rescue FencedError, LogClosedError
+          nil # another was quicker
         end
       end
     end
