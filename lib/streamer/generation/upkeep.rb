@@ -69,7 +69,7 @@ module Streamer
 
           waits_since = head.queued? ? generation.created_at : generation.updated_at # the latter: released, and enqueued again
           miss_deadline(generation) if waits_since < generation.queue_deadline.seconds.ago
-        rescue FencedError, LogClosedError
+        rescue FencedError, LogClosedError, UnknownLogError
           nil # another was quicker
         end
       end
