@@ -7,6 +7,9 @@ $LOAD_PATH.unshift(File.expand_path("../../lib", __dir__), File.expand_path(".."
 require "json"
 require_relative "queue_app"
 
+# The newest async that Ruby 3.1 gets asks for what came with 3.2.
+IO.class_eval { def timeout = nil } unless IO.method_defined?(:timeout)
+
 # What the lines of a web process may use.
 class QueueConsole
   include QueueApp
@@ -61,8 +64,11 @@ module QueueProcess
 
   # In the way of Falcon where the jobs run in tasks of the process that enqueues them.
   def web(questions, answers)
-    console = -> { QueueConsole.new.run(File.open(questions), File.open(answers, "w").tap { |file| file.sync = true }) }
-    ENV.fetch("QUEUE") == "async_job" ? Sync { console.call } : console.call
+    File.open(questions) do |input|
+      File.open(answers, "w") do |output|
+        ENV.fetch("QUEUE") == "async_job" ? Sync { QueueConsole.new.run(input, output) } : QueueConsole.new.run(input, output)
+      end
+    end
   end
 end
 

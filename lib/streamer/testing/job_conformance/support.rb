@@ -69,7 +69,9 @@ module Streamer
         # The request number `count` of a path.
         def asked(path, count = 1) = eventually("request #{count} of the upstream") { requests(path)[count - 1] }
 
-        def ended(id, within: patience) = eventually("the end of a generation", within) { look(id).then { |seen| seen if seen.status != "processing" } }
+        def ended(id, within: patience)
+          eventually("the end of a generation", within) { look(id).then { |seen| seen if seen.status != "processing" } }
+        end
 
         def delivered(id, text) = eventually("#{text.inspect} in the log") { look(id).text == text }
 

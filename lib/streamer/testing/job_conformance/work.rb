@@ -66,7 +66,7 @@ module Streamer
           worker
           go = Queue.new
           all = Array.new(width) { begun(->(exchange) { go.pop && exchange.openai(tokens: 3) }) }
-          all.each { |_, path| asked(path) }
+          all.to_h.each_value { |path| asked(path) }
           width.times { go << true }
 
           assert_equal [["completed", WHOLE]], all.map { |id, _| ended(id).to_h.values_at(:status, :content) }.uniq
