@@ -7,29 +7,36 @@ module Streamer
       # What the provider says that it cost, for the close and the ledger: set by whoever knows it.
       attr_accessor :usage
 
+      # Bytes of text that were added; when something was last added, in seconds of Clock, nil before.
+      attr_reader :bytes, :added_at # :nodoc:
+
       def initialize(writer, generation, stopping) # :nodoc:
         @writer = writer
         @generation = generation
         @stopping = stopping
         @looked_at = Clock.now
+        @bytes = 0
       end
 
-      # Adds text. self. Raises StoppedError, FencedError, InterruptedError.
+      # Adds text; nil is none. self. Raises StoppedError, FencedError, InterruptedError.
       def <<(text)
-        look_around
-        @writer << text.to_s
-        note_first unless @begun || text.to_s.empty?
+        text = text.to_s
+        adding(text.bytesize) { @writer << text } unless text.empty?
         self
       end
 
       # Adds an entry of the application's own, as Log::Writer#append.
       def append(data, event: nil)
-        look_around
-        @writer.append(data, event: event).tap { @begun || note_first }
+        adding(0) { @writer.append(data, event: event) }
+      end
+
+      # Adds text, and in the same entry where its provider can be read on behind it.
+      def add_with_cursor(text, cursor) # :nodoc:
+        adding(text.bytesize) { @writer.append({ content: text, cursor: cursor }, event: "token") }
       end
 
       # Says what it is at: an entry `event: state`.
-      def state(phase, **data) = @writer.state(phase, **data)
+      def state(phase, **data) = @writer.state(phase, **data).tap { @added_at = Clock.now }
 
       # The number of the attempt.
       def attempt = @writer.epoch
@@ -40,11 +47,27 @@ module Streamer
       # Calls the block when the work is to end at once, from another thread: a place to cancel what is waited for.
       def on_stop(&block) = @writer.on_stop(&block)
 
+      # Why nothing can be added any more, an error; nil while something can.
+      def refusal = @writer.refusal # :nodoc:
+
       private
 
+      def adding(bytes)
+        look_around
+        result = yield
+        @bytes += bytes
+        @added_at = Clock.now
+        note_first unless @begun
+        result
+      end
+
+      # That the statistics miss it is no reason to end the answer.
       def note_first
         @begun = true
         @generation.class.where(id: @generation.id, first_chunk_at: nil).update_all(first_chunk_at: Time.current)
+      rescue ::ActiveRecord::ActiveRecordError => error
+        Streamer.report(error)
+      ensure
         Sinks::ConnectionPools.release
       end
 

@@ -3,7 +3,8 @@
 module Streamer
   module Providers
     # OpenAI's responses: a stream of typed events, which response.failed and response.incomplete end, too. What the API does by itself
-    # (web search, MCP and others) and reasoning are items of other types, and not read.
+    # (web search, MCP and others) and reasoning are items of other types, and not read. With `background: true` it can be read on where it was
+    # cut off, for about ten minutes.
     class OpenAIResponses < Provider
       declare base_url: "https://api.openai.com/v1",
               path: "/responses",
@@ -15,6 +16,8 @@ module Streamer
               from: %w[response.output_text.delta response.refusal.delta],
               refusal: "refusal", # of response.refusal.done
               usage: "response.usage",
+              background: { id: "response.id", cursor: "sequence_number", read: "/responses/%s?stream=true", after: "&starting_after=%s",
+                            cancel: "/responses/%s/cancel" },
               values: { type: "type", delta: "delta", index: "output_index", key: "item_id", item: "item", output: "response.output",
                         name: "name", arguments: "arguments", input: "input" },
               kept: { finish_reason: "response.incomplete_details.reason|#{
