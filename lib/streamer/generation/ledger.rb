@@ -8,16 +8,18 @@ module Streamer
         @generation = generation
       end
 
-      # Before it is sent. point: from where it reads on; nil for a request that asks the model.
-      def enter(attempt, point)
-        @entry = entries.create!(attempt: attempt, started_at: Time.current, resumed: !point.nil?, response_id: point&.response_id)
+      # Before it is sent. out: the Output that it writes into. point: from where it reads on; nil for a request that asks the model.
+      def enter(out, point)
+        @out = out
+        @bytes_before = out.bytes
+        @entry = entries.create!(attempt: out.attempt, started_at: Time.current, resumed: !point.nil?, response_id: point&.response_id)
       end
 
       # The name by which the provider can be asked for the rest.
       def name(response_id) = UpstreamRequest.where(id: @entry.id).update_all(response_id: response_id)
 
       # The one that was entered last has ended.
-      def leave(outcome, out) = @entry&.end_with(outcome, usage: out&.usage, bytes: out&.bytes)
+      def leave(outcome) = @entry&.end_with(outcome, usage: @out.usage, bytes: @out.bytes - @bytes_before)
 
       # How often a model was asked.
       def asked = entries.where(resumed: false).count

@@ -26,7 +26,7 @@ module Streamer
       rescue StoppedError
         stopped
       rescue FencedError
-        @ledger.leave("interrupted", @out) # another attempt has it
+        @ledger.leave("interrupted") # another attempt has it
       rescue UnknownLogError
         @generation.settle
       rescue StoreUnavailableError
@@ -120,7 +120,7 @@ module Streamer
       end
 
       def enter
-        @ledger.enter(@writer.epoch, @point)
+        @ledger.enter(@out, @point)
         Instrumentation.publish("resume", generation: @generation, attempt: @writer.epoch, cursor: @point.cursor) if @point
         Sinks::ConnectionPools.release
       end
@@ -128,7 +128,7 @@ module Streamer
       # Where the provider refuses to be read from, what counts is what has cut the answer off.
       def failure(error, refused:)
         failure = Failure.new(error, transient: @policy.retry_on)
-        @ledger.leave(failure.interrupted? ? "interrupted" : state_of(failure), @out)
+        @ledger.leave(failure.interrupted? ? "interrupted" : state_of(failure))
         return @cause = failure unless refused && !failure.transient?
 
         @point = nil
@@ -149,7 +149,7 @@ module Streamer
 
       def complete
         state = @writer.close("completed", **{ usage: @out.usage }.compact)
-        @ledger.leave(state, @out)
+        @ledger.leave(state)
         @generation.settle
       end
 
@@ -185,12 +185,12 @@ module Streamer
       # The close waits for the writer's, which a stop has begun.
       def stopped
         @writer.close("cancelled")
-        @ledger.leave("cancelled", @out)
+        @ledger.leave("cancelled")
         @generation.settle
         @point = @source.point
         give_up_response
       rescue FencedError
-        @ledger.leave("interrupted", @out)
+        @ledger.leave("interrupted")
       end
 
       def close(failure)

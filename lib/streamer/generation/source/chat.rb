@@ -39,26 +39,23 @@ module Streamer
 
         private
 
-        def read(completion, out, from)
-          resumable = resumable?
-          name_point(completion, from) { |id| yield id } if resumable
-          completion.each_text do |text|
-            next out << text unless resumable
+        def read(completion, out, from, &known)
+          return completion.each_text { |text| out << text } unless resumable?
 
+          response_id = from&.response_id
+          completion.on_response_id { |id| response_id ||= id.tap { begun(id, &known) } }
+          completion.each_text do |text|
             out.add_with_cursor(text, completion.cursor)
-            @point = ResumePoint.new(completion.response_id, completion.cursor)
+            @point = ResumePoint.new(response_id, completion.cursor)
           end
-          out.usage = completion.raw_usage ? completion.usage.presence || completion.raw_usage : completion.usage.presence
+        ensure
+          out.usage = completion.usage.presence
         end
 
         # Before the first text, so that a worker that is killed then leaves behind what it had asked for.
-        def name_point(completion, from)
-          completion.on_response_id do |id|
-            next if from
-
-            yield id
-            @point = ResumePoint.new(id, nil)
-          end
+        def begun(id)
+          yield id
+          @point = ResumePoint.new(id, nil)
         end
       end
     end
