@@ -140,7 +140,8 @@ module Streamer
     end
 
     # Brings the record in line with a log that was closed by somebody who did not come to say so here. True when the record is final.
-    def settle(head = log.head)
+    def settle(head = nil)
+      head ||= log.head
       return finished? unless head.closed?
 
       last = log.entries(after: Log::Position.new(head.epoch, head.sequence - 1)).last

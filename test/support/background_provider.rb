@@ -35,6 +35,9 @@ class BackgroundProvider
                                                                     **(background ? { background: true } : {}), **options)
   end
 
+  # Of its response.
+  def name = @dialect == :openai_responses ? "resp_1" : "v1_abc"
+
   def requests = @lock.synchronize { @asked + @read.size }
 
   private
@@ -84,18 +87,18 @@ class BackgroundProvider
 
   def responses
     words = Array.new(@tokens) { |n| ["response.output_text.delta", { type: "response.output_text.delta", output_index: 0, delta: "w#{n}é " }] }
-    [["response.created", { type: "response.created", response: { id: "resp_1", status: "in_progress" } }],
-     ["response.in_progress", { type: "response.in_progress", response: { id: "resp_1", status: "in_progress" } }], *words,
+    [["response.created", { type: "response.created", response: { id: name, status: "in_progress" } }],
+     ["response.in_progress", { type: "response.in_progress", response: { id: name, status: "in_progress" } }], *words,
      ["response.completed", { type: "response.completed",
-                              response: { id: "resp_1", status: "completed", usage: { input_tokens: 3, output_tokens: @tokens } } }]]
+                              response: { id: name, status: "completed", usage: { input_tokens: 3, output_tokens: @tokens } } }]]
   end
 
   def interactions
     words = Array.new(@tokens) { |n| ["step.delta", { event_type: "step.delta", index: 1, delta: { type: "text", text: "w#{n}é " } }] }
-    [["interaction.created", { event_type: "interaction.created", interaction: { id: "v1_abc", status: "in_progress" } }],
+    [["interaction.created", { event_type: "interaction.created", interaction: { id: name, status: "in_progress" } }],
      ["step.delta", { event_type: "step.delta", index: 0, delta: { type: "thought_signature", signature: "x" } }], *words,
      ["interaction.completed", { event_type: "interaction.completed",
-                                 interaction: { id: "v1_abc", status: "completed",
+                                 interaction: { id: name, status: "completed",
                                                 usage: { total_input_tokens: 3, total_output_tokens: @tokens } } }]]
   end
 end
