@@ -28,5 +28,9 @@ class AsyncJobTest < Minitest::Test
 
   attr_reader :console
 
-  def work = @console = site.new_web
+  # It looks after generations from its first request on.
+  def work = @console = site.new_web.tap { |web| web.run("nil") }
+
+  # What is to run later never does on Ruby 3.1: async-job reads the time by what Time.new has since 3.2.
+  undef_method :test_what_may_pass_is_tried_again_later if RUBY_VERSION < "3.2"
 end

@@ -23,6 +23,9 @@ module GenerationTables
       t.references :generation, polymorphic: true, null: false
       t.integer :attempt, null: false
       t.string :outcome
+      t.string :response_id
+      t.boolean :resumed, :discarded, null: false, default: false
+      t.bigint :bytes
       t.text :usage
       t.datetime :started_at, :finished_at
     end

@@ -7,31 +7,38 @@ module Streamer
       # What the provider says that it cost, for the close and the ledger: set by whoever knows it.
       attr_accessor :usage
 
+      # Bytes of text that were added; when something was last added, in seconds of Clock, nil before.
+      attr_reader :bytes, :added_at # :nodoc:
+
       def initialize(writer, generation, stopping) # :nodoc:
         @writer = writer
         @generation = generation
         @stopping = stopping
+        @bytes = 0
         @lock = Mutex.new
         @on_stop = []
         @interrupted = false
       end
 
-      # Adds text. self. Raises StoppedError, FencedError, InterruptedError.
+      # Adds text; nil is none. self. Raises StoppedError, FencedError, InterruptedError.
       def <<(text)
-        check_interrupted
-        @writer << text.to_s
-        note_first unless @begun || text.to_s.empty?
+        text = text.to_s
+        adding(text.bytesize) { @writer << text } unless text.empty?
         self
       end
 
       # Adds an entry of the application's own, as Log::Writer#append.
       def append(data, event: nil)
-        check_interrupted
-        @writer.append(data, event: event).tap { @begun || note_first }
+        adding(0) { @writer.append(data, event: event) }
+      end
+
+      # Adds text, and in the same entry where its provider can be read on behind it.
+      def add_with_cursor(text, cursor) # :nodoc:
+        adding(text.bytesize) { @writer.append({ content: text, cursor: cursor }, event: "token") }
       end
 
       # Says what it is at: an entry `event: state`.
-      def state(phase, **data) = @writer.state(phase, **data)
+      def state(phase, **data) = @writer.state(phase, **data).tap { @added_at = Clock.now }
 
       # The number of the attempt.
       def attempt = @writer.epoch
@@ -49,12 +56,16 @@ module Streamer
         self
       end
 
-      # Whether the process is about to end, and the work with it.
-      def interrupted? = @interrupted
+      # Why nothing can be added any more, an error; nil while something can.
+      def refusal # :nodoc:
+        return @writer.refusal unless @interrupted
 
-      # Called now and then, from another thread.
+        InterruptedError.new("the worker is about to end")
+      end
+
+      # Called now and then, from another thread: whether the process is about to end, and the work with it.
       def look # :nodoc:
-        return if interrupted? || !@stopping.call
+        return if @interrupted || !@stopping.call
 
         blocks = @lock.synchronize do
           @interrupted = true
@@ -65,14 +76,24 @@ module Streamer
 
       private
 
+      def adding(bytes)
+        raise refusal if @interrupted
+
+        result = yield
+        @bytes += bytes
+        @added_at = Clock.now
+        note_first unless @begun
+        result
+      end
+
+      # That the statistics miss it is no reason to end the answer.
       def note_first
         @begun = true
         @generation.class.where(id: @generation.id, first_chunk_at: nil).update_all(first_chunk_at: Time.current)
+      rescue ::ActiveRecord::ActiveRecordError => error
+        Streamer.report(error)
+      ensure
         Sinks::ConnectionPools.release
-      end
-
-      def check_interrupted
-        raise InterruptedError, "the worker is about to end" if interrupted?
       end
 
       def once(block)

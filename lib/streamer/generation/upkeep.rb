@@ -40,7 +40,7 @@ module Streamer
           policy = generation.streaming_job_class&.streaming_policy or return false
           if head.interrupted + 1 >= policy.interruptions
             close(generation, "failed", error: "interrupted", message: Failure::MESSAGES[:interrupted])
-          elsif generation.created_at < (policy.total + generation.queue_deadline).seconds.ago
+          elsif generation.created_at < (policy.timeouts[:total].to_f + generation.queue_deadline).seconds.ago
             miss_deadline(generation)
           end
         end
@@ -58,7 +58,7 @@ module Streamer
           stale = stale.where.not(phase: "recovering").or(stale.where(updated_at: ...PATIENCE.seconds.ago))
           return unless stale.update_all(phase: "recovering", updated_at: Time.current) == 1
 
-          generation.upstream_requests.where(outcome: nil).find_each { |request| request.end_with("interrupted") }
+          generation.upstream_requests.where(outcome: nil).each { |request| request.end_with("interrupted") }
           generation.enqueue_streaming
         end
 
