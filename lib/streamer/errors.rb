@@ -241,11 +241,7 @@ module Streamer
     def initialize(count, per) # :nodoc:
       @count = count
       @per = per
-      super(if count == 1
-              "One answer is in progress already. Please wait until it is there."
-            else
-              "#{count} answers are in progress already. Please wait until one of them is there."
-            end)
+      super(Generation::Messages.limit(count))
     end
   end
 

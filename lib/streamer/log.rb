@@ -59,7 +59,7 @@ module Streamer
       # Seconds for which a log is claimed; its writer renews it six times as often. One that is not heard of for so long has lost its log.
       attr_accessor :lease
 
-      # Who looks after what the logs belong to, on a thread of every process that reaps: `round`, called every ten seconds or so, and
+      # Who looks after what the logs belong to, on a thread of every process that reaps: `round`, called several times in a lease, and
       # `recover(log)`, called for a log whose writer is gone: true where it has seen to that; others are closed as failed, with what had come.
       attr_accessor :upkeep # :nodoc:
 

@@ -57,6 +57,8 @@ module Streamer
         adapter = app.config.respond_to?(:active_job) ? app.config.active_job.queue_adapter : nil
         Log::Settings.new(app.config.streamer.log, queue_adapter: adapter).apply
         Log.reaps = !::Rails.env.test?
+        # In whichever process does something, also where it has forked, and not in those that only make tables, say.
+        app.executor.to_run { Log.background } if Log.reaps
       end
     end
 

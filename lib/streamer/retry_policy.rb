@@ -34,6 +34,18 @@ module Streamer
       end
     end
 
+    # Seconds that an upstream asks for, or nil: RFC 9110, section 10.2.3, and what some APIs say more exactly.
+    def self.asked_wait(headers) # :nodoc:
+      milliseconds, text = headers.values_at("retry-after-ms", "retry-after")
+      return milliseconds.to_f / 1000 if milliseconds&.match?(/\A\d+(\.\d+)?\z/)
+      return if text.nil?
+      return text.to_f if text.match?(/\A\d+(\.\d+)?\z/)
+
+      [Time.httpdate(text) - Time.now, 0].max
+    rescue ArgumentError
+      nil # neither a number nor a date
+    end
+
     # max_retries: further attempts. base_delay, max_delay: seconds. max_retry_after: seconds of a Retry-After that are waited; a request
     # that is asked to wait longer is not sent again.
     def initialize(max_retries: 2, base_delay: 0.5, max_delay: 8, max_retry_after: 60)
@@ -75,7 +87,7 @@ module Streamer
     def delay_after_response(status, headers, attempts)
       return unless refused?(status, headers)
 
-      asked = asked_wait(headers)
+      asked = RetryPolicy.asked_wait(headers)
       return back_off(attempts) unless asked
 
       asked if asked <= @max_retry_after
@@ -96,18 +108,6 @@ module Streamer
       when TotalTimeoutError then false
       when TimeoutError then idempotent
       end
-    end
-
-    # RFC 9110, section 10.2.3, and what some APIs say more exactly.
-    def asked_wait(headers)
-      milliseconds, text = headers.values_at("retry-after-ms", "retry-after")
-      return milliseconds.to_f / 1000 if milliseconds&.match?(/\A\d+(\.\d+)?\z/)
-      return if text.nil?
-      return text.to_f if text.match?(/\A\d+(\.\d+)?\z/)
-
-      [Time.httpdate(text) - Time.now, 0].max
-    rescue ArgumentError
-      nil # neither a number nor a date
     end
   end
 end

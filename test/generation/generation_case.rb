@@ -4,6 +4,7 @@ require "test_helper"
 require "active_record"
 require "active_job"
 require "global_id"
+require "support/generation_tables"
 
 # A model, its job and their tables, in a database of the test's own.
 class GenerationCase < Minitest::Test
@@ -35,7 +36,7 @@ class GenerationCase < Minitest::Test
     @directory = Dir.mktmpdir
     ActiveRecord::Base.establish_connection(adapter: "sqlite3", database: File.join(@directory, "test.sqlite3"), timeout: 5000)
     ActiveRecord::Schema.verbose = false
-    ActiveRecord::Schema.define { GenerationCase.tables(self) }
+    ActiveRecord::Schema.define { GenerationTables.create(self) }
     [Owner, Answer, Streamer::Generation::UpstreamRequest, Streamer::Generation::Scope].each(&:reset_column_information)
     Streamer::Log.store = Streamer::Stores::Memory.new
     ActiveJob::Base.queue_adapter = :test
@@ -48,31 +49,6 @@ class GenerationCase < Minitest::Test
     ActiveRecord::Base.remove_connection
     FileUtils.rm_rf(@directory)
     Streamer::Log.store = nil
-  end
-
-  def self.tables(schema)
-    schema.create_table(:owners)
-    schema.create_table(:answers) do |t|
-      t.references :owner
-      t.string :status, null: false, default: "processing"
-      t.string :phase, default: "queued"
-      t.text :prompt, :content, :error_message
-      t.string :error, :idempotency_key
-      t.string :log_key, null: false
-      t.json :usage
-      t.datetime :started_at, :first_chunk_at, :finished_at
-      t.timestamps
-      t.index :log_key, unique: true
-      t.index %i[owner_id idempotency_key], unique: true
-    end
-    schema.create_table(:streamer_scopes) { |t| t.string :name, null: false, index: { unique: true } }
-    schema.create_table(:streamer_upstream_requests) do |t|
-      t.references :generation, polymorphic: true, null: false
-      t.integer :attempt, null: false
-      t.string :outcome
-      t.text :usage
-      t.datetime :started_at, :finished_at
-    end
   end
 
   private

@@ -5,13 +5,16 @@ require "test_helper"
 class LogReaperTest < Minitest::Test
   def setup
     @now = 0
+    @upkeep = Streamer::Log.upkeep
+    Streamer::Log.upkeep = nil
     Streamer::Log.store = @store = Streamer::Stores::Memory.new(clock: -> { @now })
     @background = Streamer::Log::Background.new(@store)
     @log = Streamer::Log.create
   end
 
   def teardown
-    Streamer::Log.store = Streamer::Log.upkeep = nil
+    Streamer::Log.store = nil
+    Streamer::Log.upkeep = @upkeep
   end
 
   def test_a_log_whose_writer_is_gone_fails_with_its_text_kept

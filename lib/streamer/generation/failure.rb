@@ -1,31 +1,30 @@
 # frozen_string_literal: true
 
+require_relative "messages"
+
 module Streamer
   module Generation
     # What went wrong with a generation: whether another try may help, and what a person is told.
     class Failure # :nodoc:
-      MESSAGES = {
-        busy: "The service is busy at the moment. Please try again in a while.",
-        timeout: "The service did not answer in time. Please try again.",
-        connection: "The connection to the service was lost. Please try again.",
-        interrupted: "The work was interrupted. Please try again.",
-        refused: "The service refused the request.",
-        internal: "Something went wrong. Please try again."
-      }.freeze
+      MESSAGES = Messages
 
-      # Of other libraries, by name, since they need not be there.
-      TRANSIENT = %w[
-        Net::OpenTimeout Net::ReadTimeout Net::WriteTimeout Faraday::TimeoutError Faraday::ConnectionFailed Faraday::TooManyRequestsError
-        Faraday::ServerError RubyLLM::RateLimitError RubyLLM::ServerError RubyLLM::ServiceUnavailableError RubyLLM::OverloadedError
-        OpenAI::Errors::RateLimitError OpenAI::Errors::InternalServerError OpenAI::Errors::APIConnectionError Errno::ECONNRESET
-        Errno::ECONNREFUSED Errno::EPIPE Errno::ETIMEDOUT Errno::EHOSTUNREACH SocketError EOFError
-      ].freeze
-      private_constant :TRANSIENT
+      # What other libraries' errors mean, by name, since they need not be there. An error is what the first of its ancestors says.
+      KINDS = {
+        busy: %w[Faraday::TooManyRequestsError Faraday::ServerError RubyLLM::RateLimitError RubyLLM::ServerError RubyLLM::ServiceUnavailableError
+                 RubyLLM::OverloadedError OpenAI::Errors::RateLimitError OpenAI::Errors::InternalServerError],
+        timeout: %w[Timeout::Error Errno::ETIMEDOUT Faraday::TimeoutError Faraday::RequestTimeoutError OpenAI::Errors::APITimeoutError],
+        connection: %w[Faraday::ConnectionFailed OpenAI::Errors::APIConnectionError Errno::ECONNRESET Errno::ECONNREFUSED Errno::EPIPE
+                       Errno::EHOSTUNREACH SocketError EOFError],
+        refused: %w[Faraday::ClientError RubyLLM::Error OpenAI::Errors::APIStatusError]
+      }.flat_map { |kind, names| names.map { |name| [name, kind] } }.to_h.freeze
+      private_constant :KINDS
 
       attr_reader :error
 
+      # error: one of another library that has one of this in it is that one.
       def initialize(error, transient: [])
-        @error = error
+        wrapped = error.wrapped_exception if error.respond_to?(:wrapped_exception)
+        @error = wrapped.is_a?(Error) ? wrapped : error
         @transient = transient
       end
 
@@ -37,18 +36,24 @@ module Streamer
         error.is_a?(Error) ? Error.name_of(error) : "internal"
       end
 
-      def message = MESSAGES.fetch(kind)
+      def message = Messages[kind]
 
       def timed_out? = kind == :timeout
+
+      # Whether the worker that had it is gone, or about to be.
+      def interrupted? = kind == :interrupted
 
       # Whether the same request may succeed a while later.
       def transient? = %i[busy timeout connection].include?(kind)
 
+      # Whether nobody has heard the upstream say how it ended.
+      def cut_off? = %i[timeout connection].include?(kind)
+
+      # Whether it is a mistake of the application's, or of this library.
+      def unexpected? = kind == :internal
+
       # Seconds that the upstream asks for; nil.
-      def retry_after
-        value = error.headers["retry-after"] if error.is_a?(ResponseError)
-        Float(value, exception: false) if value
-      end
+      def retry_after = (RetryPolicy.asked_wait(error.headers) if error.is_a?(ResponseError))
 
       private
 
@@ -56,17 +61,24 @@ module Streamer
 
       def kind
         case error
-        when ResponseError then status == 408 ? :timeout : kind_of_status
-        when TimeoutError, ::Timeout::Error then :timeout
+        when ResponseError then error.status == 408 ? :timeout : kind_of_status
+        when TimeoutError then :timeout
         when ConnectionError, CircuitOpenError then :connection
         when UpstreamError then error.type.to_s.match?(/overloaded|rate_limit|server_error|unavailable/) ? :busy : :refused
-        else @transient.any? { |type| type === error } || named?(error) ? :connection : :internal # rubocop:disable Style/CaseEquality
+        when InterruptedError then :interrupted
+        when LogFullError, LimitError then :too_long
+        else kind_by_name
         end
       end
 
       def kind_of_status = status == 429 || status >= 500 || status == 409 ? :busy : :refused
 
-      def named?(error) = error.class.ancestors.any? { |type| TRANSIENT.include?(type.name) }
+      def kind_by_name
+        return :connection if @transient.any? { |type| type === error } # rubocop:disable Style/CaseEquality
+
+        error.class.ancestors.each { |type| KINDS[type.name]&.then { |kind| return kind } }
+        :internal
+      end
     end
   end
 end

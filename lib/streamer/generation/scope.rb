@@ -6,13 +6,25 @@ module Streamer
     class Scope < ::ActiveRecord::Base # :nodoc:
       self.table_name = "streamer_scopes"
 
-      # Until the end of the transaction. An update locks on every database, also SQLite, which knows no SELECT ... FOR UPDATE.
-      def self.lock(name)
-        return if where(name: name).update_all("name = name") == 1
+      # Until the end of the transaction of a model's own connection. An update locks on every database, also SQLite, which knows no
+      # SELECT ... FOR UPDATE.
+      def self.lock(model, name)
+        model.with_connection do |connection|
+          quoted = connection.quote(name)
+          update = "UPDATE #{quoted_table_name} SET name = name WHERE name = #{quoted}"
+          next if connection.update(update) == 1
 
-        insert_all([{ name: name }])
-        where(name: name).update_all("name = name")
+          insert(connection, quoted)
+          connection.update(update)
+        end
       end
+
+      # Nothing where another transaction was quicker: this one waits for it.
+      def self.insert(connection, quoted)
+        ignore = connection.adapter_name.match?(/mysql|trilogy/i) ? "ON DUPLICATE KEY UPDATE name = name" : "ON CONFLICT DO NOTHING"
+        connection.execute("INSERT INTO #{quoted_table_name} (name) VALUES (#{quoted}) #{ignore}")
+      end
+      private_class_method :insert
     end
   end
 end

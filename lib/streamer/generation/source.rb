@@ -2,36 +2,44 @@
 
 module Streamer
   module Generation
-    # Where a generation's text comes from: a provider's Chat, a Request, or a block of the application's.
+    # Where a generation's text comes from: a provider's Chat, a Request, or a block of the application's. This is the one that can do least.
     class Source # :nodoc:
+      autoload :Block, "streamer/generation/source/block"
+      autoload :Chat, "streamer/generation/source/chat"
+      autoload :Request, "streamer/generation/source/request"
+
+      # Raises ArgumentError.
       def self.of(upstream, value, block)
         raise ArgumentError, "stream_into takes an upstream or a block, one of them" if upstream.nil? == block.nil?
-        return new(&block) if block
-        return new { |out| read_chat(upstream, out) } if upstream.respond_to?(:each_text)
+        return Block.new(block) if block
+        return Chat.new(upstream) if upstream.is_a?(Providers::Chat)
+        raise ArgumentError, "stream_into takes a provider's chat or a Request; got #{upstream.class}" unless upstream.is_a?(Streamer::Request)
         raise ArgumentError, "a Request needs value:, the path of its text" unless value
 
-        new { |out| read_request(upstream, value, out) }
+        Request.new(upstream, value)
       end
 
-      def self.read_chat(chat, out)
-        completion = chat.call
-        out.on_stop { completion.cancel }
-        completion.each_text { |text| out << text }
-        out.usage = completion.usage
-      end
+      # Writes all of it into the Output, and returns when it has ended. timeouts: seconds by name, see Policy. from: a ResumePoint of one that is
+      # resumable. Yields the name that the provider gives to a response which can be read on. Raises what went wrong.
+      def stream(_out, timeouts:, from: nil) = raise(NotImplementedError)
 
-      def self.read_request(request, value, out)
-        call = Sinks::UpstreamCall.new(request)
-        out.on_stop { call.cancel }
-        call.response.ensure_success!.each_value(value) { |text| out << text }
-      end
-      private_class_method :read_chat, :read_request
+      # Whether what is cut off may be read on.
+      def resumable? = false
 
-      def initialize(&block)
-        @block = block
-      end
+      # The ResumePoint behind what was written; nil where it cannot be read on.
+      def point = nil
 
-      def stream(out) = @block.call(out)
+      # Ends at its provider what goes on there although nobody reads it. Waits, and raises nothing.
+      def cancel(_response_id) = nil
+
+      private
+
+      # What a request may take, so that it is neither longer than the job allows nor than its client does; sent once, since the ledger has a
+      # row for each request.
+      def bounded(timeouts, own)
+        totals = [own[:total], timeouts[:total]].select { |seconds| seconds&.positive? }
+        { **own, **timeouts, total: totals.min }
+      end
     end
   end
 end

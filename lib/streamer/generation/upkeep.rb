@@ -7,34 +7,49 @@ module Streamer
       # Seconds that a job which is to recover a generation may take to begin, before another one is enqueued.
       PATIENCE = 60
 
-      # Generations looked at in a round and model.
-      PORTION = 100
-      private_constant :PATIENCE, :PORTION
+      # Seconds for which a generation may be without its log: it is made once the generation is committed.
+      WITHOUT = 60
+
+      # Generations whose logs are looked at together.
+      PORTION = 500
+      private_constant :PATIENCE, :WITHOUT, :PORTION
 
       class << self
         # Has a generation whose worker is gone worked on. True when the log is a generation's.
         def recover(log)
           generation = Generation.of_log(log.key) or return false
-          return true if generation.settle(log.head)
-
-          enqueue(generation) unless given_up?(generation, log)
+          head = log.head
+          enqueue(generation) unless generation.settle(head) || given_up?(generation, head)
           true
         end
 
         # Ends those that nobody began in time, and those whose log was closed by somebody who did not come to say so.
         def round
           Generation.models.each_value do |model|
-            model.in_progress.where(updated_at: ...PATIENCE.seconds.ago).limit(PORTION).each { |generation| look_at(generation) }
+            model.in_progress.find_in_batches(batch_size: PORTION) do |generations|
+              heads = Log.store.heads(generations.map(&:log_key))
+              generations.each { |generation| look_at(generation, heads[generation.log_key]) }
+            end
           end
         end
 
         private
 
-        def given_up?(generation, log)
+        # A worker that vanishes again and again does so because of this generation; and no worker comes to one for which there is none.
+        def given_up?(generation, head)
           policy = generation.streaming_job_class&.streaming_policy or return false
-          return false if log.head.interrupted + 1 < policy.interruptions
+          if head.interrupted + 1 >= policy.interruptions
+            close(generation, "failed", error: "interrupted", message: Failure::MESSAGES[:interrupted])
+          elsif generation.created_at < (policy.timeouts[:total].to_f + generation.queue_deadline).seconds.ago
+            miss_deadline(generation)
+          end
+        end
 
-          log.claim(mode: "continue")&.close("failed", error: "interrupted", message: Failure::MESSAGES[:interrupted])
+        def miss_deadline(generation) = close(generation, "timed_out", error: "queue_deadline", message: Failure::MESSAGES[:busy])
+
+        # True where it is over.
+        def close(generation, state, **data)
+          generation.log.claim(mode: "continue")&.close(state, **data)
           generation.settle
         end
 
@@ -43,18 +58,19 @@ module Streamer
           stale = stale.where.not(phase: "recovering").or(stale.where(updated_at: ...PATIENCE.seconds.ago))
           return unless stale.update_all(phase: "recovering", updated_at: Time.current) == 1
 
-          generation.upstream_requests.where(outcome: nil).find_each { |request| request.end_with("interrupted") }
+          generation.upstream_requests.where(outcome: nil).each { |request| request.end_with("interrupted") }
           generation.enqueue_streaming
         end
 
-        def look_at(generation)
-          head = generation.log.head
-          return if generation.settle(head) || !head.queued? || generation.created_at > generation.queue_deadline.seconds.ago
+        # head: nil where there is no log.
+        def look_at(generation, head)
+          return (generation.settle if generation.created_at < WITHOUT.seconds.ago) unless head
+          return if generation.settle(head) || head.leased? || head.overdue?
 
-          generation.log.claim&.close("timed_out", error: "queue_deadline", message: Failure::MESSAGES[:busy])
-          generation.settle
-        rescue UnknownLogError
-          generation.settle
+          waits_since = head.queued? ? generation.created_at : generation.updated_at # the latter: released, and enqueued again
+          miss_deadline(generation) if waits_since < generation.queue_deadline.seconds.ago
+        rescue FencedError, LogClosedError, UnknownLogError
+          nil # another was quicker
         end
       end
     end

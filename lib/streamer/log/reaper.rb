@@ -7,10 +7,14 @@ module Streamer
     class Reaper # :nodoc:
       include Protection
 
-      # Parts of a lease between rounds, and up to how many more, so that processes do not look all at once.
-      EVERY = 1 / 3.0
-      JITTER = 1 / 6.0
-      private_constant :EVERY, :JITTER
+      # Parts of a lease between looks for logs whose writer is gone, and up to how many more, so that processes do not look all at once: with
+      # the lease itself no more than 35 s.
+      EVERY = 1 / 10.0
+      JITTER = 1 / 20.0
+
+      # Looks in a round. What else there is to do can wait.
+      LOOKS = 4
+      private_constant :EVERY, :JITTER, :LOOKS
 
       def initialize(background)
         @background = background
@@ -31,9 +35,14 @@ module Streamer
 
       # One round, whatever the time. One log that goes wrong is no reason to leave the others.
       def round
-        protect { @store.overdue.each { |key| protect { reap(key) } } }
+        look
         protect { Log.upkeep&.round }
         protect { @store.expired(age: Log.retention).each { |key| protect { prune(key) } } }
+      end
+
+      # For logs whose writer is gone.
+      def look
+        protect { @store.overdue.each { |key| protect { reap(key) } } }
       end
 
       # Has a log whose writer is gone written on (Log.upkeep), or closes it, with its text: as cancelled where it was to stop, otherwise as
@@ -45,6 +54,7 @@ module Streamer
         writer = @background.claim(key, mode: "continue") or return
         Instrumentation.publish("reap", log: key, epoch: writer.epoch)
         writer.close("failed", reason: "interrupted")
+        Log.upkeep&.recover(Log[key]) # which has no more to do than to note the end
       rescue LogError
         nil # another was quicker, or the store is away: the next round sees
       end
@@ -52,8 +62,8 @@ module Streamer
       private
 
       def run
-        loop do
-          round
+        0.step do |number|
+          (number % LOOKS).zero? ? round : look
           sleep(@background.lease_keeper.lease * (EVERY + (rand * JITTER)))
         end
       end

@@ -23,6 +23,10 @@ module Streamer
       # too.
       attr_reader :refusal
 
+      # What a provider that can be read from again calls this response, and the place in it of the last event that was read: for Chat#resume.
+      # nil where it has not said any.
+      attr_reader :response_id, :cursor
+
       def initialize(provider, response) # :nodoc:
         @provider = provider
         @response = response
@@ -78,6 +82,9 @@ module Streamer
       # { input_tokens: Integer, output_tokens: Integer }, as far as the provider has said it.
       def usage = @kept.slice(:input_tokens, :output_tokens)
 
+      # Calls the block, once, when the response's name is known, before any text.
+      def on_response_id(&block) = @on_response_id = block # :nodoc:
+
       # As Response#cancel: ends it now, from any thread or fiber.
       def cancel = response.cancel
 
@@ -102,6 +109,13 @@ module Streamer
         @provider.declared(:kept).each_key { |name| @kept[name] = found[name] unless found[name].nil? || found[name] == "" }
         @provider.usage_paths.each_key { |name| @raw_usage = { **@raw_usage.to_h, **found[name].compact } if found[name].is_a?(Hash) }
         @refusal = "#{@refusal}#{found[:refusal]}" if found[:refusal].is_a?(String)
+        @cursor = found[:cursor] unless found[:cursor].nil?
+        name(found[:response_id]) if @response_id.nil? && found[:response_id].is_a?(String)
+      end
+
+      def name(id)
+        @response_id = id
+        @on_response_id&.call(id)
       end
     end
   end

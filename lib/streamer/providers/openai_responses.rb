@@ -3,7 +3,8 @@
 module Streamer
   module Providers
     # OpenAI's responses: a stream of typed events, which response.failed and response.incomplete end, too. What the API does by itself
-    # (web search, MCP and others) and reasoning are items of other types, and not read.
+    # (web search, MCP and others) and reasoning are items of other types, and not read. With `background: true` it can be read on where it was
+    # cut off, for about ten minutes.
     class OpenAIResponses < Provider
       declare base_url: "https://api.openai.com/v1",
               path: "/responses",
@@ -15,8 +16,10 @@ module Streamer
               from: %w[response.output_text.delta response.refusal.delta],
               refusal: "refusal", # of response.refusal.done
               usage: "response.usage",
+              background: { id: "response.id", cursor: "sequence_number", read: "/responses/%s?stream=true", after: "&starting_after=%s",
+                            cancel: "/responses/%s/cancel" },
               values: { type: "type", delta: "delta", index: "output_index", key: "item_id", item: "item", output: "response.output",
-                        name: "name", arguments: "arguments", input: "input" },
+                        name: "name", arguments: "arguments|input" },
               kept: { finish_reason: "response.incomplete_details.reason|#{
                         %w[completed incomplete cancelled].map { |status| "response.status{=#{status}}" }.join("|")}",
                       input_tokens: "response.usage.input_tokens", output_tokens: "response.usage.output_tokens" }
@@ -32,7 +35,7 @@ module Streamer
         when "response.function_call_arguments.delta", "response.custom_tool_call_input.delta"
           [{ **found.slice(:index, :key), arguments: found[:delta], opaque: true }]
         when "response.function_call_arguments.done", "response.custom_tool_call_input.done"
-          [{ **found.slice(:index, :key, :name), whole: found[:arguments] || found[:input], opaque: true }]
+          [{ **found.slice(:index, :key, :name), whole: found[:arguments], opaque: true }]
         when "response.output_item.added" then calls(found[:item], found[:index]).each { |call| call.delete(:whole) if call[:whole] == "{}" }
         when "response.output_item.done" then calls(found[:item], found[:index])
         when "response.completed", "response.incomplete" then calls(found[:output])

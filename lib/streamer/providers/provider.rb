@@ -20,7 +20,10 @@ module Streamer
       #
       # For Completion alone: usage: the path, or paths, of all that is said of it. refusal: the path of text in which the model refuses to
       # respond. values: name => path of what else `tool_calls` needs.
-      PARTS = %i[base_url path key headers body format done error text from kept usage refusal values].freeze
+      #
+      # background: of an API that goes on with a response while nobody reads it, a Hash: id and cursor, the paths of the response's name and of
+      # the event's place in it; read, after and cancel, where it is read again, what is added to begin behind a place, and where it is ended.
+      PARTS = %i[base_url path key headers body format done error text from kept usage refusal values background].freeze
 
       # Those that are Hashes of names.
       NAMED = %i[headers body values kept].freeze
@@ -53,7 +56,8 @@ module Streamer
       # out what it would have. timeouts: and headers: over those of the provider.
       def chat(model:, messages: nil, timeouts: {}, headers: {}, **body)
         body = { **declared(:body), **addressed(model), **(messages ? conversation(messages) : {}), **body }.compact
-        Chat.new(self, @client.request(:post, path(model), json: body, timeouts: timeouts, headers: headers))
+        request = @client.request(:post, path(model), json: body, timeouts: timeouts, headers: headers)
+        Chat.new(self, request, background: (background if body[:background]))
       end
 
       # --- for Chat and Completion ---
@@ -67,7 +71,8 @@ module Streamer
 
       # name => path of all that a Completion reads of an event; `from` is said of the first.
       def paths # :nodoc:
-        @paths ||= { text: declared(:text), refusal: declared(:refusal), **usage_paths, **declared(:values), **declared(:kept) }.compact
+        @paths ||= { text: declared(:text), refusal: declared(:refusal), **usage_paths, **declared(:values), **declared(:kept),
+                     response_id: declared(:background)&.fetch(:id), cursor: declared(:background)&.fetch(:cursor) }.compact
       end
 
       # name => path of what it says of its usage.
@@ -98,6 +103,8 @@ module Streamer
       def inspect = "#<#{self.class.name || "provider"} #{@client.inspect[/\S+(?=>\z)/]}>"
 
       private
+
+      def background = (Background.new(@client, declared(:background)) if declared(:background))
 
       def path(_model) = declared(:path)
 
