@@ -33,16 +33,20 @@ class GenerationCase < Minitest::Test
   def setup
     GlobalID.app = "streamer"
     @directory = Dir.mktmpdir
-    ActiveRecord::Base.establish_connection(adapter: "sqlite3", database: File.join(@directory, "test.sqlite3"), timeout: 5000)
+    ActiveRecord::Base.establish_connection(database)
     ActiveRecord::Schema.verbose = false
     ActiveRecord::Schema.define { GenerationCase.tables(self) }
     [Owner, Answer, Streamer::Generation::UpstreamRequest, Streamer::Generation::Scope].each(&:reset_column_information)
-    Streamer::Log.store = Streamer::Stores::Memory.new
+    Streamer::Log.store = store
     ActiveJob::Base.queue_adapter = :test
     ActiveJob::Base.logger = nil
     @adapter = ActiveJob::Base.queue_adapter
     @owner = Owner.create!
   end
+
+  def database = { adapter: "sqlite3", database: File.join(@directory, "test.sqlite3"), timeout: 5000 }
+
+  def store = Streamer::Stores::Memory.new
 
   def teardown
     ActiveRecord::Base.remove_connection
@@ -54,9 +58,11 @@ class GenerationCase < Minitest::Test
     schema.create_table(:owners)
     schema.create_table(:answers) do |t|
       t.references :owner
+      t.string :type, :provider
       t.string :status, null: false, default: "processing"
       t.string :phase, default: "queued"
-      t.text :prompt, :content, :error_message
+      t.text :prompt, :error_message
+      t.text :content, limit: 1_073_741_823
       t.string :error, :idempotency_key
       t.string :log_key, null: false
       t.json :usage

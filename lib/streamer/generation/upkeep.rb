@@ -21,9 +21,10 @@ module Streamer
           true
         end
 
-        # Ends those that nobody began in time, and those whose log was closed by somebody who did not come to say so.
+        # Begins those whose turn it is, ends those that nobody began in time, and those whose log was closed by somebody who did not come to say so.
         def round
           Generation.models.each_value do |model|
+            model.in_progress.where(phase: "waiting").order(:created_at, :id).limit(PORTION).each(&:take_turn)
             model.in_progress.where(updated_at: ...PATIENCE.seconds.ago).limit(PORTION).each { |generation| look_at(generation) }
           end
         end
