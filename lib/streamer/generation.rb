@@ -78,6 +78,8 @@ module Streamer
 
       has_many :upstream_requests, -> { order(:id) }, class_name: "Streamer::Generation::UpstreamRequest", as: :generation, dependent: :delete_all
 
+      attribute :usage, ::ActiveRecord::Type::Json.new # MariaDB's own type is text
+
       validates :status, inclusion: { in: STATUSES }
       attr_readonly :log_key
       after_initialize { self.log_key ||= "#{self.class.name}:#{SecureRandom.alphanumeric(24)}" if new_record? && has_attribute?(:log_key) }

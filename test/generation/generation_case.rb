@@ -34,16 +34,20 @@ class GenerationCase < Minitest::Test
   def setup
     GlobalID.app = "streamer"
     @directory = Dir.mktmpdir
-    ActiveRecord::Base.establish_connection(adapter: "sqlite3", database: File.join(@directory, "test.sqlite3"), timeout: 5000)
+    ActiveRecord::Base.establish_connection(database)
     ActiveRecord::Schema.verbose = false
     ActiveRecord::Schema.define { GenerationTables.create(self) }
     [Owner, Answer, Streamer::Generation::UpstreamRequest, Streamer::Generation::Scope].each(&:reset_column_information)
-    Streamer::Log.store = Streamer::Stores::Memory.new
+    Streamer::Log.store = store
     ActiveJob::Base.queue_adapter = :test
     ActiveJob::Base.logger = nil
     @adapter = ActiveJob::Base.queue_adapter
     @owner = Owner.create!
   end
+
+  def database = { adapter: "sqlite3", database: File.join(@directory, "test.sqlite3"), timeout: 5000 }
+
+  def store = Streamer::Stores::Memory.new
 
   def teardown
     ActiveRecord::Base.remove_connection

@@ -12,6 +12,18 @@ class SolidQueueTest < Minitest::Test
   site :solid_queue, { threads: 10, pool: 3 }
 end
 
+# Whose jobs are fibers of one thread, since Solid Queue 1.7.
+if Gem.loaded_specs.fetch("solid_queue").version >= Gem::Version.new("1.7")
+  class SolidQueueFibersTest < Minitest::Test
+    include Streamer::Testing::JobConformance
+    include QueueCase
+
+    site :solid_queue, { fibers: 500, pool: 3, queue_pool: 5 }
+
+    def width = 500
+  end
+end
+
 class SidekiqTest < Minitest::Test
   include Streamer::Testing::JobConformance
   include QueueCase

@@ -7,9 +7,11 @@ module GenerationTables
     schema.create_table(:owners)
     schema.create_table(:answers) do |t|
       t.references :owner
+      t.string :type, :provider
       t.string :status, null: false, default: "processing"
       t.string :phase, default: "queued"
-      t.text :prompt, :content, :error_message
+      t.text :prompt, :error_message
+      t.text :content, limit: 1_073_741_823
       t.string :error, :idempotency_key
       t.string :log_key, null: false
       t.json :usage

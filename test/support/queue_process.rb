@@ -27,6 +27,16 @@ class QueueConsole
     end
   end
 
+  # Begins to follow it; `followed` is what has come so far.
+  def follow(id)
+    seen = (@followed ||= {})[id] = []
+    log = Answer.find(id).log
+    Thread.new { log.follow { |entry| seen << [entry.kind, entry.kind == :state ? entry.json["phase"] : entry.id] } }
+    nil
+  end
+
+  def followed(id) = @followed.fetch(id)
+
   def answer(line) = Rails.application.executor.wrap { { value: instance_eval(line) } }
 
   # Each line of questions is a JSON String of Ruby; each of answers is JSON.

@@ -10,19 +10,21 @@ module Streamer
       # SELECT ... FOR UPDATE.
       def self.lock(model, name)
         model.with_connection do |connection|
+          Stores::ActiveRecord::SQLite.wait_for_lock(connection) if connection.adapter_name == "SQLite"
           quoted = connection.quote(name)
-          update = "UPDATE #{quoted_table_name} SET name = name WHERE name = #{quoted}"
+          table = connection.quote_table_name(table_name)
+          update = "UPDATE #{table} SET name = name WHERE name = #{quoted}"
           next if connection.update(update) == 1
 
-          insert(connection, quoted)
+          insert(connection, table, quoted)
           connection.update(update)
         end
       end
 
       # Nothing where another transaction was quicker: this one waits for it.
-      def self.insert(connection, quoted)
+      def self.insert(connection, table, quoted)
         ignore = connection.adapter_name.match?(/mysql|trilogy/i) ? "ON DUPLICATE KEY UPDATE name = name" : "ON CONFLICT DO NOTHING"
-        connection.execute("INSERT INTO #{quoted_table_name} (name) VALUES (#{quoted}) #{ignore}")
+        connection.execute("INSERT INTO #{table} (name) VALUES (#{quoted}) #{ignore}")
       end
       private_class_method :insert
     end

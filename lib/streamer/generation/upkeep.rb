@@ -23,9 +23,10 @@ module Streamer
           true
         end
 
-        # Ends those that nobody began in time, and those whose log was closed by somebody who did not come to say so.
+        # Begins those whose turn it is, ends those that nobody began in time, and those whose log was closed by somebody who did not come to say so.
         def round
           Generation.models.each_value do |model|
+            model.in_progress.where(phase: "waiting").order(:created_at, :id).limit(PORTION).each(&:take_turn)
             model.in_progress.find_in_batches(batch_size: PORTION) do |generations|
               heads = Log.store.heads(generations.map(&:log_key))
               generations.each { |generation| look_at(generation, heads[generation.log_key]) }
@@ -39,13 +40,13 @@ module Streamer
         def given_up?(generation, head)
           policy = generation.streaming_job_class&.streaming_policy or return false
           if head.interrupted + 1 >= policy.interruptions
-            close(generation, "failed", error: "interrupted", message: Failure::MESSAGES[:interrupted])
+            close(generation, "failed", error: "interrupted", message: Messages[:interrupted])
           elsif generation.created_at < (policy.timeouts[:total].to_f + generation.queue_deadline).seconds.ago
             miss_deadline(generation)
           end
         end
 
-        def miss_deadline(generation) = close(generation, "timed_out", error: "queue_deadline", message: Failure::MESSAGES[:busy])
+        def miss_deadline(generation) = close(generation, "timed_out", error: "queue_deadline", message: Messages[:busy])
 
         # True where it is over.
         def close(generation, state, **data)

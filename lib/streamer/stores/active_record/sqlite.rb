@@ -54,7 +54,6 @@ module Streamer
 
         def initialize(store)
           super
-          @prepared = ObjectSpace::WeakMap.new
           @watcher = Watcher.new(store)
         end
 
@@ -89,15 +88,23 @@ module Streamer
           query(connection, "Renew", format(RENEW, now: now), [rows, microseconds(lease), owner])
         end
 
-        # Waits for the lock for at least TIMEOUT, and lets other threads run meanwhile: before Rails 8 the adapter's waiting stops them all.
-        def prepare(connection)
-          raw = connection.send(:with_raw_connection, materialize_transactions: false) { |database| database }
-          return if @prepared[raw]
+        PREPARED = ObjectSpace::WeakMap.new
+        private_constant :PREPARED
 
-          @prepared[raw] = true
+        # Has a connection wait for the lock for at least TIMEOUT, and let other threads run meanwhile: before Rails 8 the adapter's waiting stops
+        # them all, and with them whoever has the lock.
+        def self.wait_for_lock(connection)
+          raw = connection.send(:with_raw_connection, materialize_transactions: false) { |database| database }
+          return if PREPARED[raw]
+
+          PREPARED[raw] = true
           options = connection.pool.db_config.configuration_hash
           timeout = options[:timeout].to_i
           raw.busy_handler_timeout = [timeout, TIMEOUT].max unless options[:retries] || (timeout >= TIMEOUT && RAILS_LETS_OTHERS_RUN)
+        end
+
+        def prepare(connection)
+          SQLite.wait_for_lock(connection)
           advise(connection)
         end
 
