@@ -178,7 +178,7 @@ class DemoChatTest < Minitest::Test
 
   def happenings(page) = page.evaluate("document.getElementById('happenings').innerText")
 
-  def over?(page) = page.evaluate("document.querySelector('.turn:last-child .state').dataset.status !== 'processing'")
+  def over?(page) = page.evaluate("document.querySelector('.turn:last-child .standing').dataset.status !== 'processing'")
 
   def assert_completed(page)
     page.wait("the end; the page says: #{phase(page)}\n#{happenings(page)}") { over?(page) }

@@ -49,7 +49,7 @@ export async function watch(turn, way) {
 
   const isConnected = await WAYS[way]()
   const look = setInterval(() => {
-    if (turn.querySelector(".state").dataset.status !== "processing") return over("The final state came, rendered by the worker")
+    if (turn.querySelector(".standing").dataset.status !== "processing") return over("The final state came, rendered by the worker")
     const now = isConnected() ?? false
     if (now === connected) return
     if (now) say(connected === undefined ? "Connected" : "Connected again; what is missing is read from the log", connected === undefined ? "" : "good")

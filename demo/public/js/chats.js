@@ -6,7 +6,7 @@ import { watch } from "./broadcast.js"
 const composer = document.getElementById("composer")
 const prompt = composer.elements.prompt
 
-for (const state of document.querySelectorAll(".state[data-status=processing]")) {
+for (const state of document.querySelectorAll(".standing[data-status=processing]")) {
   const turn = state.closest(".turn")
   const { via } = state.dataset
   const [{ duration }] = performance.getEntriesByType("navigation")
