@@ -14,6 +14,7 @@ class DemoChatTest < Minitest::Test
   end
 
   def teardown
+    warn @demo.log.lines.last(60).join unless passed?
     @pages.each(&:close)
   end
 
@@ -56,7 +57,7 @@ class DemoChatTest < Minitest::Test
   def test_stop_keeps_what_was_said_and_try_again_asks_anew
     page = ask
     wait_for_words(page)
-    page.click(".stop")
+    page.execute("document.querySelector('.stop').click()") # which moves while the answer grows
     page.wait("the stopped answer") { phase(page) == "You have stopped this answer." }
 
     assert_operator(text(page).size, :>, 20)

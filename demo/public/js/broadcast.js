@@ -42,8 +42,8 @@ export async function watch(turn, way) {
   }).observe(text, { attributes: true, attributeFilter: ["position"] })
 
   text.addEventListener("streamer:state", ({ detail: { phase } }) => showPhase(turn, phase))
-  text.addEventListener("streamer:done", () => {
-    over("Completed, says the log")
+  text.addEventListener("streamer:done", ({ detail: { data, id } }) => {
+    over(`${JSON.parse(data).state}, says the log at ${id}`)
     showFinal(turn)
   })
 
