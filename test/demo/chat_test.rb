@@ -14,6 +14,7 @@ class DemoChatTest < Minitest::Test
   end
 
   def teardown
+    warn @demo.log.lines.last(60).join unless passed?
     @pages.each(&:close)
   end
 
@@ -56,7 +57,7 @@ class DemoChatTest < Minitest::Test
   def test_stop_keeps_what_was_said_and_try_again_asks_anew
     page = ask
     wait_for_words(page)
-    page.click(".stop")
+    page.execute("document.querySelector('.stop').click()") # which moves while the answer grows
     page.wait("the stopped answer") { phase(page) == "You have stopped this answer." }
 
     assert_operator(text(page).size, :>, 20)
@@ -178,7 +179,7 @@ class DemoChatTest < Minitest::Test
 
   def happenings(page) = page.evaluate("document.getElementById('happenings').innerText")
 
-  def over?(page) = page.evaluate("document.querySelector('.turn:last-child .state').dataset.status !== 'processing'")
+  def over?(page) = page.evaluate("document.querySelector('.turn:last-child .standing').dataset.status !== 'processing'")
 
   def assert_completed(page)
     page.wait("the end; the page says: #{phase(page)}\n#{happenings(page)}") { over?(page) }

@@ -12,6 +12,7 @@ require "solid_queue"
 require "streamer"
 
 require_relative "busy"
+require_relative "../../../demo/config/initializers/sqlite"
 
 class Application < Rails::Application
   config.root = ENV.fetch("APP_ROOT")

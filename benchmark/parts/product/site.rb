@@ -17,6 +17,9 @@ module Bench
     # Of the worker, to the application's database and to the logs'.
     CONNECTIONS = 3
 
+    # What Rails 8 does by itself.
+    WAITING = { "timeout" => 5000, "default_transaction_mode" => "immediate" }.freeze
+
     # Connections that Solid Queue keeps for itself.
     QUEUE_CONNECTIONS = 5
 
@@ -72,7 +75,7 @@ module Bench
       pool = "<%= ENV.fetch('POOL', #{THREADS + 5}) %>"
       pools = { "primary" => pool, "logs" => pool, "queue" => fibers? ? QUEUE_CONNECTIONS : @jobs + QUEUE_CONNECTIONS }
       databases = pools.to_h do |name, size|
-        [name, { "adapter" => "sqlite3", "database" => File.join(@directory, "#{name}.sqlite3"), "timeout" => 5000, "pool" => size }]
+        [name, { "adapter" => "sqlite3", "database" => File.join(@directory, "#{name}.sqlite3"), "pool" => size, **WAITING }]
       end
       write("database", databases)
       write("queue", { "dispatchers" => [{ "polling_interval" => 1 }],

@@ -42,14 +42,14 @@ export async function watch(turn, way) {
   }).observe(text, { attributes: true, attributeFilter: ["position"] })
 
   text.addEventListener("streamer:state", ({ detail: { phase } }) => showPhase(turn, phase))
-  text.addEventListener("streamer:done", () => {
-    over("Completed, says the log")
+  text.addEventListener("streamer:done", ({ detail: { data, id } }) => {
+    over(`${JSON.parse(data).state}, says the log at ${id}`)
     showFinal(turn)
   })
 
   const isConnected = await WAYS[way]()
   const look = setInterval(() => {
-    if (turn.querySelector(".state").dataset.status !== "processing") return over("The final state came, rendered by the worker")
+    if (turn.querySelector(".standing").dataset.status !== "processing") return over("The final state came, rendered by the worker")
     const now = isConnected() ?? false
     if (now === connected) return
     if (now) say(connected === undefined ? "Connected" : "Connected again; what is missing is read from the log", connected === undefined ? "" : "good")

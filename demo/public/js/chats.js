@@ -6,7 +6,7 @@ import { watch } from "./broadcast.js"
 const composer = document.getElementById("composer")
 const prompt = composer.elements.prompt
 
-for (const state of document.querySelectorAll(".state[data-status=processing]")) {
+for (const state of document.querySelectorAll(".standing[data-status=processing]")) {
   const turn = state.closest(".turn")
   const { via } = state.dataset
   const [{ duration }] = performance.getEntriesByType("navigation")
@@ -17,10 +17,7 @@ for (const state of document.querySelectorAll(".state[data-status=processing]"))
 }
 
 // A state that a worker has rendered has no token of this session in its forms.
-addEventListener("submit", ({ target: form }) => {
-  const { authenticity_token: token } = form.elements
-  if (token) token.value = csrfToken()
-})
+addEventListener("formdata", ({ formData }) => formData.set("authenticity_token", csrfToken()))
 
 for (const suggestion of composer.querySelectorAll("[data-question]")) {
   suggestion.addEventListener("click", () => {

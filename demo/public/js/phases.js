@@ -7,7 +7,7 @@ const PHASES = {
 }
 
 export function showPhase(turn, phase) {
-  const state = turn.querySelector(".state")
+  const state = turn.querySelector(".standing")
   const status = turn.querySelector(".phase")
   if (state.dataset.status !== "processing") return
   state.dataset.phase = phase

@@ -23,7 +23,7 @@ class Turn {
     this.#element = element
     this.#stream = stream
     this.#text = element.querySelector(".answer")
-    this.#phase = element.querySelector(".state").dataset.phase
+    this.#phase = element.querySelector(".standing").dataset.phase
   }
 
   start() {
