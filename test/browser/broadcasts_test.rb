@@ -85,8 +85,9 @@ class BroadcastsPageTest < Minitest::Test
 
   def test_a_text_that_is_rendered_is_replaced
     id = create(rendered: 1)
-    page = visit("turbo", id, rendered: 1)
+    page = visit("turbo", id, rendered: 1, wait: 1)
     write(id, rendered: 1, text: "one two")
+    page.execute("start()")
     page.wait("the text") { page.text(".answer i") == "one two" }
     write(id, rendered: 1, text: " three")
     page.wait("the text") { page.text(".answer i") == "one two three" }
@@ -110,20 +111,22 @@ class BroadcastsPageTest < Minitest::Test
   end
 
   def test_row_50_eight_workers_and_three_channels_are_monotonic_in_the_page
-    ids = Array.new(8) { nil }.map { create(prompt: "150 10") }
-    pages = [visit("turbo", *ids), visit("cable", *ids), *ids.each_slice(4).map { |some| visit("events", *some) }]
-    ids.each { |id| pages.each { |page| wait_for(page, id, words(id, 150)) if shows?(page, id) } }
-    pages.each { |page| assert_monotonic page }
+    ids = Array.new(8) { create }
+    pages = { visit("turbo", *ids) => ids, visit("cable", *ids) => ids, **ids.each_slice(4).to_h { |some| [visit("events", *some), some] } }
+    work(ids, 150)
+    pages.each { |page, shown| shown.each { |id| wait_for(page, id, words(id, 150)) } }
+    pages.each { |page, shown| assert_monotonic page, shown.size }
   end
 
   def test_a_cable_that_drops_doubles_and_reorders_a_tenth_shows_the_exact_text
     @cable = "unsteady"
-    ids = Array.new(6) { create(prompt: "400 10") }
+    ids = Array.new(6) { create }
     pages = [visit("turbo", *ids), visit("cable", *ids)]
+    work(ids, 400)
     pages.product(ids).each { |page, id| wait_for(page, id, words(id, 400)) }
     counts = JSON.parse(get("/counts").body)
 
-    pages.each { |page| assert_monotonic page }
+    pages.each { |page| assert_monotonic page, ids.size }
     total = counts.values.sum
     assert_operator total, :>, 200
     %w[lost doubled late].each { |what| assert_in_delta 0.1, counts[what].fdiv(total), 0.06, counts.inspect }
@@ -145,6 +148,9 @@ class BroadcastsPageTest < Minitest::Test
 
   def write(id, **parameters) = post("/answers/#{id}/write", **parameters)
 
+  # By a job each: so many words, one in 10 ms.
+  def work(ids, count) = ids.each { |id| post("/answers/#{id}/work", count: count, pace: 10) }
+
   def post(path, **parameters)
     Net::HTTP.post_form(URI("http://127.0.0.1:#{server.port}#{path}"), parameters).tap { |response| assert_kind_of Net::HTTPSuccess, response, server.log }
   end
@@ -152,8 +158,6 @@ class BroadcastsPageTest < Minitest::Test
   def get(path) = Net::HTTP.get_response(URI("http://127.0.0.1:#{server.port}#{path}"))
 
   def words(id, count) = Array.new(count) { |number| "#{id}:#{number} " }.join
-
-  def shows?(page, id) = page.evaluate("document.querySelector('#answer_#{id}') !== null")
 
   def text(page, id) = page.text("#answer_#{id}").strip
 
@@ -163,10 +167,11 @@ class BroadcastsPageTest < Minitest::Test
     assert_equal expected.strip, text(page, id), "#{page.errors}\n#{server.log}"
   end
 
-  def assert_monotonic(page)
+  def assert_monotonic(page, count)
     seen = page.evaluate("window.seen")
 
-    refute_empty seen
+    assert_equal count, seen.size
+    assert_operator seen.values.map(&:size).min, :>, 5
     seen.each { |id, lengths| assert_equal lengths.sort, lengths, id }
   end
 end

@@ -179,12 +179,19 @@ test("what waits is bounded, and what is beyond is loaded", async () => {
 })
 
 test("a page whose content is rendered is replaced and never added to", async () => {
-  const log = [...numbered(["a", "b", "c"]), entry("1-4", { state: "completed" }, "done")]
+  const end = entry("1-4", { state: "completed" }, "done")
+  const log = [...numbered(["a", "b", "c"]), end]
   const { clock, page, passages } = reading({ log, position: "1-1" })
   page.rendered = true
+  page.reread = async () => ({ through: "1-3", mode: "reset", show: () => (page.text = "<b>abc</b>") })
   passages.take({ through: "1-2", mode: "reset", show: () => (page.text = "<b>ab</b>") })
+  assert.equal(page.text, "<b>ab</b>")
+  log.pop()
   await clock.forward(7000)
-  assert.deepEqual([page.text, page.closed], ["<b>ab</b>", "done"])
+  assert.equal(page.text, "<b>abc</b>")
+  log.push(end)
+  await clock.forward(30_000)
+  assert.deepEqual([page.text, page.closed], ["<b>abc</b>", "done"])
 })
 
 // xorshift: the same every time.

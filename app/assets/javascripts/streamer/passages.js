@@ -7,7 +7,7 @@ const CEILING = 30_000 // ms between tries
 const CLOSES = { done: "completed", failed: "failed", cancelled: "cancelled", timed_out: "timed_out" }
 
 // Whatever order passages come in; what is missing is loaded from the log. `page` has the position
-// and what is done with it: { position, rendered, add(text), replace(text), tell(entry), close(entry), fail(status), load(after) }.
+// and what is done with it: { position, rendered, add(text), replace(text), tell(entry), close(entry), fail(status), load(after), reread() }.
 export class Passages {
   #page
   #held = new Map() // by their end
@@ -67,7 +67,11 @@ export class Passages {
     }
     for (const entry of entries) this.#enter(entry, asked)
     this.#release()
-    return !this.#over && entries.length > 0 && next !== head.position && !this.#page.rendered
+    if (this.#over || !entries.length) return false
+    if (!this.#page.rendered) return next !== head.position
+    const whole = await this.#page.reread()
+    if (whole) this.take(whole)
+    return false
   }
 
   #wait() {
