@@ -73,6 +73,7 @@ end
 
 class Answer < ActiveRecord::Base
   include Streamer::Generation
+
   broadcasts_text over: %i[turbo cable]
 end
 
