@@ -171,7 +171,7 @@ class BroadcastsPageTest < Minitest::Test
     seen = page.evaluate("window.seen")
 
     assert_equal count, seen.size
-    assert_operator seen.values.map(&:size).min, :>, 5
+    assert_operator seen.values.map(&:size).min, :>, 2, "seen while it grew"
     seen.each { |id, lengths| assert_equal lengths.sort, lengths, id }
   end
 end
