@@ -83,6 +83,20 @@ class BroadcastsPageTest < Minitest::Test
     end
   end
 
+  def test_turbos_own_element_goes_on_behind_its_last_event_id_and_does_not_come_back_at_the_end
+    id = create
+    write(id, text: "one ")
+    write(id, text: "two")
+    write(id, close: "completed")
+    body = follow(id, "1-1").body
+
+    assert_includes body, "id: 1-3\ndata: <turbo-stream data-streamer-after=\"1-1\" data-streamer-through=\"1-2\" action=\"append\" " \
+                          "target=\"text_answer_#{id}\"><template>two</template></turbo-stream>" \
+                          "<turbo-stream action=\"update\" target=\"answer_#{id}\"><template><p data-status=\"completed\">one two</p>"
+    assert_includes body, "<turbo-stream action=\"remove\" target=\"source_answer_#{id}\"></turbo-stream>"
+    assert_equal "204", follow(id, "1-3").code
+  end
+
   def test_a_text_that_is_rendered_is_replaced
     id = create(rendered: 1)
     page = visit("turbo", id, rendered: 1, wait: 1)
@@ -156,6 +170,11 @@ class BroadcastsPageTest < Minitest::Test
   end
 
   def get(path) = Net::HTTP.get_response(URI("http://127.0.0.1:#{server.port}#{path}"))
+
+  # As <turbo-stream-source> does when it comes back.
+  def follow(id, position)
+    server.get("/answers/#{id}/events.turbo_stream", "accept" => "text/event-stream", "last-event-id" => position)
+  end
 
   def words(id, count) = Array.new(count) { |number| "#{id}:#{number} " }.join
 

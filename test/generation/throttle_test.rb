@@ -53,7 +53,7 @@ class ThrottleTest < BroadcastCase
     end
   end
 
-  def test_what_is_left_is_broadcast_before_the_work_is_over
+  def test_what_is_left_is_broadcast_before_the_work_is_over_so_that_the_process_may_end # row 51
     generation = start
     listener = listen(generation)
     broadcasts = nil

@@ -31,7 +31,8 @@ class EngineTest < Minitest::Test
     stand_in = "module Assets; class Railtie < Rails::Railtie; config.assets = ActiveSupport::OrderedOptions.new; " \
                "config.assets.paths = []; config.assets.precompile = []; end; end"
 
-    assert_equal "streamer.js\nstreamer/stimulus.js\nstreamer/passages.js\nstreamer/broadcasts.js\nstreamer/cable.js\n", boot("puts Rails.application.config.assets.precompile", stand_in)
+    assert_equal %w[streamer.js streamer/stimulus.js streamer/passages.js streamer/broadcasts.js streamer/cable.js],
+                 boot("puts Rails.application.config.assets.precompile", stand_in).lines(chomp: true)
   end
 
   def test_without_importmap_and_assets_it_boots_all_the_same

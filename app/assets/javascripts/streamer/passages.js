@@ -14,6 +14,7 @@ export class Passages {
   #timer = null
   #missing = false // whether the timer is about something that is missing
   #loading = false
+  #again = false
   #failures = 0 // to load what is missing
   #quiet = 0 // loads that found nothing new
   #over = false
@@ -35,6 +36,7 @@ export class Passages {
 
   // What the log has behind the position.
   async load() {
+    this.#again = this.#loading // what is being answered may be older than the reason to ask
     if (this.#over || this.#loading) return
     this.#loading = true
     const before = this.#page.position
@@ -45,9 +47,9 @@ export class Passages {
     } catch {
       this.#failures += 1
     }
-    this.#loading = false
-    this.#missing = false
+    this.#loading = this.#missing = false
     this.#wait()
+    if (this.#again) await this.load()
   }
 
   stop() {
@@ -67,6 +69,8 @@ export class Passages {
     }
     for (const entry of entries) this.#enter(entry, asked)
     this.#release()
+    // A page that was rendered after the end, or with it, has its position.
+    if (!this.#over && head.state && this.#page.position === head.position) this.#end(head)
     if (this.#over || !entries.length) return false
     if (!this.#page.rendered) return next !== head.position
     const whole = await this.#page.reread()
@@ -127,10 +131,13 @@ export class Passages {
 
   #tell(entry) {
     const said = parse(entry.data)
-    if (closes(entry.event, said)) {
-      this.stop()
-      this.#page.close(entry)
-    } else if (entry.event !== "attempt") this.#page.tell(entry, said)
+    if (closes(entry.event, said)) this.#end({ state: said.state, position: entry.id }, entry.data)
+    else if (entry.event !== "attempt") this.#page.tell(entry, said)
+  }
+
+  #end({ state, position }, data = JSON.stringify({ state })) {
+    this.stop()
+    this.#page.close({ id: position, event: Object.keys(CLOSES).find((type) => CLOSES[type] === state), data })
   }
 }
 
