@@ -83,6 +83,17 @@ class BroadcastsPageTest < Minitest::Test
     end
   end
 
+  def test_a_final_state_that_nobody_has_broadcast_is_found_by_the_page
+    %w[turbo cable].each do |way|
+      id = create
+      page = visit(way, id, for: 1)
+      write(id, text: "all of it")
+      write(id, close: "completed", dies: 1)
+
+      page.wait("the final state") { page.evaluate("document.querySelector('.answer [data-status]')?.dataset.status") == "completed" }
+    end
+  end
+
   def test_turbos_own_element_goes_on_behind_its_last_event_id_and_does_not_come_back_at_the_end
     id = create
     write(id, text: "one ")

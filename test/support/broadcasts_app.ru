@@ -109,7 +109,8 @@ class AnswersController < ApplicationController
 
   def events = follow_events(find, retry: 50)
 
-  # text: to be added. attempt: "reset" or "continue", where another attempt is to begin. close: the state to end in.
+  # text: to be added. attempt: "reset" or "continue", where another attempt is to begin. close: the state to end in. dies: before the record
+  # is brought in line with it.
   def write
     answer = find
     writers = BroadcastsApp::WRITERS
@@ -137,7 +138,7 @@ class AnswersController < ApplicationController
   # By another than has written it: as an upstream's end and a stop from elsewhere are.
   def finish(answer, writer)
     writer.close(params[:close])
-    answer.settle
+    answer.settle unless params[:dies]
   end
 end
 
