@@ -77,9 +77,9 @@ module Streamer
 
         # Until the block says true.
         def eventually(what, within = patience)
-          deadline = Clock.now + within
+          deadline = Streamer::Clock.now + within
           until (value = yield)
-            flunk "#{what}: not within #{within} s" if Clock.now > deadline
+            flunk "#{what}: not within #{within} s" if Streamer::Clock.now > deadline
             sleep 0.02
           end
           value
