@@ -23,7 +23,19 @@ require_relative "log_tables"
 module QueueApp
   DIRECTORY = ENV.fetch("DIRECTORY")
 
-  def self.database(name, pool) = { adapter: "sqlite3", database: File.join(DIRECTORY, "#{name}.sqlite3"), pool: pool, timeout: 10_000 }
+  # As Rails 8 does by itself: whoever waits for the lock does so before it has read anything.
+  def self.database(name, pool)
+    { adapter: "sqlite3", database: File.join(DIRECTORY, "#{name}.sqlite3"), pool: pool, timeout: 10_000, default_transaction_mode: :immediate }
+  end
+
+  # And: lets the process's other threads run meanwhile, of which one may have the lock.
+  module Considerate
+    def configure_connection
+      super
+      @raw_connection.busy_handler_timeout = @config[:timeout]
+    end
+  end
+  ActiveSupport.on_load(:active_record_sqlite3adapter) { prepend Considerate } if ActiveRecord.gem_version < Gem::Version.new("8.0")
 
   def self.databases
     pool = ENV.fetch("POOL", "5").to_i
