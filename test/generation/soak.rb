@@ -40,5 +40,6 @@ ensure
   site&.stop
 end
 
-puts "soak: #{options[:rounds]} rounds of #{options[:open]} generations, seeds from #{options[:seed]}: #{failed.zero? ? "nothing found" : "#{failed} FAILED"}"
+verdict = failed.zero? ? "nothing found" : "#{failed} FAILED"
+puts "soak: #{options[:rounds]} rounds of #{options[:open]} generations, seeds from #{options[:seed]}: #{verdict}"
 exit(failed.zero?)

@@ -37,8 +37,8 @@ module GenerationSoak
 
         say(exchange, said, "#{number}.#{index}é ")
       end
+      said.whole = true # before it is sent, too
       exchange.chunk("data: [DONE]\n\n").finish
-      said.whole = true
     end
 
     def say(exchange, said, text)
