@@ -5,6 +5,7 @@ require "async/semaphore"
 require "open3"
 require "puma"
 require "rails"
+require "active_job"
 require "active_record/railtie"
 require "action_controller/railtie"
 require "turbo-rails" # before the application is initialized

@@ -11,6 +11,7 @@ module Streamer
 
       source_root File.expand_path("templates", __dir__)
       class_option :owner, type: :string, desc: "The model whose generations they are, such as user; its current_NAME is asked for in the controller"
+      class_option :primary_key_type, type: :string, desc: "The type of the records' keys; the application's own by default"
       class_option :skip_routes, type: :boolean, default: false, desc: "Without the routes"
 
       STATUSES = %w[processing completed failed cancelled timed_out].freeze
@@ -22,11 +23,25 @@ module Streamer
         template "client.rb", File.join("app/clients", class_path, "#{file_name}_client.rb")
       end
 
+      # Its records are asked for through the owner.
+      def add_association
+        return unless owner && File.exist?(File.join(destination_root, owner_file))
+
+        inject_into_class owner_file, owner.camelize, "  has_many :#{association}, dependent: :destroy\n"
+      end
+
       def create_migrations
         migration_template "create_generations.rb", "db/migrate/create_#{table_name}.rb"
-        return if behavior == :invoke && Dir[File.join(destination_root, "db/migrate/*_create_streamer_generation_tables.rb")].any?
+        return if shared?(Dir[File.join(destination_root, "db/migrate/*_create_streamer_generation_tables.rb")])
 
         migration_template "create_tables.rb", "db/migrate/create_streamer_generation_tables.rb"
+      end
+
+      # Where nothing says yet where logs are kept.
+      def create_initializer
+        return if shared?(Dir[File.join(destination_root, "config/**/*.rb")].select { |file| File.read(file).match?(/^[^#]*streamer\.log\b/) })
+
+        template "initializer.rb", "config/initializers/streamer_log.rb"
       end
 
       def create_controller
@@ -53,14 +68,26 @@ module Streamer
 
       def view(name) = File.join("app/views", class_path, plural_name, "#{name}.html.erb")
 
+      # Whether what all generations have in common is there already, or is still needed.
+      def shared?(present)
+        return present.any? if behavior == :invoke
+
+        Dir[File.join(destination_root, "app/models/**/*.rb")].any? { |file| File.read(file).include?("include Streamer::Generation") }
+      end
+
       def owner = options[:owner]&.underscore
-      def scope = owner ? "current_#{owner}.#{plural_name}" : class_name
+      def owner_file = "app/models/#{owner}.rb"
+      def association = class_path.empty? ? plural_name : "#{class_path.join("_")}_#{plural_name}, class_name: \"#{class_name}\""
+      def scope = owner ? "current_#{owner}.#{[*class_path, plural_name].join("_")}" : class_name
       def controller_name = [*class_path, plural_name].map(&:camelize).join("::") + "Controller"
       def member_path(name = nil) = [name, *regular_class_path, singular_name, "path"].compact.join("_")
       def collection_path = [*regular_class_path, plural_name, "path"].join("_")
       def primary_key_option = key_type ? ", id: :#{key_type}" : ""
       def reference_type = key_type ? ", type: :#{key_type}" : ""
-      def key_type = (::Rails.configuration.generators.options.dig(:active_record, :primary_key_type) if ::Rails.application)
+
+      def key_type
+        options[:primary_key_type] || (::Rails.configuration.generators.options.dig(:active_record, :primary_key_type) if ::Rails.application)
+      end
     end
   end
 end
