@@ -8,6 +8,7 @@ require "sidekiq" if ENV.fetch("QUEUE") == "sidekiq"
 require "async/job/adapter/active_job" if ENV.fetch("QUEUE") == "async_job"
 require "streamer"
 require "streamer/railtie"
+require_relative "considerate_sqlite"
 require_relative "generation_tables"
 require_relative "log_tables"
 
@@ -26,20 +27,6 @@ module QueueApp
   # As Rails 8 does by itself: whoever waits for the lock does so before it has read anything.
   def self.database(name, pool)
     { adapter: "sqlite3", database: File.join(DIRECTORY, "#{name}.sqlite3"), pool: pool, timeout: 10_000, default_transaction_mode: :immediate }
-  end
-
-  # And: lets the process's other threads run meanwhile, of which one may have the lock.
-  module Considerate
-    def configure_connection
-      super
-      @raw_connection.busy_handler_timeout = @config[:timeout]
-    end
-  end
-  ActiveSupport.on_load(:active_record_sqlite3adapter) { prepend Considerate } if ActiveRecord.gem_version < Gem::Version.new("8.0")
-
-  def self.databases
-    pool = ENV.fetch("POOL", "5").to_i
-    { primary: database("app", pool), queue: database("queue", ENV.fetch("QUEUE_POOL", "100").to_i), logs: database("logs", pool) }
   end
 
   class Application < Rails::Application
