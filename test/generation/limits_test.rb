@@ -4,7 +4,8 @@ require_relative "generation_case"
 require "support/log_tables"
 require "support/patience"
 
-# That what is in progress is what lives, whatever happens (STEPS=10000 for more of it, SEED= for the same again); numbers in names are those of the table of failures in docs/generations.md.
+# That what is in progress is what lives, whatever happens (STEPS=10000 for more of it, SEED= for the same again). Numbers in names are those
+# of the table of failures in docs/generations.md.
 class LimitsTest < GenerationCase
   include Patience
 

@@ -8,6 +8,7 @@ require "sidekiq" if ENV.fetch("QUEUE") == "sidekiq"
 require "async/job/adapter/active_job" if ENV.fetch("QUEUE") == "async_job"
 require "streamer"
 require "streamer/railtie"
+require_relative "considerate_sqlite"
 require_relative "generation_tables"
 require_relative "log_tables"
 
@@ -23,11 +24,9 @@ require_relative "log_tables"
 module QueueApp
   DIRECTORY = ENV.fetch("DIRECTORY")
 
-  def self.database(name, pool) = { adapter: "sqlite3", database: File.join(DIRECTORY, "#{name}.sqlite3"), pool: pool, timeout: 10_000 }
-
-  def self.databases
-    pool = ENV.fetch("POOL", "5").to_i
-    { primary: database("app", pool), queue: database("queue", ENV.fetch("QUEUE_POOL", "100").to_i), logs: database("logs", pool) }
+  # As Rails 8 does by itself: whoever waits for the lock does so before it has read anything.
+  def self.database(name, pool)
+    { adapter: "sqlite3", database: File.join(DIRECTORY, "#{name}.sqlite3"), pool: pool, timeout: 10_000, default_transaction_mode: :immediate }
   end
 
   class Application < Rails::Application

@@ -108,6 +108,12 @@ class QueueSite
   # The web process that does what is not about a process of its own.
   def web = @web ||= new_web
 
+  # Kills it, and has another one.
+  def replace_web
+    @web&.kill
+    @web = new_web
+  end
+
   def new_web
     pipes = %w[questions answers].map { |name| File.join(@directory, "#{name}#{@children.size}").tap { |path| File.mkfifo(path) } }
     add(Web.new(fork_off("web", *pipes), *pipes))
