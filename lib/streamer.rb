@@ -35,7 +35,6 @@ module Streamer
   autoload :Controller, "streamer/controller"
   autoload :Log, "streamer/log"
   autoload :Generation, "streamer/generation"
-  autoload :GenerationChannel, "streamer/generation_channel"
   autoload :Job, "streamer/job"
   autoload :Stores, "streamer/stores"
   autoload :Configuration, "streamer/configuration"

@@ -14,6 +14,11 @@ module Streamer
       ActiveSupport.on_load(:action_controller_base) { helper Engine.helpers }
     end
 
+    # Where there is Action Cable.
+    initializer "streamer.generation_channel" do
+      ActiveSupport.on_load(:action_cable) { Streamer.autoload :GenerationChannel, "streamer/generation_channel" }
+    end
+
     # Propshaft serves all that it finds; Sprockets wants to be told.
     initializer "streamer.assets" do |app|
       next unless app.config.respond_to?(:assets) && app.config.assets.precompile

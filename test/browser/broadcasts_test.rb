@@ -83,10 +83,36 @@ class BroadcastsPageTest < Minitest::Test
     end
   end
 
+  def test_a_final_state_that_nobody_has_broadcast_is_found_by_the_page
+    %w[turbo cable].each do |way|
+      id = create
+      page = visit(way, id, for: 1)
+      write(id, text: "all of it")
+      write(id, close: "completed", dies: 1)
+
+      page.wait("the final state") { page.evaluate("document.querySelector('.answer [data-status]')?.dataset.status") == "completed" }
+    end
+  end
+
+  def test_turbos_own_element_goes_on_behind_its_last_event_id_and_does_not_come_back_at_the_end
+    id = create
+    write(id, text: "one ")
+    write(id, text: "two")
+    write(id, close: "completed")
+    body = follow(id, "1-1").body
+
+    assert_includes body, "id: 1-3\ndata: <turbo-stream data-streamer-after=\"1-1\" data-streamer-through=\"1-2\" action=\"append\" " \
+                          "target=\"text_answer_#{id}\"><template>two</template></turbo-stream>" \
+                          "<turbo-stream action=\"update\" target=\"answer_#{id}\"><template><p data-status=\"completed\">one two</p>"
+    assert_includes body, "<turbo-stream action=\"remove\" target=\"source_answer_#{id}\"></turbo-stream>"
+    assert_equal "204", follow(id, "1-3").code
+  end
+
   def test_a_text_that_is_rendered_is_replaced
     id = create(rendered: 1)
-    page = visit("turbo", id, rendered: 1)
+    page = visit("turbo", id, rendered: 1, wait: 1)
     write(id, rendered: 1, text: "one two")
+    page.execute("start()")
     page.wait("the text") { page.text(".answer i") == "one two" }
     write(id, rendered: 1, text: " three")
     page.wait("the text") { page.text(".answer i") == "one two three" }
@@ -110,20 +136,22 @@ class BroadcastsPageTest < Minitest::Test
   end
 
   def test_row_50_eight_workers_and_three_channels_are_monotonic_in_the_page
-    ids = Array.new(8) { nil }.map { create(prompt: "150 10") }
-    pages = [visit("turbo", *ids), visit("cable", *ids), *ids.each_slice(4).map { |some| visit("events", *some) }]
-    ids.each { |id| pages.each { |page| wait_for(page, id, words(id, 150)) if shows?(page, id) } }
-    pages.each { |page| assert_monotonic page }
+    ids = Array.new(8) { create }
+    pages = { visit("turbo", *ids) => ids, visit("cable", *ids) => ids, **ids.each_slice(4).to_h { |some| [visit("events", *some), some] } }
+    work(ids, 150)
+    pages.each { |page, shown| shown.each { |id| wait_for(page, id, words(id, 150)) } }
+    pages.each { |page, shown| assert_monotonic page, shown.size }
   end
 
   def test_a_cable_that_drops_doubles_and_reorders_a_tenth_shows_the_exact_text
     @cable = "unsteady"
-    ids = Array.new(6) { create(prompt: "400 10") }
+    ids = Array.new(6) { create }
     pages = [visit("turbo", *ids), visit("cable", *ids)]
+    work(ids, 400)
     pages.product(ids).each { |page, id| wait_for(page, id, words(id, 400)) }
     counts = JSON.parse(get("/counts").body)
 
-    pages.each { |page| assert_monotonic page }
+    pages.each { |page| assert_monotonic page, ids.size }
     total = counts.values.sum
     assert_operator total, :>, 200
     %w[lost doubled late].each { |what| assert_in_delta 0.1, counts[what].fdiv(total), 0.06, counts.inspect }
@@ -145,15 +173,21 @@ class BroadcastsPageTest < Minitest::Test
 
   def write(id, **parameters) = post("/answers/#{id}/write", **parameters)
 
+  # By a job each: so many words, one in 10 ms.
+  def work(ids, count) = ids.each { |id| post("/answers/#{id}/work", count: count, pace: 10) }
+
   def post(path, **parameters)
     Net::HTTP.post_form(URI("http://127.0.0.1:#{server.port}#{path}"), parameters).tap { |response| assert_kind_of Net::HTTPSuccess, response, server.log }
   end
 
   def get(path) = Net::HTTP.get_response(URI("http://127.0.0.1:#{server.port}#{path}"))
 
-  def words(id, count) = Array.new(count) { |number| "#{id}:#{number} " }.join
+  # As <turbo-stream-source> does when it comes back.
+  def follow(id, position)
+    server.get("/answers/#{id}/events.turbo_stream", "accept" => "text/event-stream", "last-event-id" => position)
+  end
 
-  def shows?(page, id) = page.evaluate("document.querySelector('#answer_#{id}') !== null")
+  def words(id, count) = Array.new(count) { |number| "#{id}:#{number} " }.join
 
   def text(page, id) = page.text("#answer_#{id}").strip
 
@@ -163,10 +197,11 @@ class BroadcastsPageTest < Minitest::Test
     assert_equal expected.strip, text(page, id), "#{page.errors}\n#{server.log}"
   end
 
-  def assert_monotonic(page)
+  def assert_monotonic(page, count)
     seen = page.evaluate("window.seen")
 
-    refute_empty seen
+    assert_equal count, seen.size
+    assert_operator seen.values.map(&:size).min, :>, 2, "seen while it grew"
     seen.each { |id, lengths| assert_equal lengths.sort, lengths, id }
   end
 end

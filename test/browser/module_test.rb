@@ -27,6 +27,10 @@ class ModuleTest < Minitest::Test
     assert_node_tests("log")
   end
 
+  def test_broadcasts_are_shown_once_and_in_order_and_what_is_missing_is_loaded
+    assert_node_tests("passages")
+  end
+
   def test_the_module_is_smaller_than_6_kilobytes_as_it_is_shipped
     assert_operator Zlib.gzip(File.read("#{ASSETS}/streamer.js"), level: Zlib::BEST_COMPRESSION).bytesize, :<, LIMIT
   end
@@ -36,6 +40,9 @@ class ModuleTest < Minitest::Test
 
     assert_empty imports["streamer.js"]
     assert_equal %w[@hotwired/stimulus streamer-rails], imports["streamer/stimulus.js"]
+    assert_empty imports["streamer/passages.js"]
+    assert_equal %w[streamer-rails/passages], imports["streamer/broadcasts.js"]
+    assert_equal %w[@rails/actioncable streamer-rails/broadcasts], imports["streamer/cable.js"]
   end
 
   def test_the_package_has_the_version_of_the_gem_and_every_file_that_it_names
@@ -47,7 +54,9 @@ class ModuleTest < Minitest::Test
   def test_the_types_declare_what_the_module_exports
     exports = ->(source) { source.scan(/^export (?:default )?class (\w+)/).flatten }
 
-    assert_equal exports[File.read("#{ASSETS}/streamer.js")], exports[File.read("#{ASSETS}/streamer.d.ts")]
+    %w[streamer streamer/passages streamer/broadcasts streamer/cable].each do |name|
+      assert_equal exports[File.read("#{ASSETS}/#{name}.js")], exports[File.read("#{ASSETS}/#{name}.d.ts")]
+    end
     names = ->(source) { source.scan(/"streamer:(\w+)"/).flatten.uniq.sort }
 
     assert_equal %w[done error gap message open reset state], names[File.read("#{ASSETS}/streamer.d.ts")]

@@ -3,6 +3,7 @@
 require_relative "broadcast_case"
 require "support/error_reports"
 require "support/ports"
+require "support/scheduler"
 
 # What is broadcast of a generation over Action Cable: ranges of its log, each with what it follows on.
 class BroadcastsTest < BroadcastCase
@@ -97,6 +98,21 @@ class BroadcastsTest < BroadcastCase
     wait("all closes") { listeners.all? { |listener| listener.messages.last&.fetch("through") == "1-61" } }
 
     assert_equal [Array.new(60) { |number| "#{number} " }.join] * 8, listeners.map(&:text)
+  end
+
+  def test_a_worker_that_is_a_fiber_lets_others_run_while_the_last_is_broadcast
+    generation = start
+    listener = listen(generation)
+    turns = 0
+    MinimalScheduler.run do
+      over = false
+      Fiber.schedule { (turns += 1) && sleep(0.005) until over }
+      work(generation) { |out| 30.times { |number| (out << "#{number} ") && sleep(0.005) } }
+      over = true
+    end
+
+    assert_equal Array.new(30) { |number| "#{number} " }.join, listener.text
+    assert_operator turns, :>, 10
   end
 
   def test_what_makes_no_sense_is_refused_with_what_would

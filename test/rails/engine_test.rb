@@ -10,7 +10,7 @@ class EngineTest < Minitest::Test
   ROOT = File.expand_path("../..", __dir__)
 
   def test_the_initializers_have_names
-    assert_equal "streamer.helpers streamer.assets streamer.importmap",
+    assert_equal "streamer.helpers streamer.generation_channel streamer.assets streamer.importmap",
                  boot("puts Streamer::Engine.initializers.map(&:name).grep(/streamer/).join(' ')").strip
   end
 
@@ -31,7 +31,8 @@ class EngineTest < Minitest::Test
     stand_in = "module Assets; class Railtie < Rails::Railtie; config.assets = ActiveSupport::OrderedOptions.new; " \
                "config.assets.paths = []; config.assets.precompile = []; end; end"
 
-    assert_equal "streamer.js\nstreamer/stimulus.js\n", boot("puts Rails.application.config.assets.precompile", stand_in)
+    assert_equal %w[streamer.js streamer/stimulus.js streamer/passages.js streamer/broadcasts.js streamer/cable.js],
+                 boot("puts Rails.application.config.assets.precompile", stand_in).lines(chomp: true)
   end
 
   def test_without_importmap_and_assets_it_boots_all_the_same

@@ -25,7 +25,8 @@ module BroadcastsApp
     config.paths["app/views"] = [File.join(__dir__, "broadcasts_app/views")]
     config.load_defaults Rails::VERSION::STRING.to_f
     config.eager_load = false
-    config.logger = Logger.new($stdout, level: :warn)
+    config.logger = Logger.new($stdout)
+    config.log_level = ENV.fetch("LEVEL", "warn").to_sym
     config.secret_key_base = "only for tests"
     config.hosts.clear
     config.action_cable.disable_request_forgery_protection = true
@@ -34,7 +35,13 @@ module BroadcastsApp
   end
 end
 
-ENV["DATABASE_URL"] = "sqlite3:#{File.join(ENV.fetch("DIRECTORY"), "app.sqlite3")}?pool=40&timeout=5000"
+# What nobody is told of is in the server's log.
+class ErrorsToLog
+  def report(error, **) = Rails.logger.error(error.full_message)
+end
+Rails.error.subscribe(ErrorsToLog.new)
+
+ENV["DATABASE_URL"] = "sqlite3:#{File.join(ENV.fetch("DIRECTORY"), "app.sqlite3")}?pool=40&timeout=5000&default_transaction_mode=immediate"
 BroadcastsApp::Application.initialize!
 ActionCable.server.config.cable = { "adapter" => ENV.fetch("CABLE", "async") }
 ActiveRecord::Schema.verbose = false
@@ -66,8 +73,8 @@ end
 
 class Answer < ActiveRecord::Base
   include Streamer::Generation
+
   broadcasts_text over: %i[turbo cable]
-  streams_in "AnswerJob"
 end
 
 # The same rows, with a text that is rendered.
@@ -76,16 +83,13 @@ class RenderedAnswer < Answer
   def self.model_name = Answer.model_name
 end
 
-# Words at a pace of the prompt's: "200 2" are 200 words, one every 2 ms.
+# So many words, one in each `pace` milliseconds.
 class AnswerJob < ActiveJob::Base
   include Streamer::Job
 
   def self.words(id, count) = Array.new(count) { |number| "#{id}:#{number} " }
 
-  def perform(generation)
-    return unless generation.prompt
-
-    count, pace = generation.prompt.split.map(&:to_i)
+  def perform(generation, count, pace)
     stream_into(generation) do |out|
       self.class.words(generation.id, count).each { |word| (out << word) && sleep(pace / 1000.0) }
     end
@@ -95,14 +99,18 @@ end
 class AnswersController < ApplicationController
   include Streamer::Controller
 
-  # prompt: of what a job is to write; none where `write` does.
-  def create
-    render json: { id: model.create!(prompt: params[:prompt]).id }
+  def create = render(json: { id: model.create!.id })
+
+  # In a job.
+  def work
+    AnswerJob.perform_later(find, params[:count].to_i, params[:pace].to_i)
+    head :no_content
   end
 
   def events = follow_events(find, retry: 50)
 
-  # text: to be added. attempt: "reset" or "continue", where another attempt is to begin. close: the state to end in.
+  # text: to be added. attempt: "reset" or "continue", where another attempt is to begin. close: the state to end in. dies: before the record
+  # is brought in line with it.
   def write
     answer = find
     writers = BroadcastsApp::WRITERS
@@ -130,7 +138,7 @@ class AnswersController < ApplicationController
   # By another than has written it: as an upstream's end and a stop from elsewhere are.
   def finish(answer, writer)
     writer.close(params[:close])
-    answer.settle
+    answer.settle unless params[:dies]
   end
 end
 
@@ -151,7 +159,7 @@ BroadcastsApp::Application.routes.draw do
     mount Rack::Files.new(engine.root.join("app/assets/javascripts").to_s) => "/assets/#{name}"
   end
   mount Rack::Files.new(Streamer::Engine.root.join("app/assets/javascripts").to_s) => "/assets/streamer"
-  resources(:answers, only: :create) { member { get(:events) && post(:write) } }
+  resources(:answers, only: :create) { member { get(:events) && post(:write) && post(:work) } }
   get "/pages/:way" => "pages#show"
 end
 

@@ -21,8 +21,8 @@ module Streamer
       attributes[:rendered] = "" if settings.partial && !cable
       attributes[:"signed-stream-name"] = Generation::Broadcasts::Cable.signed_name(generation) if cable
       attributes = { id: dom_id(generation, :text), for: dom_id(generation), src: url_for(src), position: position, **attributes }
-      content_tag(cable ? :"streamer-cable-text" : :"streamer-text", streamer_text_content(generation, text, attributes[:rendered] && settings.partial),
-                  attributes)
+      content = streamer_text_content(generation, text, attributes[:rendered] && settings.partial)
+      content_tag(cable ? :"streamer-cable-text" : :"streamer-text", content, attributes)
     end
 
     private

@@ -40,7 +40,7 @@ module Streamer
       def answer(headers:, heartbeat:)
         Accept.vary(@controller.response)
         { "Cache-Control" => "no-store", **headers }.each { |name, value| @controller.response.set_header(name, value) }
-        return FollowPage.new(@controller, @keys).render if json?
+        return page if json?
 
         action = action(Log.background.followers, @keys, Log::Cursor.of(@request, @keys.size), rotate: @rotate, retry_time: @retry_time)
         return @controller.head(:no_content) if action.over?
@@ -50,6 +50,12 @@ module Streamer
       end
 
       private
+
+      # Whoever asks in this way may be about to show the record, whose worker may have ended between the log's close and the record's.
+      def page
+        @generation.settle if @generation&.processing?
+        FollowPage.new(@controller, @keys).render
+      end
 
       def action(*arguments, **options)
         return FollowAction.new(@controller, *arguments, **options) unless turbo?

@@ -29,7 +29,9 @@ const key = (id) => id.split("-").reduce((epoch, sequence) => epoch * 1e6 + Numb
 
 function answer(log, after, limit = 500) {
   const entries = log.filter(({ id }) => key(id) > key(after)).slice(0, limit)
-  return { entries, head: { position: log.at(-1).id }, next: entries.at(-1)?.id ?? after }
+  const { event, data } = log.at(-1)
+  const state = ["done", "failed"].includes(event) ? JSON.parse(data).state : null
+  return { entries, head: { position: log.at(-1).id, state }, next: entries.at(-1)?.id ?? after }
 }
 
 const passage = (after, through, content, mode = "continue") => ({ after, through, mode, content, events: [] })
@@ -142,6 +144,32 @@ test("an end that was lost is found in the log, and then nobody asks any more", 
   assert.equal(page.asked.length, length)
 })
 
+test("a page that was rendered with the end learns that it is one", async () => {
+  const log = [...numbered(["a"]), entry("1-2", { state: "completed" }, "done")]
+  const { clock, page, passages } = reading({ log, position: "1-2", text: "a" })
+  passages.load()
+  await clock.forward(0)
+  assert.deepEqual([page.closed, page.text], ["done", "a"])
+})
+
+test("who asks while the log is answering is answered anew", async () => {
+  const { clock, page, passages, log } = reading({ words: ["a"], position: "1-1", text: "a" })
+  let release
+  const { load } = page
+  page.load = async (after) => {
+    const found = await load.call(page, after)
+    if (page.asked.length === 1) await new Promise((resolve) => (release = resolve))
+    return found
+  }
+  passages.load()
+  await clock.forward(0)
+  log.push(entry("1-2", { content: "b" }))
+  passages.load()
+  release()
+  await clock.forward(0)
+  assert.equal(page.text, "ab")
+})
+
 test("while nothing comes the log is asked less and less often, up to twice a minute", async () => {
   const { clock, page } = reading({ words: ["a"], position: "1-1" })
   await clock.forward(600_000)
@@ -179,12 +207,19 @@ test("what waits is bounded, and what is beyond is loaded", async () => {
 })
 
 test("a page whose content is rendered is replaced and never added to", async () => {
-  const log = [...numbered(["a", "b", "c"]), entry("1-4", { state: "completed" }, "done")]
+  const end = entry("1-4", { state: "completed" }, "done")
+  const log = [...numbered(["a", "b", "c"]), end]
   const { clock, page, passages } = reading({ log, position: "1-1" })
   page.rendered = true
+  page.reread = async () => ({ through: "1-3", mode: "reset", show: () => (page.text = "<b>abc</b>") })
   passages.take({ through: "1-2", mode: "reset", show: () => (page.text = "<b>ab</b>") })
+  assert.equal(page.text, "<b>ab</b>")
+  log.pop()
   await clock.forward(7000)
-  assert.deepEqual([page.text, page.closed], ["<b>ab</b>", "done"])
+  assert.equal(page.text, "<b>abc</b>")
+  log.push(end)
+  await clock.forward(30_000)
+  assert.deepEqual([page.text, page.closed], ["<b>abc</b>", "done"])
 })
 
 // xorshift: the same every time.

@@ -99,6 +99,15 @@ export class TextElement extends HTMLElement {
     return { refused: response.status }
   }
 
+  // What is in it in the page as it is now.
+  async reread() {
+    const response = await fetch(document.baseURI, { headers: { accept: "text/html" }, cache: "no-store", credentials: "same-origin" })
+    if (!response.ok) throw new Error(response.statusText)
+    const found = new DOMParser().parseFromString(await response.text(), "text/html").getElementById(this.id)
+    if (!found) return this.refresh()
+    return { through: found.getAttribute("position"), mode: "reset", show: () => this.replaceChildren(...found.childNodes) }
+  }
+
   #dispatch(name, detail) {
     this.dispatchEvent(new CustomEvent(`streamer:${name}`, { bubbles: true, detail }))
   }

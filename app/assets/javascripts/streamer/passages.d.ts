@@ -37,6 +37,8 @@ export interface PassagesPage {
   close(entry: LogEntry): void
   fail(status: number): void
   load(after: string): Promise<LogPage>
+  /** All of it as it is now, where it is rendered; nothing where it is not there any more. */
+  reread?(): Promise<Passage | undefined>
 }
 
 /** Shows passages once and in order, and loads from the log what is missing. */

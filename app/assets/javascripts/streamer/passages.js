@@ -7,13 +7,14 @@ const CEILING = 30_000 // ms between tries
 const CLOSES = { done: "completed", failed: "failed", cancelled: "cancelled", timed_out: "timed_out" }
 
 // Whatever order passages come in; what is missing is loaded from the log. `page` has the position
-// and what is done with it: { position, rendered, add(text), replace(text), tell(entry), close(entry), fail(status), load(after) }.
+// and what is done with it: { position, rendered, add(text), replace(text), tell(entry), close(entry), fail(status), load(after), reread() }.
 export class Passages {
   #page
   #held = new Map() // by their end
   #timer = null
   #missing = false // whether the timer is about something that is missing
   #loading = false
+  #again = false
   #failures = 0 // to load what is missing
   #quiet = 0 // loads that found nothing new
   #over = false
@@ -35,6 +36,7 @@ export class Passages {
 
   // What the log has behind the position.
   async load() {
+    this.#again = this.#loading // what is being answered may be older than the reason to ask
     if (this.#over || this.#loading) return
     this.#loading = true
     const before = this.#page.position
@@ -45,9 +47,9 @@ export class Passages {
     } catch {
       this.#failures += 1
     }
-    this.#loading = false
-    this.#missing = false
+    this.#loading = this.#missing = false
     this.#wait()
+    if (this.#again) await this.load()
   }
 
   stop() {
@@ -67,7 +69,13 @@ export class Passages {
     }
     for (const entry of entries) this.#enter(entry, asked)
     this.#release()
-    return !this.#over && entries.length > 0 && next !== head.position && !this.#page.rendered
+    // A page that was rendered after the end, or with it, has its position.
+    if (!this.#over && head.state && this.#page.position === head.position) this.#end(head)
+    if (this.#over || !entries.length) return false
+    if (!this.#page.rendered) return next !== head.position
+    const whole = await this.#page.reread()
+    if (whole) this.take(whole)
+    return false
   }
 
   #wait() {
@@ -123,10 +131,13 @@ export class Passages {
 
   #tell(entry) {
     const said = parse(entry.data)
-    if (closes(entry.event, said)) {
-      this.stop()
-      this.#page.close(entry)
-    } else if (entry.event !== "attempt") this.#page.tell(entry, said)
+    if (closes(entry.event, said)) this.#end({ state: said.state, position: entry.id }, entry.data)
+    else if (entry.event !== "attempt") this.#page.tell(entry, said)
+  }
+
+  #end({ state, position }, data = JSON.stringify({ state })) {
+    this.stop()
+    this.#page.close({ id: position, event: Object.keys(CLOSES).find((type) => CLOSES[type] === state), data })
   }
 }
 

@@ -11,6 +11,8 @@ module Streamer
 
       source_root File.expand_path("templates", __dir__)
       class_option :owner, type: :string, desc: "The model whose generations they are, such as user; its current_NAME is asked for in the controller"
+      class_option :channel, type: :string, default: "sse", enum: %w[sse turbo cable],
+                             desc: "How pages get the text: event streams, Turbo Streams over Action Cable, or a channel of Action Cable"
       class_option :skip_routes, type: :boolean, default: false, desc: "Without the routes"
 
       STATUSES = %w[processing completed failed cancelled timed_out].freeze
@@ -38,6 +40,17 @@ module Streamer
         STATUSES.each { |status| template "_#{status}.html.erb", view("_#{status}") }
       end
 
+      # What the page's element is; event streams need no more than `streamer:install` sets up.
+      def add_javascript
+        return if options[:channel] == "sse"
+
+        script = "app/javascript/application.js"
+        return say("streamer: import \"#{javascript}\" in the page's JavaScript.") unless File.exist?(File.join(destination_root, script))
+
+        append_to_file script, "import \"#{javascript}\"\n"
+        append_to_file "config/importmap.rb", "pin \"@rails/actioncable\", to: \"actioncable.esm.js\"\n" if cable? && importmap?
+      end
+
       def add_routes
         return if options[:skip_routes]
 
@@ -50,6 +63,11 @@ module Streamer
       end
 
       private
+
+      def cable? = options[:channel] == "cable"
+      def importmap? = File.exist?(File.join(destination_root, "config/importmap.rb"))
+      def javascript = [importmap? ? "streamer" : "streamer-rails", cable? ? "cable" : "broadcasts"].join("/")
+      def view_path = [*class_path, plural_name].join("/")
 
       def view(name) = File.join("app/views", class_path, plural_name, "#{name}.html.erb")
 
