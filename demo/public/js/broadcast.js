@@ -42,8 +42,10 @@ export async function watch(turn, way) {
   }).observe(text, { attributes: true, attributeFilter: ["position"] })
 
   text.addEventListener("streamer:state", ({ detail: { phase } }) => showPhase(turn, phase))
-  text.addEventListener("streamer:done", ({ detail: { data, id } }) => {
-    over(`${JSON.parse(data).state}, says the log at ${id}`)
+  text.addEventListener("streamer:done", async ({ detail: { data, id } }) => {
+    await null // the observer comes first
+    const { state } = JSON.parse(data)
+    over(`The log ends at ${id}: ${state.replace("_", " ")}`, state === "completed" ? "good" : "accident")
     showFinal(turn)
   })
 
@@ -58,10 +60,10 @@ export async function watch(turn, way) {
     showPhase(turn, now || connected === undefined ? "running" : "lost")
   }, LOOK)
 
-  function over(words) {
+  function over(words, kind = "good") {
     if (turn.dataset.over) return
     turn.dataset.over = "yes"
     clearInterval(look)
-    say(words, "good")
+    say(words, kind)
   }
 }

@@ -87,7 +87,8 @@ class Turn {
 
   #done({ state, length }, id) {
     this.#speech.flush()
-    this.#say(state ? `${state[0].toUpperCase()}${state.slice(1).replace("_", " ")}, ${length} bytes, at ${id}` : "It had ended already", "good")
+    const words = state ? `The log ends at ${id}: ${state.replace("_", " ")}, ${length} bytes` : "It had ended already"
+    this.#say(words, !state || state === "completed" ? "good" : "accident")
     showFinal(this.#element)
   }
 
