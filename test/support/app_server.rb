@@ -90,13 +90,14 @@ class AppServer
   def tls? = kind == :puma_tls
 
   def command
-    ruby = [RbConfig.ruby, "-W0", "-I#{File.join(ROOT, "lib")}", "-S"]
+    ruby = [RbConfig.ruby, "-W0", "-I#{File.join(ROOT, "lib")}"]
+    puma = [*ruby, "-r#{File.join(__dir__, "puma_shutdown")}", "-S", "puma"]
     case kind
-    when :puma then [*ruby, "puma", *puma("tcp://127.0.0.1:#{@port}")]
-    when :puma_cluster then [*ruby, "puma", "--workers", "2", *("--preload" if @preload), *puma("tcp://127.0.0.1:#{@port}")]
-    when :puma_tls then [*ruby, "puma", *puma("ssl://127.0.0.1:#{@port}?#{certificate}")]
+    when :puma then [*puma, *puma("tcp://127.0.0.1:#{@port}")]
+    when :puma_cluster then [*puma, "--workers", "2", *("--preload" if @preload), *puma("tcp://127.0.0.1:#{@port}")]
+    when :puma_tls then [*puma, *puma("ssl://127.0.0.1:#{@port}?#{certificate}")]
     when :falcon
-      [*ruby, "falcon", "serve", "--bind", "http://127.0.0.1:#{@port}", "--count", "1", "--graceful-stop", @graceful.to_s, "--config", @app]
+      [*ruby, "-S", "falcon", "serve", "--bind", "http://127.0.0.1:#{@port}", "--count", "1", "--graceful-stop", @graceful.to_s, "--config", @app]
     else raise ArgumentError, "no such server: #{kind}"
     end
   end
