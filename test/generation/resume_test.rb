@@ -155,6 +155,19 @@ class ResumeTest < GenerationCase
     Reader.stream_timeouts(event_idle: 30, first_event: 30)
   end
 
+  def test_a_chat_says_where_it_is_read_on_and_cancelled_and_takes_no_name_that_is_none
+    gemini = Streamer::Providers[:gemini_interactions].new(api_key: "key", base_url: "https://example.com/v1")
+    chat = gemini.chat(model: "m", background: true, messages: [{ role: "system", content: "Be brief" }, { role: "assistant", content: "Hi" }])
+
+    assert_equal("https://example.com/v1/interactions/v1_a?stream=true&last_event_id=e%2F1", chat.resume("v1_a", after: "e/1").request.url)
+    assert_equal(["POST", "https://example.com/v1/interactions/v1_a/cancel", "key"],
+                 [chat.cancellation("v1_a").method, chat.cancellation("v1_a").url, chat.cancellation("v1_a").headers["x-goog-api-key"]])
+    assert_equal("https://example.com/v1/interactions/v1_a?stream=true", chat.resume("v1_a").request.url)
+    assert_raises(ArgumentError) { chat.resume("../v1_a") }
+    refute_predicate(gemini.chat(model: "m", messages: []), :resumable?)
+    refute_predicate(Streamer::Providers[:openai].new.chat(model: "m", messages: [], background: true), :resumable?)
+  end
+
   def test_without_the_background_nothing_is_read_on
     provider(:openai_responses).cut_after = [5]
     Reader.chat = @provider.chat(background: false)

@@ -23,6 +23,9 @@ class ProviderRequestsTest < Minitest::Test
     assert_equal({ "systemInstruction" => { "parts" => [{ "text" => "Be brief." }] },
                    "contents" => [{ "role" => "user", "parts" => [{ "text" => "Why?" }] },
                                   { "role" => "model", "parts" => [{ "text" => "Because." }] }] }, body(:gemini))
+    assert_equal({ "stream" => true, "model" => "m", "system_instruction" => "Be brief.",
+                   "input" => [{ "role" => "user", "content" => "Why?" }, { "role" => "model", "content" => "Because." }] },
+                 body(:gemini_interactions))
     assert_equal({ "stream" => true, "model" => "m", "messages" => messages }, body(:mistral))
     assert_equal({ "stream" => true, "model" => "m", "messages" => messages }, body(:ollama))
     assert_equal({ "stream" => true, "model" => "m", "messages" => messages }, body(:cohere))
