@@ -76,6 +76,20 @@ class RecoveryTest < Minitest::Test
     console.run("QueueApp::Job.retry_streams(interruptions: 3)")
   end
 
+  def test_what_solid_queue_gives_up_because_its_worker_died_before_it_began_is_enqueued_again
+    @solid_queue.stop
+    id, path = begun
+    console.run(<<~RUBY)
+      dead = SolidQueue::Process.register(kind: "Worker", pid: 1, name: "dead", hostname: "nowhere")
+      SolidQueue::ReadyExecution.claim("*", 10, dead.id)
+      SolidQueue::ClaimedExecution.fail_all_with(RuntimeError.new("gone")) && nil
+    RUBY
+    worker
+
+    assert_equal(["completed", ["completed"]], ended(id).to_h.values_at(:status, :outcomes))
+    assert_equal(1, requests(path).size)
+  end
+
   def test_82_what_nobody_begins_in_time_is_timed_out
     @solid_queue.stop
     console.run("QueueApp::Answer.queue_deadline = 1")
