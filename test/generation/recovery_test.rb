@@ -4,7 +4,7 @@ require "test_helper"
 require "support/queue_case"
 
 # What becomes of generations whose worker vanishes, with Solid Queue's processes, on an application that has broken answers begin anew.
-# Numbers in names are those of the table of failures in docs/generations.md.
+# Numbers in names are rows of the table of failures that issue 13 names.
 class RecoveryTest < Minitest::Test
   include Streamer::Testing::JobConformance::Support
   include QueueCase

@@ -54,9 +54,9 @@ module Streamer
 
         def miss_deadline(generation) = close(generation, "timed_out", error: "queue_deadline", message: Messages[:busy])
 
-        # True where it is over.
+        # True: somebody sees to it.
         def close(generation, state, **data)
-          writer = generation.log.claim(mode: "continue") or return
+          writer = generation.log.claim(mode: "continue") or return true # another is at it
           note_interruption(generation)
           writer.close(state, **data)
           generation.settle
