@@ -35,7 +35,9 @@ module Streamer
   module Generation
     extend ActiveSupport::Concern
 
+    # How it may end; a record that has one of these keeps it.
     FINAL = %w[completed failed cancelled timed_out].freeze
+    # What its status may be.
     STATUSES = ["processing", *FINAL].freeze
 
     # Models that are generations: whose logs are looked after when their writer is gone.
@@ -117,8 +119,10 @@ module Streamer
     # The Log of its entries.
     def log = Log[log_key]
 
+    # Whether its status may still change.
     def processing? = status == "processing"
 
+    # Whether its status is final.
     def finished? = !processing?
 
     # What there is of the text, also while it is made.
@@ -265,6 +269,8 @@ module Streamer
       upstream_requests.where(outcome: nil).each { |request| request.end_with(status) }
       Instrumentation.publish("generation", generation: self, status: status, error: error, duration: finished_at - created_at)
       give_turns
+    rescue ::ActiveRecord::ActiveRecordError, StoreUnavailableError => error
+      Streamer.report(error) # it is over all the same; Upkeep gives the turns, too
     end
   end
 end

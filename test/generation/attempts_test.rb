@@ -136,6 +136,39 @@ class AttemptsTest < GenerationCase
     assert_equal("cancelled", generation.status)
   end
 
+  def test_one_whose_worker_died_before_it_could_stop_is_cancelled_with_its_text_and_nobody_is_asked
+    generation = start
+    died(generation, "Half")
+    Streamer::Log.store.stop(generation.log_key, epoch: 1)
+    restart(generation) { flunk }
+
+    assert_equal(%w[cancelled Half], generation.slice(:status, :content).values)
+  end
+
+  def test_row_45_two_tabs_of_which_one_joins_mid_way_get_the_same_text_from_one_request
+    generation = start
+    go = Thread::Queue.new
+    Work.source = ->(out) { 6.times { |number| (number == 3 ? go.pop : nil) || (out << "w#{number} ") } }
+    first = Thread.new { followed(generation) }
+    worker = Thread.new { Work.new(generation).perform_now }
+    wait { generation.log.text == "w0 w1 w2 " }
+    second = Thread.new { followed(generation) }
+    go << nil
+
+    assert(worker.join(20))
+    assert_equal([["w0 w1 w2 w3 w4 w5 "] * 2, 1], [[first, second].map(&:value), generation.reload.upstream_requests.count])
+  end
+
+  def test_row_44_a_reader_comes_back_in_the_middle_at_the_end_and_behind_what_is_kept
+    generation = work(start) { |out| 4.times { |number| out << "w#{number} " } }
+    log = generation.log
+    behind = ->(place) { log.entries(after: Streamer::Log::Position.parse(place)).map { |entry| entry.id.to_s } }
+
+    assert_equal([%w[1-3 1-4 1-5], [], "w0 w1 w2 w3 "], [behind.call("1-2"), behind.call("1-5"), followed(generation)])
+    Streamer::Log.store.prune(log.key, through: log.head.position)
+    assert_equal("w0 w1 w2 w3 ", followed(generation, "w0 ", after: Streamer::Log::Position.parse("1-1")))
+  end
+
   def test_a_queue_that_takes_nothing_ends_the_generation_with_a_message
     with_queue_down(RuntimeError.new("the queue is down")) do
       generation = nil
@@ -306,6 +339,16 @@ class AttemptsTest < GenerationCase
     store.append([Streamer::Log::Append.new(key: generation.log_key, epoch: 1, after: 0, last: 1, frames: frame)])
     generation.upstream_requests.create!(attempt: 1, started_at: Time.current)
     @now += 31
+  end
+
+  # What a page shows that follows it to its end.
+  def followed(generation, shown = "", after: Streamer::Log::Position::START)
+    text = shown.dup
+    generation.log.follow(after: after) do |entry|
+      text.clear if entry.kind == :attempt && entry.json["mode"] == "reset"
+      entry.kind == :gap ? text.replace(entry.json["content"]) : text << entry.json["content"].to_s
+    end
+    text
   end
 
   def restart(generation, &source)

@@ -72,10 +72,13 @@ module GenerationOnADatabase
 
   def count(table) = ActiveRecord::Base.connection.select_value("SELECT COUNT(*) FROM #{table}")
 
+  def prepare_connection; end
+
   def at_once(count)
     go = Thread::Queue.new
     threads = Array.new(count) do
       Thread.new do
+        prepare_connection
         go.pop
         yield
       rescue Streamer::LimitReachedError
@@ -94,6 +97,11 @@ class GenerationOnSQLiteTest < GenerationCase
 
   # Rails 8 begins like this by itself: what has read first could not write otherwise.
   def database = { **super, pool: 40, default_transaction_mode: :immediate }
+
+  private
+
+  # The transactions are the test's own: before Rails 8 their wait for the lock would stop whoever has it.
+  def prepare_connection = ActiveRecord::Base.with_connection { |connection| Streamer::Stores::ActiveRecord::SQLite.wait_for_lock(connection) }
 end
 
 class GenerationOnPostgreSQLTest < GenerationCase

@@ -7,10 +7,10 @@ module Streamer
     # One timer of the process looks after all of them, a task of its own event loop after those in fibers.
     class Patience # :nodoc:
       # No StandardError, so that what the block calls takes it for no failure of its own.
-      class Interruption < Exception # rubocop:disable Lint/InheritException
+      class Interruption < Exception # :nodoc: # rubocop:disable Lint/InheritException
         attr_reader :reason
 
-        def initialize(reason)
+        def initialize(reason) # :nodoc:
           @reason = reason
           super(reason.message)
         end

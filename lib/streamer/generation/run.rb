@@ -50,6 +50,8 @@ module Streamer
         bytes = log.text.bytesize if void
         return false unless (@writer = log.claim(mode: void || !@delivered ? "reset" : "continue"))
 
+        raise StoppedError, "it was to stop, and its worker has not come to it" if @writer.stopped?
+
         tell_reset(bytes) if void
         return true unless @hopeless
 
@@ -196,7 +198,7 @@ module Streamer
         @writer.close("cancelled")
         @ledger.leave("cancelled")
         @generation.settle
-        @point = @source.point
+        @point = @source.point || @point
         give_up_response
       rescue FencedError
         @ledger.leave("interrupted")
