@@ -2,6 +2,7 @@
 
 require "active_support/concern"
 require_relative "generation"
+require_relative "job/given_up"
 require_relative "job/quiet"
 
 module Streamer

@@ -4,8 +4,8 @@ require_relative "generation_case"
 require "support/log_tables"
 require "support/patience"
 
-# That what is in progress is what lives, whatever happens (STEPS=10000 for more of it, SEED= for the same again). Numbers in names are those
-# of the table of failures in docs/generations.md.
+# That what is in progress is what lives, whatever happens (STEPS=10000 for more of it, SEED= for the same again). Numbers in names are rows
+# of the table of failures that issue 13 names.
 class LimitsTest < GenerationCase
   include Patience
 

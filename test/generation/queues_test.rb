@@ -9,7 +9,9 @@ class SolidQueueTest < Minitest::Test
   include Streamer::Testing::JobConformance
   include QueueCase
 
-  site :solid_queue, { threads: 10, pool: 3 }
+  site :solid_queue, { threads: 50, pool: 3 }
+
+  def width = 50
 end
 
 # Whose jobs are fibers of one thread, since Solid Queue 1.7.

@@ -4,7 +4,7 @@ require "test_helper"
 require "support/queue_case"
 
 # What becomes of generations whose worker vanishes, with Solid Queue's processes, on an application that has broken answers begin anew.
-# Numbers in names are those of the table of failures in docs/generations.md.
+# Numbers in names are rows of the table of failures that issue 13 names.
 class RecoveryTest < Minitest::Test
   include Streamer::Testing::JobConformance::Support
   include QueueCase
@@ -19,13 +19,14 @@ class RecoveryTest < Minitest::Test
     id, path = begun(halting)
     console.run("follow(#{id})")
     delivered(id, "t0 ")
-    kill_workers
+    @solid_queue.kill
+    eventually("the follower's notice") { console.run("followed(#{id})").last == %w[state recovering] }
+    worker
 
     assert_equal(["completed", "t0 t1 t2 ", %w[interrupted completed]], ended(id).to_h.values_at(:status, :content, :outcomes))
     seen = eventually("the end in the follower") { console.run("followed(#{id})").then { |all| all if all.last.first == "close" } }
 
     assert_equal(%w[attempt data attempt data data data close], seen.map(&:first).grep_v("state"))
-    assert_includes(seen.take_while { |kind, key| !(kind == "attempt" && key == "2-0") }.map(&:last), "recovering")
     assert_equal(2, requests(path).size)
   end
 
@@ -47,8 +48,6 @@ class RecoveryTest < Minitest::Test
     epochs = console.run("QueueApp::Answer.find(#{id}).log.entries.map { |entry| entry.id.to_i }")
 
     assert_equal(epochs.sort, epochs, "no entry of the first attempt behind the second one's first")
-  ensure
-    stopped&.each { |pid| Process.kill(:CONT, pid) }
   end
 
   def test_83_a_generation_at_which_worker_after_worker_vanishes_fails_with_its_text
@@ -74,6 +73,20 @@ class RecoveryTest < Minitest::Test
     assert_equal(1, requests(path).size)
   ensure
     console.run("QueueApp::Job.retry_streams(interruptions: 3)")
+  end
+
+  def test_what_solid_queue_gives_up_because_its_worker_died_before_it_began_is_enqueued_again
+    @solid_queue.stop
+    id, path = begun
+    console.run(<<~RUBY)
+      dead = SolidQueue::Process.register(kind: "Worker", pid: 1, name: "dead", hostname: "nowhere")
+      SolidQueue::ReadyExecution.claim("*", 10, dead.id)
+      SolidQueue::ClaimedExecution.fail_all_with(RuntimeError.new("gone")) && nil
+    RUBY
+    worker
+
+    assert_equal(["completed", ["completed"]], ended(id).to_h.values_at(:status, :outcomes))
+    assert_equal(1, requests(path).size)
   end
 
   def test_82_what_nobody_begins_in_time_is_timed_out

@@ -29,6 +29,11 @@ module QueueApp
     { adapter: "sqlite3", database: File.join(DIRECTORY, "#{name}.sqlite3"), pool: pool, timeout: 10_000, default_transaction_mode: :immediate }
   end
 
+  def self.databases
+    pool = ENV.fetch("POOL", "5").to_i
+    { primary: database("app", pool), queue: database("queue", ENV.fetch("QUEUE_POOL", "100").to_i), logs: database("logs", pool) }
+  end
+
   class Application < Rails::Application
     config.root = DIRECTORY
     config.load_defaults Rails::VERSION::STRING.to_f

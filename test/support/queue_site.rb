@@ -123,9 +123,9 @@ class QueueSite
     add(Child.new(fork_off(@queue, *(["-r", APP, "-c", @threads, "-t", 8].map(&:to_s) if @queue == :sidekiq))))
   end
 
-  # Of Solid Queue's children.
+  # Of Solid Queue's children; those that were killed are in its table for a while.
   def workers
-    web.run("SolidQueue::Process.where(kind: 'Worker').pluck(:pid)").select { |pid| File.exist?("/proc/#{pid}") }
+    web.run("SolidQueue::Process.where(kind: 'Worker').pluck(:pid)").select { |pid| lives?(pid) }
   end
 
   def log = File.exist?(log_path) ? File.read(log_path) : ""
@@ -154,6 +154,12 @@ class QueueSite
   def fork_off(*order)
     @orders.puts(JSON.generate(order))
     Integer(@pids.gets || raise("the application does not boot:\n#{log}"))
+  end
+
+  def lives?(pid)
+    File.read("/proc/#{pid}/stat")[/\) (\w)/, 1] != "Z"
+  rescue Errno::ENOENT, Errno::ESRCH
+    false
   end
 
   def add(child) = child.tap { @children << child }

@@ -23,6 +23,12 @@ module Streamer
           true
         end
 
+        # Has a generation enqueued again whose job was lost before it began.
+        def requeue(generation)
+          head = generation.log.head
+          generation.enqueue_streaming unless generation.settle(head) || head.owner
+        end
+
         # Begins those whose turn it is, ends those that nobody began in time, and those whose log was closed by somebody who did not come to say so.
         def round
           Generation.models.each_value do |model|
@@ -48,10 +54,16 @@ module Streamer
 
         def miss_deadline(generation) = close(generation, "timed_out", error: "queue_deadline", message: Messages[:busy])
 
-        # True where it is over.
+        # True: somebody sees to it.
         def close(generation, state, **data)
-          generation.log.claim(mode: "continue")&.close(state, **data)
+          writer = generation.log.claim(mode: "continue") or return true # another is at it
+          note_interruption(generation)
+          writer.close(state, **data)
           generation.settle
+        end
+
+        def note_interruption(generation)
+          generation.upstream_requests.where(outcome: nil).each { |request| request.end_with("interrupted") }
         end
 
         def enqueue(generation)
@@ -59,7 +71,7 @@ module Streamer
           stale = stale.where.not(phase: "recovering").or(stale.where(updated_at: ...PATIENCE.seconds.ago))
           return unless stale.update_all(phase: "recovering", updated_at: Time.current) == 1
 
-          generation.upstream_requests.where(outcome: nil).each { |request| request.end_with("interrupted") }
+          note_interruption(generation)
           generation.enqueue_streaming
         end
 
