@@ -83,6 +83,23 @@ class BroadcastsPageTest < Minitest::Test
     end
   end
 
+  def test_a_name_that_was_not_signed_for_this_is_rejected
+    page = visit("cable", create)
+    other = page.evaluate("document.querySelector('[signed-stream-name]').getAttribute('signed-stream-name')").sub(/.--/, "x--")
+    [other, "", nil].each do |name|
+      page.execute(<<~JS, name)
+        const [signed_stream_name] = arguments
+        window.told = null
+        import("@rails/actioncable").then(({ createConsumer }) => createConsumer().subscriptions.create(
+          { channel: "Streamer::GenerationChannel", signed_stream_name }, { rejected: () => (told = "rejected"), connected: () => (told = "connected") },
+        ))
+      JS
+      page.wait("an answer") { page.evaluate("told") }
+
+      assert_equal "rejected", page.evaluate("told"), name.inspect
+    end
+  end
+
   def test_a_final_state_that_nobody_has_broadcast_is_found_by_the_page
     %w[turbo cable].each do |way|
       id = create

@@ -39,8 +39,7 @@ module Streamer
         private
 
         def say_next
-          @after ||= before_attempt if @epoch
-          passage = @after && Passage.read(@generation.log, @after) or return
+          passage = next_passage or return
           @after = passage.through
           to_each_channel { |channel| channel.text(@generation, passage, @settings) }
           Instrumentation.publish("broadcast", generation: @generation, after: passage.after.to_s, through: passage.through.to_s)
@@ -49,11 +48,10 @@ module Streamer
           nil
         end
 
-        # The attempt's own first entry says what it follows on.
-        def before_attempt
-          before = Log::Position.from(Log::Position.new(@epoch, 0).to_i - 1)
-          from = @generation.log.entries(after: before, limit: 1).first&.json&.fetch("from")
-          from ? Log::Position.parse(from) : Log::Position::START
+        def next_passage
+          return Passage.read(@generation.log, @after) if @after
+
+          Passage.of_attempt(@generation.log, @epoch) if @epoch
         end
 
         # Whoever listens sees by the next one that this one is missing. Told once, until it works again.

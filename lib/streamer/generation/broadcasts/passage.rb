@@ -15,10 +15,13 @@ module Streamer
           new(after, entries) unless entries.empty?
         end
 
-        # The close alone, which nothing is known before of.
-        def self.of_close(log, head)
-          before = Log::Position.new(head.epoch, head.sequence - 1)
-          new(before, log.entries(after: before))
+        # The one that an attempt begins with, whose own first entry says what it follows on.
+        def self.of_attempt(log, epoch)
+          entries = log.entries(after: Log::Position.from(Log::Position.new(epoch, 0).to_i - 1), limit: LIMIT)
+          return if entries.empty?
+
+          from = entries.first.json["from"]
+          new(from ? Log::Position.parse(from) : Log::Position::START, entries)
         end
 
         attr_reader :after, :content
