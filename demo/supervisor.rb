@@ -14,7 +14,7 @@ require_relative "supervisor/redis"
 
 class Supervisor
   STORAGE = ENV.fetch("DEMO_STORAGE") { File.expand_path("../tmp/demo", __dir__) }
-  SIGNALS = { "USR1" => :kill_worker, "USR2" => :cut, "INT" => :stop, "TERM" => :stop }.freeze
+  ENDS = %w[INT TERM].freeze
 
   # What lets a browser notice, and not just come back.
   OUTAGE = 3
@@ -31,13 +31,14 @@ class Supervisor
   end
 
   def run
-    SIGNALS.each { |signal, name| trap(signal) { @happenings << name } }
+    trap("USR1") { @happenings << :kill_worker }
+    trap("USR2") { @happenings << :cut }
+    ENDS.each { |signal| trap(signal) { exit } }
     start
     loop do
       case (happening = @happenings.pop)
       when :kill_worker then @children.kill("worker")
       when :cut then @plugs.each { |plug| plug.pull(OUTAGE) }
-      when :stop then return
       else ended(happening)
       end
     end
@@ -45,6 +46,7 @@ class Supervisor
     warn "demo: #{error.message}"
     exit 1
   ensure
+    ENDS.each { |signal| trap(signal, "IGNORE") } # once is enough
     @children.stop
   end
 
