@@ -11,13 +11,14 @@ class ResumeTest < GenerationCase
   class Reader < ActiveJob::Base
     include Streamer::Job
 
-    cattr_accessor :chat, :stopping
+    cattr_accessor :chat
+    cattr_accessor :stopping, default: -> { false }
 
     def perform(generation) = stream_into(generation, chat)
 
     private
 
-    def stopping? = stopping == true
+    def stopping? = stopping.call
   end
 
   class Restarter < Reader
@@ -28,7 +29,7 @@ class ResumeTest < GenerationCase
 
   def teardown
     @provider&.stop
-    Reader.stopping = false
+    Reader.stopping = -> { false }
     super
   end
 
@@ -97,14 +98,14 @@ class ResumeTest < GenerationCase
     provider(:openai_responses, tokens: 12).every = 0.2
     generation = start
     @adapter.enqueued_jobs.clear
-    Reader.stopping = true
+    Reader.stopping = -> { !generation.log.text.empty? }
     Reader.new(generation).perform_now
 
     assert_equal(%w[processing queued], [generation.reload.status, generation.phase])
     assert_equal(1, @adapter.enqueued_jobs.size)
     assert_operator(@provider.text, :start_with?, generation.log.text)
     @provider.every = 0
-    Reader.stopping = false
+    Reader.stopping = -> { false }
     perform(generation)
 
     assert_equal(["completed", @provider.text, 1], [generation.status, generation.content, @provider.asked])

@@ -18,11 +18,13 @@ module Streamer
 
         private
 
-        # What ruby_llm's messages say of it.
+        # What ruby_llm's messages say of it: those of version 2 have `tokens`.
         def usage_of(result)
-          return unless result.respond_to?(:input_tokens) && result.respond_to?(:output_tokens)
+          names = result.respond_to?(:tokens) ? %i[input output] : %i[input_tokens output_tokens]
+          said = result.respond_to?(:tokens) ? result.tokens : result
+          return unless names.all? { |name| said.respond_to?(name) }
 
-          { input_tokens: result.input_tokens, output_tokens: result.output_tokens }.compact.presence
+          %i[input_tokens output_tokens].zip(names.map { |name| said.public_send(name) }).to_h.compact.presence
         end
       end
     end
