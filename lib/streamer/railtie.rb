@@ -56,6 +56,8 @@ module Streamer
 
         adapter = app.config.respond_to?(:active_job) ? app.config.active_job.queue_adapter : nil
         Log::Settings.new(app.config.streamer.log, queue_adapter: adapter).apply
+        # It says what becomes of generations whose worker is gone; a process that has loaded none of them may be the one that notices.
+        require "streamer/generation" if defined?(::ActiveRecord)
         Log.reaps = !::Rails.env.test?
         # In whichever process does something, also where it has forked, and not in those that only make tables, say.
         app.executor.to_run { Log.background } if Log.reaps
