@@ -28,7 +28,7 @@ module Streamer
 
       # In the transaction that makes a generation, or gives it its turn; before anything is read in it.
       def lock(generation)
-        Scope.lock(generation.class, [@name, @per, key(generation)].compact.join("/"))
+        Scope.lock(generation.class, [@name, @per, *key(generation)].compact.join("/"))
       end
 
       # Whether the generation may begin now: nil; what is to be stopped for it, an Array, where it has to wait. Raises LimitReachedError.
@@ -55,9 +55,12 @@ module Streamer
 
       def models = @models.call.select { |model| @per.nil? || model.reflect_on_association(@per) || model.has_attribute?(@per) }
 
+      # Without a look at the owner: on SQLite a transaction that has read before it writes is refused instead of waiting for others.
       def key(generation)
-        owner = @per && generation.public_send(@per)
-        owner.respond_to?(:id) ? owner.id : owner
+        return unless @per
+
+        owner = generation.class.reflect_on_association(@per) or return generation.public_send(@per)
+        [*owner.foreign_type, *owner.foreign_key].map { |column| generation[column] }
       end
 
       def all(generation)
