@@ -14,6 +14,7 @@ require "importmap-rails"
 require "stimulus-rails"
 require "streamer"
 require "streamer/engine"
+require_relative "generation_tables"
 require_relative "notes"
 $LOAD_PATH.unshift(File.join(__dir__, "cable"))
 
@@ -45,26 +46,7 @@ ENV["DATABASE_URL"] = "sqlite3:#{File.join(ENV.fetch("DIRECTORY"), "app.sqlite3"
 BroadcastsApp::Application.initialize!
 ActionCable.server.config.cable = { "adapter" => ENV.fetch("CABLE", "async") }
 ActiveRecord::Schema.verbose = false
-ActiveRecord::Schema.define do
-  create_table(:answers) do |t|
-    t.string :status, null: false, default: "processing"
-    t.string :phase, default: "queued"
-    t.text :prompt, :content, :error_message
-    t.string :error, :idempotency_key
-    t.string :log_key, null: false
-    t.json :usage
-    t.datetime :started_at, :first_chunk_at, :finished_at
-    t.timestamps
-  end
-  create_table(:streamer_upstream_requests) do |t|
-    t.references :generation, polymorphic: true, null: false
-    t.integer :attempt, null: false
-    t.string :outcome
-    t.text :usage
-    t.datetime :started_at, :finished_at
-  end
-  create_table(:streamer_scopes) { |t| t.string :name, null: false, index: { unique: true } }
-end
+ActiveRecord::Schema.define { GenerationTables.create(self) }
 
 class ApplicationController < ActionController::Base
   layout "application"
