@@ -169,7 +169,6 @@ module Streamer
                                                             **attributes.compact)
       reload
       ended if won
-      broadcast_end if won
       won
     end
 
@@ -272,6 +271,7 @@ module Streamer
     def ended
       upstream_requests.where(outcome: nil).each { |request| request.end_with(status) }
       Instrumentation.publish("generation", generation: self, status: status, error: error, duration: finished_at - created_at)
+      broadcast_end
       give_turns
     rescue ::ActiveRecord::ActiveRecordError, StoreUnavailableError => error
       Streamer.report(error) # it is over all the same; Upkeep gives the turns, too
