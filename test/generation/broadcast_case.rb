@@ -25,8 +25,12 @@ class BroadcastCase < GenerationCase
 
     def take(message) = @heard << Heard.new(Process.clock_gettime(Process::CLOCK_MONOTONIC), JSON.parse(message))
 
-    # Those of the text.
-    def messages = @heard.map(&:message).select { |message| message.key?("through") }
+    # Those of the text, as they were sent: the async adapter hands them to several threads.
+    def messages
+      @heard.map(&:message).select { |message| message.key?("through") }.sort_by { |message| Streamer::Log::Position.parse(message["through"]) }
+    end
+
+    def forget = @heard.clear
 
     def statuses = @heard.filter_map { |heard| heard.message["status"] }
 

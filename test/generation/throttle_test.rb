@@ -21,7 +21,7 @@ class ThrottleTest < BroadcastCase
     assert_operator moments.size, :>=, 8, "constant writes put no broadcast off"
   end
 
-  def test_the_first_is_broadcast_within_five_milliseconds_of_being_written
+  def test_the_first_is_broadcast_as_soon_as_it_is_written
     delays = Array.new(15) do
       generation = start
       listener = listen(generation)
@@ -34,7 +34,7 @@ class ThrottleTest < BroadcastCase
       listener.heard.first.at - written
     end
 
-    assert_operator delays.sort[delays.size / 2], :<, 0.005, "p50 of #{delays.sort.map { |delay| (delay * 1000).round(2) }} ms"
+    assert_operator delays.sort[delays.size / 2], :<, EVERY / 2, "p50 of #{delays.sort.map { |delay| (delay * 1000).round(2) }} ms"
   end
 
   def test_a_lone_word_after_a_pause_is_not_held_back_and_one_right_behind_another_comes_by_itself
@@ -44,12 +44,15 @@ class ThrottleTest < BroadcastCase
       out << "one "
       out << "two "
       wait("both") { listener.text == "one two " } # with nothing written meanwhile
-      sleep 2 * EVERY
-      written = now
-      out << "three"
-      wait("the third") { listener.text.end_with?("three") }
+      delays = Array.new(5) do |number|
+        sleep 2 * EVERY
+        written = now
+        out << "#{number} "
+        wait("the next") { listener.text.end_with?("#{number} ") }
+        listener.heard.last.at - written
+      end
 
-      assert_operator listener.heard.last.at - written, :<, EVERY
+      assert_operator delays.min, :<, EVERY / 2
     end
   end
 
