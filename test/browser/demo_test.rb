@@ -123,6 +123,7 @@ module DemoTests
     page.wait("the end; the page says #{state(page)}") { %w[done failed].include?(state(page)) }
 
     assert_equal "done", state(page), page.text("#failure")
+    page.wait("the network's account of it") { page.streams.any? { |stream| stream.events.last&.type == "done" } }
     assert_empty page.errors
   end
 
