@@ -161,9 +161,9 @@ module Snippets
         "/flaky" => flaky,
         "/down" => ->(exchange) { exchange.json({ error: "out of order" }, status: 500) },
         "/feed" => method(:feed),
-        "/quotes/rail" => ->(exchange) { exchange.pause(0.05).json({ error: "no trains today" }, status: 500) },
+        "/quotes/rail" => ->(exchange) { exchange.pause(0.4).json({ error: "no trains today" }, status: 500) },
         "/quotes/air" => ->(exchange) { exchange.pause(0.01).json({ price: 40 }) },
-        "/quotes/sea" => ->(exchange) { exchange.pause(0.1).json({ price: 9 }) },
+        "/quotes/sea" => ->(exchange) { exchange.pause(1).json({ price: 9 }) },
         "/v1/messages" => ->(exchange) { ProviderTranscripts.play(exchange, "anthropic_tools") },
         "/overloaded/v1/messages" => ->(exchange) { ProviderTranscripts.play(exchange, "anthropic_error") }
       }
