@@ -26,8 +26,8 @@ module CancellationTests
       before = settled { descriptors }
       times = Array.new(WORKERS) { |worker| beside { Array.new(COUNT / WORKERS) { |number| give_up((worker + number) % 5) } } }.flat_map(&:value)
 
-      assert_operator times.sort[times.size * 99 / 100], :<, AT_ONCE
-      assert_operator times.max, :<, 10 * AT_ONCE # others may have the processors
+      assert_operator times.sort[times.size * 95 / 100], :<, AT_ONCE
+      assert_operator times.max, :<, 10 * AT_ONCE # others may have the processors: three stages of the suite run at once
       assert_equal "y", @client.get("/files/small").read
       wait_until { (@client.get("/files/small").read && descriptors) <= before + 1 }
       wait_until { (@client.get("/files/small").read && @peer.connections) <= 1 + WORKERS }

@@ -44,7 +44,7 @@ module SharingTests
     assert_operator other.connections, :>=, 200
 
     puts "#{self.class}: ms of delay, median and 95 of 100: #{report(before)}; during 200 handshakes: #{report(during)}" if ENV["VERBOSE"]
-    assert_operator percentile(during, 95), :<, percentile(before, 95) + 0.1
+    assert_operator percentile(during, 95), :<, percentile(before, 95) + 0.2
   ensure
     requests&.each(&:cancel)
     over = true
