@@ -6,6 +6,9 @@
 $LOAD_PATH.unshift(File.expand_path("../lib", __dir__), __dir__)
 $LOAD_PATH.uniq!
 
+# What a fork finds in the buffer it writes, within a fiber scheduler by the scheduler's means: async's need Ruby 3.2 for that.
+$stdout.sync = true
+
 module OurWarnings
   ROOT = File.expand_path("..", __dir__) + "/"
 
