@@ -154,7 +154,7 @@ module Streamer
       head ||= log.head
       return finished? unless head.closed?
 
-      last = log.entries(after: Log::Position.new(head.epoch, head.sequence - 1)).last
+      last = log.entries(after: head.position.before).last
       said = last ? last.json : {}
       finish(head.state, error: said["error"] || said["reason"], error_message: said["message"], usage: said["usage"])
       true

@@ -58,8 +58,7 @@ module Streamer
 
       # Others have said what is before it; nil where there is no log any more.
       def before_close
-        head = log.head
-        Log::Position.new(head.epoch, head.sequence - 1)
+        log.head.position.before
       rescue UnknownLogError
         nil
       end

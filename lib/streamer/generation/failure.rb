@@ -6,8 +6,6 @@ module Streamer
   module Generation
     # What went wrong with a generation: whether another try may help, and what a person is told.
     class Failure # :nodoc:
-      MESSAGES = Messages
-
       # What other libraries' errors mean, by name, since they need not be there. An error is what the first of its ancestors says.
       KINDS = {
         busy: %w[Faraday::TooManyRequestsError Faraday::ServerError RubyLLM::RateLimitError RubyLLM::ServerError RubyLLM::ServiceUnavailableError

@@ -16,20 +16,20 @@ module Streamer
       def self.last_cursor(log, head)
         position = head.position
         while position.epoch >= head.text_epoch
-          entry = log.entries(after: Log::Position.from(position.to_i - 1), limit: 1).first or return
+          entry = log.entries(after: position.before, limit: 1).first or return
           data = JSON.parse(entry.data)
           return data["cursor"] if entry.kind == :data && data.is_a?(Hash) && data.key?("cursor")
 
-          position = before(position, data) or return
+          position = preceding(position, data) or return
         end
       end
 
-      def self.before(position, data)
-        return Log::Position.new(position.epoch, position.sequence - 1) if position.sequence.positive?
+      def self.preceding(position, data)
+        return position.before if position.sequence.positive?
 
         Log::Position.parse(data["from"].to_s)
       end
-      private_class_method :last_cursor, :before
+      private_class_method :last_cursor, :preceding
 
       def initialize(response_id, cursor)
         @response_id = response_id

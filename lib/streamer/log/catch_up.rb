@@ -135,7 +135,7 @@ module Streamer
         pieces = @reads.text(@key)
         @head = @store.heads([@key])[@key] or return :gone
         through = pieces.empty? ? Position::START : pieces.last.through
-        through = Position.new(through.epoch, through.sequence - 1) if head.closed? && through == head.position
+        through = through.before if head.closed? && through == head.position
         after = Position::START unless held?(after, pieces)
         @parts = Gap.frames(pieces, after: after, through: through)
         Instrumentation.publish("gap", log: @key, after: after.to_s, through: through.to_s)

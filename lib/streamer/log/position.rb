@@ -38,6 +38,9 @@ module Streamer
       # The one after it in the same attempt.
       def next = self.class.new(epoch, sequence + 1)
 
+      # The place right before it: what is read behind that begins with it.
+      def before = self.class.from(to_i - 1)
+
       # One number that sorts as positions do, for stores: a pair of columns is no index everywhere.
       def to_i = (epoch << 32) | sequence
 

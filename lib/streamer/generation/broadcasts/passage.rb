@@ -17,7 +17,7 @@ module Streamer
 
         # The one that an attempt begins with, whose own first entry says what it follows on.
         def self.of_attempt(log, epoch)
-          entries = log.entries(after: Log::Position.from(Log::Position.new(epoch, 0).to_i - 1), limit: LIMIT)
+          entries = log.entries(after: Log::Position.new(epoch, 0).before, limit: LIMIT)
           return if entries.empty?
 
           from = entries.first.json["from"]
@@ -37,7 +37,7 @@ module Streamer
         def through = @entries.last.position
 
         # Where the text ends: before the close, where that is in it.
-        def text_through = close ? Log::Position.new(close.position.epoch, close.position.sequence - 1) : through
+        def text_through = close ? close.position.before : through
 
         def close = (@entries.last if @entries.last.kind == :close)
 
