@@ -269,7 +269,7 @@ module Streamer
 
     # What follows from its being over: the rest of what its process did not come to.
     def ended
-      upstream_requests.where(outcome: nil).each { |request| request.end_with(status) }
+      upstream_requests.end_all(status)
       Instrumentation.publish("generation", generation: self, status: status, error: error, duration: finished_at - created_at)
       broadcast_end
       give_turns

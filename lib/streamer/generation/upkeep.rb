@@ -57,13 +57,9 @@ module Streamer
         # True: somebody sees to it.
         def close(generation, state, **data)
           writer = generation.log.claim(mode: "continue") or return true # another is at it
-          note_interruption(generation)
+          generation.upstream_requests.end_all("interrupted")
           writer.close(state, **data)
           generation.settle
-        end
-
-        def note_interruption(generation)
-          generation.upstream_requests.where(outcome: nil).each { |request| request.end_with("interrupted") }
         end
 
         def enqueue(generation)
@@ -71,7 +67,7 @@ module Streamer
           stale = stale.where.not(phase: "recovering").or(stale.where(updated_at: ...PATIENCE.seconds.ago))
           return unless stale.update_all(phase: "recovering", updated_at: Time.current) == 1
 
-          note_interruption(generation)
+          generation.upstream_requests.end_all("interrupted")
           generation.enqueue_streaming
         end
 

@@ -15,6 +15,11 @@ module Streamer
       self.table_name = "streamer_upstream_requests"
       belongs_to :generation, polymorphic: true
 
+      # Those that nobody came to say the end of.
+      def self.end_all(outcome) # :nodoc:
+        where(outcome: nil).unscope(:order).update_all(outcome: outcome, finished_at: Time.current)
+      end
+
       # Once; what ends later changes nothing.
       def end_with(outcome, usage: nil, bytes: nil) # :nodoc:
         changes = { outcome: outcome, usage: usage&.to_json, bytes: bytes, finished_at: Time.current }.compact
