@@ -86,6 +86,14 @@ module Streamer
       warn "streamer: #{error.full_message(highlight: false)}"
     end
 
+    # What the block gives; nil when it went wrong, which is reported: for a caller that others rely on.
+    def guard # :nodoc:
+      yield
+    rescue StandardError => error
+      report(error)
+      nil
+    end
+
     # A Request that is not sent yet; arguments as in Request.
     def request(method, url, **options) = Request.new(method, url, **options)
 

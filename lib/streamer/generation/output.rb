@@ -53,7 +53,7 @@ module Streamer
         once = once(block)
         @writer.on_stop(&once)
         now = @lock.synchronize { @interrupted || !(@on_stop << once) }
-        call(once) if now
+        Streamer.guard(&once) if now
         self
       end
 
@@ -72,7 +72,7 @@ module Streamer
           @interrupted = true
           @on_stop.slice!(0..)
         end
-        blocks.each { |block| call(block) }
+        blocks.each { |block| Streamer.guard(&block) }
       end
 
       private
@@ -100,12 +100,6 @@ module Streamer
       def once(block)
         called = false
         -> { block.call unless @lock.synchronize { called.tap { called = true } } }
-      end
-
-      def call(block)
-        block.call
-      rescue StandardError => error
-        Streamer.report(error)
       end
     end
   end

@@ -39,16 +39,9 @@ module Streamer
 
       def run
         until (looks = remaining).empty?
-          looks.each { |look| guard(look) }
+          looks.each { |look| Streamer.guard { look.call } } # one that goes wrong is no reason to leave the others
           sleep(EVERY)
         end
-      end
-
-      # One that goes wrong is no reason to leave the others.
-      def guard(look)
-        look.call
-      rescue StandardError => error
-        Streamer.report(error)
       end
 
       # None, and then this thread is nobody's.

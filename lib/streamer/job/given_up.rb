@@ -18,9 +18,9 @@ module Streamer
 
       # One that goes wrong is no reason to leave the others.
       def self.requeue(job)
-        ::ActiveJob::Arguments.deserialize(job.arguments["arguments"]).grep(Generation).each { |generation| Generation::Upkeep.requeue(generation) }
-      rescue StandardError => error
-        Streamer.report(error)
+        Streamer.guard do
+          ::ActiveJob::Arguments.deserialize(job.arguments["arguments"]).grep(Generation).each { |generation| Generation::Upkeep.requeue(generation) }
+        end
       end
       private_class_method :streams?, :requeue
 

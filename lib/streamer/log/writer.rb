@@ -213,7 +213,7 @@ module Streamer
           next @on_stop << block unless @attempt.stopping? || lost?
 
           block
-        end.then { |now| now.equal?(block) && call(block) }
+        end.then { |now| Streamer.guard(&block) if now.equal?(block) }
         self
       end
 
@@ -230,7 +230,7 @@ module Streamer
 
       def settle(append, answer) # :nodoc:
         advance { @attempt.settle(append, answer) }
-        call(@on_stored) if @on_stored
+        Streamer.guard(&@on_stored) if @on_stored
       end
 
       def renewed(head, sent) # :nodoc:
@@ -349,7 +349,7 @@ module Streamer
         end
         leave if over
         @background.committer.notify(self) if told && !over
-        told&.each { |block| call(block) }
+        told&.each { |block| Streamer.guard(&block) }
         run_later
       end
 
@@ -361,13 +361,7 @@ module Streamer
           due, @later = @later.partition { |condition, _| condition.call }
           due
         end
-        due.each { |due_now| call(due_now.last) }
-      end
-
-      def call(block)
-        block.call
-      rescue StandardError => error
-        Streamer.report(error)
+        due.each { |due_now| Streamer.guard(&due_now.last) }
       end
 
       def leave = @background.lease_keeper.remove(self)

@@ -59,11 +59,7 @@ module Streamer
       def call(keys)
         return if @pid != Process.pid
 
-        @watches.each do |watch|
-          watch.call(keys)
-        rescue StandardError => error
-          Streamer.report(error)
-        end
+        @watches.each { |watch| Streamer.guard { watch.call(keys) } }
       end
 
       private
